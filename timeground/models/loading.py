@@ -1,0 +1,157 @@
+"""Loads a model and its processor by Hub id, by folder, or by the name of the bundled model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timeground.errors import UserError
+from timeground.models import sharing, vision
+from timeground.models.family import Family, family_of
+from timeground.models.prompt import PromptBuilder
+from timeground.models.vision import Normalisation
+from timeground.torchvision_repair import repair_torchvision
+
+TINY = "tiny"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with what is needed to feed it."""
+
+    model: Any
+    processor: Any
+    family: Family
+    norm: Normalisation
+    path: str
+
+    def builder(self) -> PromptBuilder:
+        """The prompt builder of this checkpoint."""
+        return PromptBuilder(
+            self.processor.tokenizer, self.processor.chat_template, self.family, nested=_nests(self)
+        )
+
+
+def resolve(name: str) -> str:
+    """The folder or Hub id behind a name: ``tiny`` is the model that ships with the package."""
+    if name == TINY:
+        folder = Path(str(files("timeground") / "assets" / "tiny"))
+        if not (folder / "config.json").is_file():
+            raise UserError(f"the bundled model is not in {folder}; reinstall timeground")
+        return str(folder)
+    path = Path(name).expanduser()
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise UserError(f"{name}: no config.json in this folder; give a model folder as save_pretrained writes it")
+    if name.startswith((".", "/", "~")) and not path.is_dir():
+        raise UserError(f"{name}: there is no such model folder")
+    return str(path) if path.is_dir() else name
+
+
+def load(
+    name: str,
+    *,
+    dtype: str | torch.dtype = "auto",
+    device: str | None = None,
+    device_map: str | dict[str, Any] | None = None,
+    attention: str = "auto",
+    revision: str | None = None,
+) -> Loaded:
+    """Load a checkpoint for inference or training. Weights are read from safetensors only, code never.
+
+    dtype: "auto" is bfloat16 on a GPU and float32 on a CPU. device: default the first GPU, else the CPU.
+    device_map: transformers' placement over several devices (`device` is then ignored).
+    attention: "auto" is ours (shared prefixes, chunked vision); another name is for the vision tower only.
+    """
+    repair_torchvision()
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    path = resolve(name)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = _dtype(dtype, device if device_map is None else "cuda")
+    family = family_of(_or_user_error(AutoConfig.from_pretrained, path, revision), name)
+    processor = load_processor(path, revision)
+    model = _or_user_error(
+        AutoModelForImageTextToText.from_pretrained,
+        path,
+        revision,
+        dtype=dtype,
+        device_map=device_map,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+    )
+    if device_map is None:
+        model = model.to(device)
+    use_our_attention(model, attention)
+    vision.use_linear_patches(model.model.visual)
+    return Loaded(model.eval(), processor, family, normalisation(processor), path)
+
+
+def load_processor(path: str, revision: str | None = None) -> Any:
+    """The checkpoint's own processor."""
+    repair_torchvision()
+    from transformers import AutoProcessor
+
+    return _or_user_error(AutoProcessor.from_pretrained, path, revision)
+
+
+def use_our_attention(model: Any, vision_attention: str = "auto") -> None:
+    """Switch a model to the packed attention in its decoder and the chunked one in its vision tower."""
+    sharing.register_attention()
+    vision.register_attention()
+    model.config.get_text_config()._attn_implementation = sharing.PACKED_ATTENTION
+    model.model.visual.config._attn_implementation = (
+        vision.CHUNKED_ATTENTION if vision_attention == "auto" else vision_attention
+    )
+
+
+def normalisation(processor: Any) -> Normalisation:
+    """What the processor's video part does to pixel values."""
+    video = processor.video_processor
+    return Normalisation(tuple(video.image_mean), tuple(video.image_std))
+
+
+def _nests(loaded: Loaded) -> bool:
+    """Whether the installed processor keeps a vision start and end around a whole native video.
+
+    transformers >= 5.10 does, 4.57 does not; the model should see what it would see there, so we ask it.
+    """
+    if loaded.family.name != "qwen3_vl":
+        return False
+    side = loaded.family.factor
+    frames = torch.zeros(2, 3, side, side, dtype=torch.uint8)
+    metadata = {"total_num_frames": 2, "fps": 1.0, "frames_indices": [0, 1]}
+    out = loaded.processor(
+        text=["<|vision_start|><|video_pad|><|vision_end|>"],
+        videos=[frames],
+        video_metadata=[metadata],
+        do_sample_frames=False,
+        do_resize=False,
+    )
+    return list(out["input_ids"][0]).count(loaded.family.vision_start_id) == 2
+
+
+def _dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype == "auto":
+        return torch.float32 if device == "cpu" else torch.bfloat16
+    found = getattr(torch, dtype, None)
+    if not isinstance(found, torch.dtype):
+        raise UserError(f"unknown dtype {dtype!r}; use auto, float32, bfloat16 or float16")
+    return found
+
+
+def _or_user_error(call: Any, path: str, revision: str | None, **options: Any) -> Any:
+    """Call a ``from_pretrained``, and say in one line what is wrong with the model if it fails."""
+    try:
+        return call(path, revision=revision, **options)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"model {path!r} cannot be loaded: {reason}. Give 'tiny', a Hub id, or a folder with config.json, "
+            "the processor files and safetensors weights"
+        ) from error

@@ -1,0 +1,147 @@
+"""What each key of a data row may hold. A check returns the value or raises UserError."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, cast, get_args
+
+from .errors import UserError
+from .spans import MAX_TIME_S, Span
+
+Direction = Literal["sensitive", "insensitive", "unknown"]
+
+
+def shown(value: object) -> str:
+    """A value in an error message, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _text(key: str, value: object) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise UserError(f"{key} must be a string, got {shown(value)}")
+    return value
+
+
+def _name(key: str, value: object) -> str:
+    """A string that is not blank."""
+    if not _text(key, value).strip():
+        raise UserError(f"{key} is empty; fill it in")
+    return cast(str, value)
+
+
+def _text_or_null(key: str, value: object) -> str | None:
+    """A string or null."""
+    return None if value is None else _text(key, value)
+
+
+def _number(key: str, value: object) -> float:
+    """A finite number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{key} must be a number of seconds, got {shown(value)}")
+    if not abs(value) <= MAX_TIME_S:
+        raise UserError(f"{key} must be a finite number of seconds, got {shown(value)}")
+    return float(value)
+
+
+def _duration(key: str, value: object) -> float:
+    """A positive number of seconds."""
+    duration_s = _number(key, value)
+    if duration_s <= 0:
+        raise UserError(f"{key} must be more than 0 seconds, got {value}; measure the video")
+    return duration_s
+
+
+def _span(key: str, value: object) -> Span:
+    """A ``[start, end]`` pair with 0 <= start <= end."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise UserError(f"{key} must be [start, end] in seconds, got {shown(value)}")
+    span = Span(_number(key, value[0]), _number(key, value[1]))
+    if span.is_reversed:
+        raise UserError(f"{key} ends before it starts: {value}; swap or drop it")
+    if span.start_s < 0:
+        raise UserError(f"{key} starts before the video: {value}; clamp it to 0")
+    return span
+
+
+def _spans(key: str, value: object) -> list[Span]:
+    """A list of pairs."""
+    if not isinstance(value, list):
+        raise UserError(f"{key} must be a list of [start, end], got {shown(value)}")
+    return [_span(f"{key}[{i}]", pair) for i, pair in enumerate(value)]
+
+
+def _window(key: str, value: object) -> Span | None:
+    """A pair with some length, or null."""
+    window = None if value is None else _span(key, value)
+    if window is not None and window.length_s == 0:
+        raise UserError(f"{key} has no length: {value}; use null for the whole video")
+    return window
+
+
+def _direction(key: str, value: object) -> Direction:
+    """One of the known words."""
+    if value not in get_args(Direction):
+        raise UserError(f"{key} must be one of {', '.join(get_args(Direction))}, got {shown(value)}")
+    return cast(Direction, value)
+
+
+def _options(key: str, value: object) -> list[str] | None:
+    """A list of strings that is not empty, or null."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{key} must be a list of texts or null, got {shown(value)}")
+    return [_text(f"{key}[{i}]", text) for i, text in enumerate(value)]
+
+
+def _dict(key: str, value: object) -> dict[str, Any]:
+    """A JSON object without NaN or infinity; null counts as empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{key} must be a JSON object, got {shown(value)}")
+    _refuse_non_finite(key, value)
+    return value
+
+
+def _meta(key: str, value: object) -> dict[str, Any]:
+    """A JSON object; its "events", if any, are a list of ``{"query": ..., "span": [start, end]}``."""
+    meta = _dict(key, value)
+    events = meta.get("events", [])
+    if not isinstance(events, list):
+        raise UserError(f"{key}.events must be a list, got {shown(events)}")
+    for i, event in enumerate(events):
+        if not isinstance(event, dict) or not {"query", "span"} <= set(event):
+            raise UserError(f"{key}.events[{i}] needs 'query' and 'span', got {shown(event)}")
+        _name(f"{key}.events[{i}].query", event["query"])
+        _span(f"{key}.events[{i}].span", event["span"])
+    return meta
+
+
+def _dicts(key: str, value: object) -> list[dict[str, Any]]:
+    """A list of JSON objects; null counts as empty."""
+    if not isinstance(value, list | None):
+        raise UserError(f"{key} must be a list of JSON objects, got {shown(value)}")
+    return [_dict(f"{key}[{i}]", entry) for i, entry in enumerate(value or [])]
+
+
+def _refuse_non_finite(key: str, value: object) -> None:
+    """Raise UserError for NaN or infinity at any depth: JSON has no such numbers."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key} is {value}, which JSON cannot hold; use null")
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, child in children:
+        _refuse_non_finite(f"{key}.{name}", child)
+
+
+CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "id": _name, "video": _name, "duration": _duration, "query": _text, "spans": _spans, "window": _window,
+    "direction": _direction, "mirrored_query": _text_or_null, "source": _text, "meta": _meta,
+    "question": _text_or_null, "options": _options, "answer": _text_or_null, "quality": _dict,
+    "difficulty": _dict, "history": _dicts,
+}  # fmt: skip

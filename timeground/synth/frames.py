@@ -1,0 +1,45 @@
+"""A scene as a clip without a file: what `decode` would give for the rendered mp4, but for compression."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from timeground.video.clip import Clip
+from timeground.video.sampling import Sampling, frame_size, num_frames, target_times_s
+
+from .render import render
+from .scene import Scene
+
+SPLITS = {"train": 0, "validation": 1, "test": 2, "held_out": 3}
+"""Each split draws its own seeds; `held_out` also shows colours and shapes that never met in training."""
+
+
+def scene_seed(split: str, seed: int, index: int) -> int:
+    """The seed of the index-th scene of a split."""
+    return int(np.random.SeedSequence([SPLITS[split], seed, index]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
+    """Frames of a scene as a model with this sampling would be given them."""
+    times_s = sampled_times_s(scene, sampling)
+    height, width = frame_size(scene.height, scene.width, len(times_s), sampling)
+    frames = render(scene, times_s, height, width)
+    return Clip(
+        frames=torch.from_numpy(frames).permute(0, 3, 1, 2),
+        frame_times_s=torch.from_numpy(times_s),
+        start_s=0.0,
+        end_s=scene.duration_s,
+        duration_s=scene.duration_s,
+        source=f"synth:{scene.seed}",
+    )
+
+
+def sampled_times_s(scene: Scene, sampling: Sampling) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """The times of the frames that are taken: those of the file's frames nearest to an even spacing."""
+    available = scene.frame_times_s()
+    count = num_frames(scene.duration_s, sampling, len(available))
+    targets = np.array(target_times_s(float(available[0]), float(available[-1]), count))
+    after = np.clip(np.searchsorted(available, targets), 1, len(available) - 1)
+    nearer_before = targets - available[after - 1] <= available[after] - targets
+    return available[np.where(nearer_before, after - 1, after)]

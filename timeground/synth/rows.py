@@ -1,0 +1,208 @@
+"""The data rows of a scene: queries with their exact spans, questions with options, yes/no, and event lists."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timeground.records import Row
+from timeground.spans import Span, clamp, merge
+
+from .language import PHRASES, is_time_sensitive, mirrored_sentence, sentence
+from .scene import ACTIONS, COLOURS, SHAPES, TURNABLE, Scene, is_unseen
+
+MARGIN_S = 0.5
+"""An ordered query or a "no" window keeps at least this distance from what would make it wrong."""
+_SEEN_NAMES = [f"{c} {s}" for c in COLOURS for s in SHAPES if not is_unseen(c, s)]
+"""Names that may stand for something absent: a held-out one never does, or its absence would be learnt."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Everything one actor (or pair) does under one name: all spans of `action`."""
+
+    action: str
+    a: str
+    b: str
+    spans: tuple[Span, ...]
+
+
+def events_of(scene: Scene) -> list[Event]:
+    """All that can be asked about, with every span in which it happens."""
+    found: dict[tuple[str, str, str], list[Span]] = defaultdict(list)
+    for index, actor in enumerate(scene.actors):
+        found["visible", actor.name, ""] = list(actor.visible)
+        for act in actor.acts:
+            if act.other is None:
+                found[act.action, actor.name, ""].append(act.span)
+            elif act.other > index:
+                found[act.action, actor.name, scene.actors[act.other].name].append(act.span)
+    return [
+        Event(action, a, b, tuple(clamp(s, 0.0, scene.duration_s) for s in merge(spans)))
+        for (action, a, b), spans in found.items()
+    ]
+
+
+def make_rows(scene: Scene, video: str) -> list[Row]:
+    """Every row of a scene, in a fixed order; ids are ``<video stem>-<number>``."""
+    rng = np.random.default_rng([scene.seed, 23])
+    events = events_of(scene)
+    rows = [_ground_row(scene, event, rng) for event in events]
+    rows += [row for event in events for row in _ordered_rows(scene, event, rng)]
+    rows += [_absent_row(scene, events, rng) for _ in range(2)]
+    rows += [_yes_no_row(scene, events, wanted, rng) for wanted in ("yes", "no")]
+    rows += _choice_rows(scene, events, rng)
+    rows.append(_events_row(scene, events))
+    stem = video.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    for number, row in enumerate(rows):
+        row.id, row.video = f"{stem}-{number}", video
+    return rows
+
+
+def _row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: object) -> Row:
+    row = Row(
+        id="new", video="new", duration=scene.duration_s, query=query, spans=list(spans), source="synthmoments"
+    )
+    row.meta = {"kind": kind}
+    for name, value in more.items():
+        setattr(row, name, value)
+    return row
+
+
+def _worded(
+    scene: Scene, event: Event, rng: np.random.Generator, spans: Sequence[Span], order: str = "", ref: str = ""
+) -> Row:
+    """A grounding row for an event, with its mirrored sentence and sensitivity."""
+    phrasing = int(rng.integers(len(PHRASES[event.action])))
+    words = (event.action, phrasing, event.a, event.b, order, ref)
+    kind = "absent" if not spans else "ordered" if order else "single" if len(spans) == 1 else "multi"
+    row = _row(scene, sentence(*words), spans, kind)
+    row.direction = "sensitive" if is_time_sensitive(event.action, order) else "insensitive"
+    row.mirrored_query = mirrored_sentence(*words)
+    row.meta["action"] = event.action
+    return row
+
+
+def _ground_row(scene: Scene, event: Event, rng: np.random.Generator) -> Row:
+    return _worded(scene, event, rng, event.spans)
+
+
+def _ordered_rows(scene: Scene, event: Event, rng: np.random.Generator) -> list[Row]:
+    """Rows that pick one of several spans by what comes before or after it."""
+    if len(event.spans) < 2 or event.action == "visible":
+        return []
+    rows = [_worded(scene, event, rng, event.spans[:1], "first")]
+    rows.append(_worded(scene, event, rng, event.spans[-1:], "last"))
+    for actor in scene.actors:
+        if len(actor.visible) != 1 or actor.name in (event.a, event.b):
+            continue
+        for order, moment in (("leaving", actor.visible[0].end_s), ("coming", actor.visible[0].start_s)):
+            before = [s for s in event.spans if s.end_s + MARGIN_S <= moment]
+            after = [s for s in event.spans if s.start_s - MARGIN_S >= moment]
+            clear = len(before) + len(after) == len(event.spans) and before and after
+            if clear and MARGIN_S < moment < scene.duration_s - MARGIN_S:
+                rows.append(_worded(scene, event, rng, after, f"after_{order}", actor.name))
+                rows.append(_worded(scene, event, rng, before, f"before_{order}", actor.name))
+    return rows
+
+
+def _absent_event(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> Event:
+    """Something that does not happen: an actor that is not there, or one doing what it never does."""
+    done = {(e.action, e.a) for e in events}
+    names = [actor.name for actor in scene.actors]
+    while True:
+        name = str(rng.choice(_SEEN_NAMES if rng.random() < 0.5 else names))
+        action = str(rng.choice(["visible", *ACTIONS]))
+        if action == "turn" and name.split()[1] not in TURNABLE:
+            continue
+        if (action, name) not in done and (name not in names or action != "visible"):
+            return Event(action, name, "", ())
+
+
+def _absent_row(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> Row:
+    return _worded(scene, _absent_event(scene, events, rng), rng, [])
+
+
+def _yes_no_row(scene: Scene, events: Sequence[Event], wanted: str, rng: np.random.Generator) -> Row:
+    """Whether something happens between two times. "No" is another time, or an event that never happens."""
+    event = events[rng.integers(len(events))]
+    span = event.spans[rng.integers(len(event.spans))]
+    start, end = (float(np.round(t, 1)) for t in (span.start_s, span.end_s))
+    if wanted == "no":
+        window = _free_window(scene, event, rng)
+        if window is None or rng.random() < 0.3:
+            event = _absent_event(scene, events, rng)
+        else:
+            start, end = window
+    phrasing = int(rng.integers(len(PHRASES[event.action])))
+    query = sentence(event.action, phrasing, event.a, event.b)
+    question = f"Does this happen between {start:.1f} and {end:.1f} seconds: {query}?"
+    spans = list(event.spans) if wanted == "yes" else []
+    return _row(scene, query, spans, "yes_no", question=question, answer=wanted)
+
+
+def _free_window(scene: Scene, event: Event, rng: np.random.Generator) -> tuple[float, float] | None:
+    """A stretch of at least two seconds in which the event does not happen."""
+    borders = [0.0, *(t for s in event.spans for t in (s.start_s, s.end_s)), scene.duration_s]
+    gaps = [(a + MARGIN_S, b - MARGIN_S) for a, b in zip(borders[::2], borders[1::2], strict=True)]
+    gaps = [(a, b) for a, b in gaps if b - a >= 2.0]
+    if not gaps:
+        return None
+    low, high = gaps[rng.integers(len(gaps))]
+    length = rng.uniform(2.0, min(8.0, high - low))
+    start = rng.uniform(low, high - length)
+    return float(np.round(start, 1)), float(np.round(start + length, 1))
+
+
+def _choice_rows(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> list[Row]:
+    """Questions with four options: what an actor does, who does it, what happens at a time."""
+    single = [e for e in events if e.action in ACTIONS]
+    if not single:
+        return []
+    event = single[rng.integers(len(single))]
+    done = {e.action for e in single if e.a == event.a}
+    others = [a for a in ACTIONS if a not in done and (a != "turn" or event.a.split()[1] in TURNABLE)]
+    wrong = [str(a) for a in rng.choice(others, 3, replace=False)]
+    said = {a: sentence(a, 0, "#")[len("the # ") :] for a in (*wrong, event.action)}
+    what = (f"What does the {event.a} do?", said[event.action], [said[a] for a in wrong])
+    doers = {e.a for e in single if e.action == event.action}
+    rows = [_choice(scene, event, *what, rng)]
+    strangers = [n for n in _names_like(scene, event.a, rng) if n not in doers][:3]
+    who = (f"Which shape {said[event.action]}?", event.a, strangers)
+    rows.append(_choice(scene, event, *who, rng))
+    return rows
+
+
+def _names_like(scene: Scene, name: str, rng: np.random.Generator) -> list[str]:
+    """Other actors of the scene first, then names that are not there."""
+    present = [actor.name for actor in scene.actors if actor.name != name]
+    absent = [n for n in _SEEN_NAMES if n not in (*present, name)]
+    return present + [absent[i] for i in rng.choice(len(absent), 3, replace=False)]
+
+
+def _choice(
+    scene: Scene, event: Event, question: str, right: str, wrong: Sequence[str], rng: np.random.Generator
+) -> Row:
+    options = [*wrong]
+    place = int(rng.integers(4))
+    options.insert(place, right)
+    query = sentence(event.action, 0, event.a)
+    return _row(
+        scene, query, event.spans, "choice", question=question, options=options, answer="ABCD"[place]
+    )
+
+
+def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
+    """All that moves or changes, in order, each with its time; appearing counts where nothing else does."""
+    named = [(s, sentence(e.action, 0, e.a, e.b)) for e in events if e.action != "visible" for s in e.spans]
+    if not named:
+        named = [(s, sentence(e.action, 0, e.a)) for e in events for s in e.spans]
+    named.sort()
+    row = _row(scene, "everything that happens", [s for s, _ in named], "events")
+    row.question = "List the events with their times."
+    row.meta["events"] = [{"query": text, "span": [s.start_s, s.end_s]} for s, text in named]
+    return row
+

@@ -1,0 +1,129 @@
+"""What a SynthMoments scene is made of: actors, what they do, and the background. Times are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeground.spans import Span
+
+Array = NDArray[np.float64]
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (225, 35, 35),
+    "green": (40, 185, 60),
+    "blue": (45, 85, 235),
+    "yellow": (245, 225, 40),
+    "purple": (165, 50, 195),
+    "orange": (250, 140, 25),
+    "white": (245, 245, 245),
+    "cyan": (50, 215, 225),
+}
+SHAPES = ("circle", "square", "triangle", "cross", "ring")
+TURNABLE = ("square", "triangle", "cross")
+"""Shapes whose rotation can be seen."""
+
+ACTIONS = ("left", "right", "up", "down", "grow", "shrink", "blink", "turn")
+"""What one actor can do by itself; `together` and `apart` take two, `visible` takes none."""
+
+MIRRORED = {
+    "left": "right",
+    "right": "left",
+    "up": "down",
+    "down": "up",
+    "grow": "shrink",
+    "shrink": "grow",
+    "together": "apart",
+    "apart": "together",
+}
+"""What an action turns into when the video is played backwards; the others stay what they are."""
+
+
+def is_unseen(colour: str, shape: str) -> bool:
+    """Whether a colour and a shape are kept together only for the held-out split (one pair in ten)."""
+    return (3 * list(COLOURS).index(colour) + 4 * SHAPES.index(shape)) % 10 == 7
+
+
+@dataclass(frozen=True)
+class Act:
+    """One actor doing one thing during a span; `other` is the second actor of `together` and `apart`."""
+
+    action: str
+    span: Span
+    other: int | None = None
+
+
+@dataclass
+class Actor:
+    """A coloured shape. Position and radius are in units of the frame's shorter side.
+
+    `keys_s` are the times of its keyframes, between which x, y, radius and angle change linearly.
+    """
+
+    colour: str
+    shape: str
+    visible: list[Span]
+    acts: list[Act] = field(default_factory=list)
+    keys_s: list[float] = field(default_factory=list)
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+    radius: list[float] = field(default_factory=list)
+    angle: list[float] = field(default_factory=list)
+    blink_half_period_s: float = 0.8
+
+    @property
+    def name(self) -> str:
+        """How the actor is called in a sentence."""
+        return f"{self.colour} {self.shape}"
+
+    def at(self, times_s: Array) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
+        """x, y, radius, angle and whether it is shown, at each of the times."""
+        values = [np.interp(times_s, self.keys_s, v) for v in (self.x, self.y, self.radius, self.angle)]
+        shown = np.zeros(len(times_s), dtype=bool)
+        for span in self.visible:
+            shown |= (times_s >= span.start_s) & (times_s < span.end_s)
+        for act in self.acts:
+            if act.action == "blink":
+                inside = (times_s >= act.span.start_s) & (times_s < act.span.end_s)
+                phase = np.floor((times_s - act.span.start_s) / self.blink_half_period_s)
+                shown &= ~(inside & (phase % 2 == 0))
+        return values[0], values[1], values[2], values[3], shown
+
+
+@dataclass(frozen=True)
+class Background:
+    """A gradient between two greys, or waves that drift, under per-pixel noise."""
+
+    low: float
+    high: float
+    angle: float
+    waves: float
+    drift_per_s: float
+    noise: float
+
+
+@dataclass
+class Scene:
+    """A whole video: who is in it, on what, for how long, at which size."""
+
+    seed: int
+    duration_s: float
+    width: int
+    height: int
+    fps: float
+    variable_frame_rate: bool
+    background: Background
+    actors: list[Actor]
+
+    def frame_times_s(self) -> Array:
+        """Presentation time of every frame of the file: regular, or jittered and with gaps."""
+        count = max(2, int(np.floor(self.duration_s * self.fps)))
+        times = np.arange(count) / self.fps
+        if not self.variable_frame_rate:
+            return times
+        rng = np.random.default_rng([self.seed, 17])
+        keep = rng.random(count) > 0.35
+        keep[0] = True
+        return times[keep]

@@ -1,0 +1,1 @@
+"""Video files: clips, decoding, sampling."""

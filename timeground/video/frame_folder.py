@@ -1,0 +1,139 @@
+"""A folder of pictures as a video.
+
+The pictures (jpg, jpeg, png, webp) are shown in the order of their names, numbers in them compared as
+numbers. When they are shown:
+* ``timestamps.json`` in the folder: a list of seconds, one per picture in that order, or an object from file
+  name to seconds, or ``{"fps": 3.0}``;
+* or ``timestamps.txt``: one number of seconds a line;
+* or, without either, picture ``i`` is shown at ``i / fps``, by default 2 a second.
+The last picture is shown for as long as the usual gap between two.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from timeground.errors import VideoError
+
+from .frame_index import Ints, Times, VideoInfo
+from .picture import Canvas
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+DEFAULT_FOLDER_FPS = 2.0
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """The pictures of a folder in order of time."""
+
+    info: VideoInfo
+    files: list[Path]
+    times_s: Times
+
+
+def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -> FrameFolder:
+    """The pictures of a folder and their times.
+
+    Raises: VideoError if there are none, or if the times do not fit them.
+    """
+    folder = Path(path)
+    files = sorted(
+        (
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        ),
+        key=_natural,
+    )
+    if not files:
+        raise VideoError(
+            f"{path}: a folder without pictures ({', '.join(sorted(SUFFIXES))}); give a video file"
+        )
+    times_s, fps = _times(folder, files, fps)
+    order = np.argsort(times_s, kind="stable")
+    times_s, files = times_s[order], [files[int(i)] for i in order]
+    gap_s = float(np.median(np.diff(times_s))) if len(files) > 1 else 1 / fps
+    end_s = float(times_s[-1]) + gap_s
+    height, width = _open(files[0]).shape[:2]
+    average_fps = len(files) / (end_s - float(times_s[0]))
+    info = VideoInfo(end_s, len(files), width, height, average_fps, files[0].suffix[1:], "folder", 0, False)
+    return FrameFolder(info, files, times_s)
+
+
+def read_folder(folder: FrameFolder, chosen: Ints, size: tuple[int, int]) -> torch.Tensor:
+    """The chosen pictures as uint8 ``[T, 3, H, W]``, scaled with PIL's bicubic filter.
+
+    Raises: VideoError naming a picture that cannot be read.
+    """
+    canvas = Canvas(len(chosen), size, 0)
+    for place, number in enumerate(chosen):
+        canvas.paint_array(place, _open(folder.files[int(number)], size))
+    return canvas.pixels
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    """Sorting key under which frame_2 comes before frame_10."""
+    parts = re.split(r"(\d+)", file.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _times(folder: Path, files: list[Path], fps: float) -> tuple[Times, float]:
+    """Seconds at which each picture is shown, in the order of ``files``; and the rate they imply."""
+    listed: object = None
+    try:
+        if (folder / "timestamps.json").exists():
+            listed = json.loads((folder / "timestamps.json").read_text(encoding="utf-8"))
+        elif (folder / "timestamps.txt").exists():
+            listed = [float(line) for line in (folder / "timestamps.txt").read_text(encoding="utf-8").split()]
+    except (ValueError, OSError) as error:
+        raise VideoError(f"{folder}: its timestamps file cannot be read: {error}") from error
+    if isinstance(listed, dict) and set(listed) == {"fps"}:
+        fps, listed = listed["fps"], None
+    if listed is None:
+        if not isinstance(fps, (int, float)) or not (math.isfinite(fps) and fps > 0):
+            raise VideoError(f"{folder}: fps must be a positive number, got {fps!r}")
+        return np.arange(len(files)) / fps, fps
+    if isinstance(listed, dict):
+        missing = [file.name for file in files if file.name not in listed]
+        if missing:
+            raise VideoError(
+                f"{folder}: timestamps.json has no time for {missing[0]} ({len(missing)} such pictures)"
+            )
+        listed = [listed[file.name] for file in files]
+    return _checked(folder, listed, len(files)), fps
+
+
+def _checked(folder: Path, listed: object, count: int) -> Times:
+    """A list of times as an array, if it fits the pictures."""
+    if not isinstance(listed, list) or len(listed) != count:
+        length = len(listed) if isinstance(listed, list) else "no list"
+        raise VideoError(f"{folder}: {count} pictures but {length} timestamps; give one per picture")
+    if not all(isinstance(t, int | float) and math.isfinite(t) and t >= 0 for t in listed):
+        raise VideoError(f"{folder}: its timestamps must be seconds, 0 or more")
+    if len(set(listed)) != len(listed):
+        raise VideoError(f"{folder}: two pictures have the same timestamp")
+    return np.array(listed, dtype=np.float64)
+
+
+def _open(file: Path, size: tuple[int, int] | None = None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """One picture, upright, as RGB ``[h, w, 3]``."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            if size is not None and upright.size != (size[1], size[0]):
+                upright = upright.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+            return np.asarray(upright, dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise VideoError(
+            f"{file}: the picture cannot be read ({error}); replace it or leave it out"
+        ) from error

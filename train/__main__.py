@@ -1,0 +1,54 @@
+"""``python -m timeground.train sft RECIPE``: what `timeground train` runs, and what launchers start."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from timeground.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the train command."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    sft = kinds.add_parser("sft", help="supervised fine-tuning on rows, or on rendered SynthMoments scenes")
+    sft.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as tiny-sft")
+    sft.add_argument("overrides", nargs="*", metavar="name=value", help="settings to change, e.g. optimizer.lr=1e-4")
+    sft.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, in this process or in several that torchrun starts."""
+    if args.processes > 1:
+        _launch(args)
+        return
+    from .config import SftSettings, load_recipe
+    from .sft import train
+
+    train(load_recipe(SftSettings, args.recipe, args.overrides))
+
+
+def _launch(args: argparse.Namespace) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={args.processes}"]
+    command += ["-m", "timeground.train", args.kind, args.recipe, *args.overrides]
+    if code := subprocess.run(command, check=False).returncode:
+        raise UserError(f"training ended with status {code}; the message of the process that failed stands above")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point for launchers."""
+    parser = argparse.ArgumentParser(prog="timeground.train", description=__doc__)
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # the deepspeed launcher's
+    add_arguments(parser)
+    try:
+        run(parser.parse_args(argv))
+    except UserError as error:
+        print(f"timeground: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Training examples: a video's frames and prompt once, with several questions and answers that share them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from timeground.errors import UserError
+from timeground.models.family import Family
+from timeground.models.prompt import PromptBuilder, PromptInputs
+from timeground.profile import Profile
+from timeground.prompts import row_answer, row_prompt
+from timeground.records import Row, read_rows, resolve_video
+from timeground.spans import Span
+from timeground.synth.frames import scene_clip, scene_seed
+from timeground.synth.rows import make_rows
+from timeground.synth.world import SIZES, sample_scene
+from timeground.timecode import TimeEncoding, VisionSegment, encode_time
+from timeground.video.clip import Clip
+
+from .config import DataSettings
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question after the video with its answer. weight: how much each answer token counts in the loss."""
+
+    question: PromptInputs
+    answer_ids: list[int]
+    weight: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """One video with its turns. frames uint8 ``[T, C, H, W]``."""
+
+    frames: torch.Tensor
+    prompt: PromptInputs
+    turns: list[Turn]
+
+    @property
+    def vision(self) -> tuple[VisionSegment, ...]:
+        """The vision blocks of the prompt."""
+        return self.prompt.vision
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns a clip and rows into an example, as a checkpoint's profile says."""
+
+    builder: PromptBuilder
+    family: Family
+    profile: Profile
+    reduction: str = "token"
+
+    def encode(self, clip: Clip, rows: Sequence[Row], as_images: bool = False) -> Example:
+        """The example of a clip; as_images: frames one a second as stamped images, as servers send them."""
+        encoding = TimeEncoding.STAMPED_IMAGES if as_images else self.profile.time_encoding
+        if as_images:
+            clip = _every_second_frame(clip)
+        clip, segments = encode_time(clip, encoding, self.profile.stamp)
+        grid_hw = (clip.frames.shape[2] // self.family.patch_size, clip.frames.shape[3] // self.family.patch_size)
+        prompts = self.profile.prompts()
+        if self.profile.text_first:
+            raise UserError("SFT with the question before the video is not supported; set text_first: false")
+        prompt = self.builder.prefix(segments, grid_hw, encoding, prompts.opening)
+        return Example(clip.frames, prompt, [self._turn(row, prompt) for row in rows])
+
+    def _turn(self, row: Row, prompt: PromptInputs) -> Turn:
+        prompts = self.profile.prompts()
+        question = self.builder.question(row_prompt(prompts, row), prompt.next_position)
+        ids = self.builder.answer_ids(row_answer(prompts, row))
+        power = {"token": 0.0, "square": 0.5, "sequence": 1.0}[self.reduction]
+        return Turn(question, ids, len(ids) ** -power)
+
+
+def _every_second_frame(clip: Clip) -> Clip:
+    from dataclasses import replace
+
+    return replace(clip, frames=clip.frames[::2], frame_times_s=clip.frame_times_s[::2])
+
+
+class Source(Protocol):
+    """Examples by number, the same number always the same example; so a run resumes exactly."""
+
+    def example(self, micro_batch: int, index: int) -> Example:
+        """The index-th example of a micro-batch (numbered over the whole run)."""
+        ...
+
+
+@dataclass(frozen=True)
+class SynthSource:
+    """SynthMoments scenes rendered on the fly; a micro-batch's clips share size and stretch of durations."""
+
+    encoder: Encoder
+    data: DataSettings
+    seed: int
+
+    def example(self, micro_batch: int, index: int) -> Example:
+        """Render a scene and ask some of its rows."""
+        seed = scene_seed("train", self.seed, (micro_batch << 16) + index)
+        durations = self.data.synth_durations_s[micro_batch % len(self.data.synth_durations_s)]
+        order = np.random.default_rng([self.seed, micro_batch])
+        size = SIZES[order.integers(len(SIZES))]
+        scene = sample_scene(seed, durations_s=durations, size=size)
+        rng = np.random.default_rng([seed, 31])
+        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), self.data, rng)
+        as_images = bool(order.random() < self.data.image_share)
+        return self.encoder.encode(scene_clip(scene, self.encoder.profile.sampling(self.encoder.family)), rows, as_images)
+
+
+class RowSource:
+    """Rows of a file, grouped by video; each pass is in a new order."""
+
+    def __init__(self, encoder: Encoder, data: DataSettings, seed: int, micro_batch_size: int) -> None:
+        """Read the rows; a file without any is a UserError."""
+        self.encoder, self.data, self.seed, self.size = encoder, data, seed, micro_batch_size
+        self.root = Path(data.videos)
+        groups: dict[tuple[str, Span | None], list[Row]] = defaultdict(list)
+        for row in read_rows(Path(data.rows or "")):
+            groups[row.video, row.window].append(row)
+        self.groups = [
+            rows[i : i + data.questions_per_video]
+            for rows in groups.values()
+            for i in range(0, len(rows), data.questions_per_video)
+        ]
+        if not self.groups:
+            raise UserError(f"{data.rows}: no rows to train on")
+
+    def example(self, micro_batch: int, index: int) -> Example:
+        """Decode a video and ask its rows."""
+        from timeground.video.decode import decode
+
+        number = micro_batch * self.size + index
+        turn, place = divmod(number, len(self.groups))
+        order = np.random.default_rng([self.seed, turn]).permutation(len(self.groups))
+        rows = self.groups[order[place]]
+        window = rows[0].window
+        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
+        sampling = self.encoder.profile.sampling(self.encoder.family)
+        clip = decode(resolve_video(self.root, rows[0].video), sampling, start_s=start_s, end_s=end_s)
+        return self.encoder.encode(clip, rows)
+
+
+def choose_rows(rows: Sequence[Row], data: DataSettings, rng: np.random.Generator) -> list[Row]:
+    """Some of a scene's rows, drawn without repeats by the weight of their kind."""
+    weights: NDArray[np.float64] = np.array([data.kind_weights.get(r.meta["kind"], 1.0) for r in rows])
+    count = min(data.questions_per_video, int((weights > 0).sum()))
+    picked = rng.choice(len(rows), count, replace=False, p=weights / weights.sum())
+    return [rows[i] for i in picked]

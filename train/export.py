@@ -1,0 +1,39 @@
+"""Writes a trained model as a folder that transformers' Auto classes, `Grounder` and vLLM can load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timeground.models.loading import Loaded, load_processor
+from timeground.profile import Profile
+
+from .engine import full_state, on_first_rank
+
+
+def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path) -> None:
+    """Write weights (bfloat16 safetensors), configuration, processor and ``grounding_config.json``.
+
+    The processor is the one the model was loaded with, so no setting of this run (such as ``do_resize: false``,
+    which broke vLLM for TimeLens's users) is saved into it.
+    """
+    state = full_state(engine, strip="model.")
+
+    def write() -> None:
+        assert state is not None
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        config = loaded.model.config
+        config.dtype = torch.bfloat16
+        half = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in state.items()}
+        loaded.model.save_pretrained(part, state_dict=half)
+        load_processor(loaded.path).save_pretrained(part)
+        profile.save(part)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+
+    on_first_rank(write)
