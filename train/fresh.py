@@ -183,7 +183,7 @@ def _corpus() -> list[str]:
     ordered = [o.format(ref=names[i % len(names)], event=events[i]) for o in ORDER.values() for i in range(60)]
     asked = [
         "When does this happen: the red circle moves left?",
-        "Does this happen between 3.0 and 5.0 seconds: a red circle can be seen?\nAnswer yes or no.",
+        "Does this happen between 3.0 and 5.0 seconds: the red circle can be seen?\nAnswer yes or no.",
         "What does the red circle do?\nA. moves left\nB. grows\nC. blinks\nD. turns\n"
         "Answer with the letter of the right option.",
         "Which shape moves left?",

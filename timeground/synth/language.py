@@ -8,7 +8,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "visible": (
         "the {a} is visible",
         "the {a} is on the screen",
-        "a {a} can be seen",
+        "the {a} can be seen",
         "the {a} is in the picture",
     ),
     "left": ("the {a} moves left", "the {a} slides to the left", "the {a} goes left"),

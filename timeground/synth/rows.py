@@ -50,7 +50,7 @@ def make_rows(scene: Scene, video: str) -> list[Row]:
     """Every row of a scene, in a fixed order; ids are ``<video stem>-<number>``."""
     rng = np.random.default_rng([scene.seed, 23])
     events = events_of(scene)
-    rows = [_ground_row(scene, event, rng) for event in events]
+    rows = [_worded(scene, event, rng, event.spans) for event in events if not _is_everywhere(scene, event)]
     rows += [row for event in events for row in _ordered_rows(scene, event, rng)]
     rows += [_absent_row(scene, events, rng) for _ in range(2)]
     rows += [_yes_no_row(scene, events, wanted, rng) for wanted in ("yes", "no")]
@@ -86,8 +86,9 @@ def _worded(
     return row
 
 
-def _ground_row(scene: Scene, event: Event, rng: np.random.Generator) -> Row:
-    return _worded(scene, event, rng, event.spans)
+def _is_everywhere(scene: Scene, event: Event) -> bool:
+    """Whether an event lasts all of the video: nothing to find."""
+    return event.spans[0].end_s - event.spans[0].start_s > 0.95 * scene.duration_s
 
 
 def _ordered_rows(scene: Scene, event: Event, rng: np.random.Generator) -> list[Row]:

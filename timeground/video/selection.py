@@ -26,13 +26,13 @@ def check_window(
     """
     start = 0.0 if start_s is None else float(start_s)
     end = duration_s if end_s is None else float(end_s)
-    if not start < end:  # also catches NaN
-        raise UserError(f"{name}: the window must start before it ends, got {start:.3f} to {end:.3f} s")
     if start < 0 or start >= duration_s or end > duration_s + WINDOW_SLACK_S:
         raise UserError(
             f"{name}: the window {start:.3f} to {end:.3f} s is not inside the video, "
             f"which lasts {duration_s:.3f} s"
         )
+    if not start < end:  # also catches NaN
+        raise UserError(f"{name}: the window must start before it ends, got {start:.3f} to {end:.3f} s")
     return start, min(end, duration_s)
 
 
