@@ -106,8 +106,9 @@ class SynthSource:
     def example(self, micro_batch: int, index: int) -> Example:
         """Render a scene and ask some of its rows."""
         seed = scene_seed("train", self.seed, (micro_batch << 16) + index)
-        durations = self.data.synth_durations_s[micro_batch % len(self.data.synth_durations_s)]
-        order = np.random.default_rng([self.seed, micro_batch])
+        cycle, place = divmod(micro_batch, len(self.data.synth_durations_s))
+        durations = self.data.synth_durations_s[place]
+        order = np.random.default_rng([self.seed, cycle])
         size = SIZES[order.integers(len(SIZES))]
         scene = sample_scene(seed, durations_s=durations, size=size)
         rng = np.random.default_rng([seed, 31])

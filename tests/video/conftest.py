@@ -40,7 +40,9 @@ def ffmpeg(*arguments: str | Path, data: bytes | None = None) -> None:
     subprocess.run(command, input=data, check=True, capture_output=True)
 
 
-def render(path: Path, *options: str, width: int = WIDTH, height: int = HEIGHT, count: int = NUM_FRAMES) -> Path:
+def render(
+    path: Path, *options: str, width: int = WIDTH, height: int = HEIGHT, count: int = NUM_FRAMES
+) -> Path:
     """Encode numbered frames at 25 fps."""
     raw = b"".join(numbered_picture(number, width, height).tobytes() for number in range(count))
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS), "-i", "-"]
@@ -105,18 +107,46 @@ MAKERS: dict[str, Callable[[Path, Getter], Example]] = {
     "intra.mp4": lambda d, _: Example(
         render(d / "intra.mp4", *H264, "-x264-params", "intra-refresh=1"), _cfr()
     ),
-    "b_frames.avi": lambda d, _: Example(render(d / "b_frames.avi", "-c:v", "mpeg4", "-bf", "2", "-q:v", "3"), _cfr()),
-    "h264.avi": lambda d, get: _copy(get("cfr.mp4"), d / "h264.avi", _cfr(), after=["-bsf:v", "h264_mp4toannexb"]),
+    "b_frames.avi": lambda d, _: Example(
+        render(d / "b_frames.avi", "-c:v", "mpeg4", "-bf", "2", "-q:v", "3"), _cfr()
+    ),
+    "h264.avi": lambda d, get: _copy(
+        get("cfr.mp4"), d / "h264.avi", _cfr(), after=["-bsf:v", "h264_mp4toannexb"]
+    ),
     "h265.mp4": lambda d, _: Example(
-        render(d / "h265.mp4", "-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=none:keyint=50:bframes=4"),
+        render(
+            d / "h265.mp4",
+            "-c:v",
+            "libx265",
+            "-preset",
+            "veryfast",
+            "-x265-params",
+            "log-level=none:keyint=50:bframes=4",
+        ),
         _cfr(),
     ),
     "ten_bit.mp4": lambda d, _: Example(render(d / "ten_bit.mp4", *H264, "-pix_fmt", "yuv420p10le"), _cfr()),
     "vp9.webm": lambda d, _: Example(
-        render(d / "vp9.webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "50"), _cfr()
+        render(d / "vp9.webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "50"),
+        _cfr(),
     ),
     "vp8.webm": lambda d, _: Example(
-        render(d / "vp8.webm", "-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-deadline", "good", "-cpu-used", "5", "-g", "50"), _cfr()
+        render(
+            d / "vp8.webm",
+            "-c:v",
+            "libvpx",
+            "-auto-alt-ref",
+            "1",
+            "-lag-in-frames",
+            "16",
+            "-deadline",
+            "good",
+            "-cpu-used",
+            "5",
+            "-g",
+            "50",
+        ),
+        _cfr(),
     ),
     "fragmented.mp4": lambda d, get: _copy(
         get("cfr.mp4"), d / "fragmented.mp4", _cfr(), after=["-movflags", "frag_keyframe+empty_moov"]

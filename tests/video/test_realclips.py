@@ -43,7 +43,7 @@ def test_probe(clips: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_frames_are_those_of_a_full_decode(clips: Path, name: str) -> None:
-    """Frame for frame and pixel for pixel what PyAV gives when it decodes everything and scales the same way."""
+    """Pixel for pixel what PyAV gives when it decodes everything and scales the same way."""
     clip = decode(clips / name, Sampling(fps=1.0, min_tokens_per_pair=16, total_tokens=3000))
     height, width = clip.frames.shape[2:]
     with av.open(str(clips / name)) as container:
@@ -66,7 +66,9 @@ def test_the_rotated_clip_stands_as_ffmpeg_shows_it(clips: Path) -> None:
     height, width = clip.frames.shape[2:]
     command = ["ffmpeg", "-v", "error", "-i", str(clips / "video_90.mov"), "-frames:v", "1"]
     command += ["-vf", f"scale={width}:{height}", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-    shown = torch.frombuffer(bytearray(subprocess.run(command, capture_output=True, check=True).stdout), dtype=torch.uint8)
+    shown = torch.frombuffer(
+        bytearray(subprocess.run(command, capture_output=True, check=True).stdout), dtype=torch.uint8
+    )
     shown = shown.view(height, width, 3).permute(2, 0, 1)
     assert (clip.frames[0].float() - shown.float()).abs().mean() < 3
 

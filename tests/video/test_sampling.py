@@ -29,8 +29,8 @@ samplings = st.builds(
 
 @settings(max_examples=400, deadline=None)
 @given(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 2000), samplings)
-def test_frame_size_is_fetch_videos(height: int, width: int, count: int, sampling: Sampling) -> None:
-    """The pixel ceiling and the resize of fetch_video, for every size but those on which it divides by zero."""
+def test_frame_size_is_qwens(height: int, width: int, count: int, sampling: Sampling) -> None:
+    """The ceiling and the resize of fetch_video; where that gives a side of 0 pixels, we give one token."""
     area = sampling.factor**2
     floor = sampling.min_tokens_per_pair * area
     share = sampling.total_tokens * area / count * 2
@@ -45,7 +45,9 @@ def test_frame_size_is_fetch_videos(height: int, width: int, count: int, samplin
 
 
 @pytest.mark.parametrize("factor", [28, 32])
-@pytest.mark.parametrize(("height", "width", "count"), [(96, 128, 4), (50, 300, 10), (360, 200, 2), (33, 35, 64)])
+@pytest.mark.parametrize(
+    ("height", "width", "count"), [(96, 128, 4), (50, 300, 10), (360, 200, 2), (33, 35, 64)]
+)
 def test_frame_size_is_what_fetch_video_returns(
     height: int, width: int, count: int, factor: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +118,11 @@ def test_targets_are_their_own_mirror_image(first_s: float, length_s: float, cou
 
 
 @settings(max_examples=300)
-@given(st.integers(2, 3000), st.sampled_from([10.0, 24.0, 25.0, 30000 / 1001, 60.0]), st.sampled_from([0.5, 1.0, 2.0, 5.0]))
+@given(
+    st.integers(2, 3000),
+    st.sampled_from([10.0, 24.0, 25.0, 30000 / 1001, 60.0]),
+    st.sampled_from([0.5, 1.0, 2.0, 5.0]),
+)
 def test_choice_on_constant_rate_is_symmetric_and_qwens(total: int, video_fps: float, fps: float) -> None:
     """The same frames forwards and backwards; the same as qwen-vl-utils' linspace, but for exact ties."""
     sampling = Sampling(fps=fps)
@@ -126,7 +132,9 @@ def test_choice_on_constant_rate_is_symmetric_and_qwens(total: int, video_fps: f
     theirs = np.linspace(0, total - 1, len(chosen))
     assert np.abs(chosen - theirs).max() <= 0.5 + 1e-6
     if not (np.abs(theirs % 1 - 0.5) < 1e-3).any():
-        np.testing.assert_array_equal(chosen, torch.linspace(0, total - 1, len(chosen)).double().round().long())
+        np.testing.assert_array_equal(
+            chosen, torch.linspace(0, total - 1, len(chosen)).double().round().long()
+        )
 
 
 def test_window_takes_only_frames_that_begin_in_it() -> None:

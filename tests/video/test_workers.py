@@ -73,7 +73,9 @@ def test_clips_are_those_of_decode_in_the_order_asked(examples: Callable) -> Non
         assert clip.source == str(request.path)
 
 
-def test_hung_and_killed_readers_cost_only_their_own_video(readers: object, video: Path, tmp_path: Path) -> None:
+def test_hung_and_killed_readers_cost_only_their_own_video(
+    readers: object, video: Path, tmp_path: Path
+) -> None:
     names = ["good", "hangs", "good", "dies", "slow", "exits", "breaks", "good", "missing"]
     for name in names[:-1]:
         if not (tmp_path / f"{name}.mp4").exists():
@@ -82,12 +84,24 @@ def test_hung_and_killed_readers_cost_only_their_own_video(readers: object, vide
     began = time.monotonic()
     done = [result for _, result in decode_many(requests, 2, timeout_s=2.0, reader=readers.treacherous)]  # type: ignore[attr-defined]
     assert time.monotonic() - began < 20
-    assert [isinstance(result, Clip) for result in done] == [True, False, True, False, True, False, False, True, False]
+    assert [isinstance(result, Clip) for result in done] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
     messages = [str(result) for result in done if isinstance(result, VideoError)]
     assert "hangs.mp4: reading it took longer than 2 s" in messages[0]
     assert "dies.mp4: its reader crashed (signal SIGKILL)" in messages[1]
     assert "exits.mp4: its reader crashed (exit status 3)" in messages[2]
-    assert "breaks.mp4: reading it failed unexpectedly (ZeroDivisionError: a fault in the reader)" in messages[3]
+    assert (
+        "breaks.mp4: reading it failed unexpectedly (ZeroDivisionError: a fault in the reader)" in messages[3]
+    )
     assert "missing.mp4: no such file" in messages[4]
 
 

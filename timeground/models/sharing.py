@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from timeground.models.attention import attend
 from timeground.models.prompt import PromptInputs
 from timeground.models.vision import VisionFeatures
 
@@ -36,7 +36,6 @@ def packed_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Attention in two parts: a causal prefix, and a suffix under a mask.
@@ -46,21 +45,13 @@ def packed_attention(
     """
     length = query.shape[2]
     suffix = 0 if attention_mask is None else attention_mask.shape[2]
+    prefix = length - suffix
     parts = []
-    if suffix < length:
-        prefix = length - suffix
-        causal = attention_mask is not None or length > 1
+    if prefix:
         keys, values = (key, value) if attention_mask is None else (key[:, :, :prefix], value[:, :, :prefix])
-        parts.append(
-            F.scaled_dot_product_attention(
-                query[:, :, :prefix], keys, values, is_causal=causal, scale=scaling, dropout_p=dropout, enable_gqa=True
-            )
-        )
+        parts.append(attend(query[:, :, :prefix], keys, values, causal=prefix > 1, scale=scaling))
     if suffix:
-        groups = query.shape[1] // key.shape[1]
-        key, value = (t.repeat_interleave(groups, dim=1) if groups > 1 else t for t in (key, value))
-        tail = query[:, :, length - suffix :]
-        parts.append(F.scaled_dot_product_attention(tail, key, value, attention_mask, scale=scaling, dropout_p=dropout))
+        parts.append(attend(query[:, :, prefix:], key, value, attention_mask, scale=scaling))
     out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
     return out.transpose(1, 2), None
 

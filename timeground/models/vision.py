@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from timeground.models.attention import attend
 from timeground.models.family import Family
 from timeground.timecode import VisionSegment
 
@@ -39,7 +40,7 @@ def chunked_attention(
     """
     assert cu_seq_lens_q is not None
     lengths = cu_seq_lens_q.diff()
-    out = torch.empty_like(query)
+    out = None
     for length in lengths.unique().tolist():
         if not length:
             continue
@@ -48,10 +49,12 @@ def chunked_attention(
         whole = len(index) == query.shape[2]
         parts = [t[0] if whole else t[0, :, index] for t in (query, key, value)]
         parts = [t.unflatten(1, (-1, length)).transpose(0, 1) for t in parts]
-        done = F.scaled_dot_product_attention(*parts, scale=scaling).transpose(0, 1).flatten(1, 2)
+        done = attend(*parts, scale=scaling).transpose(0, 1).flatten(1, 2)
         if whole:
             return done.transpose(0, 1)[None], None
+        out = query.new_empty(query.shape, dtype=done.dtype) if out is None else out
         out = out.index_copy(2, index, done[None])
+    assert out is not None
     return out.transpose(1, 2), None
 
 

@@ -166,4 +166,11 @@ def _clip(
     end_s: float,
 ) -> Clip:
     """Frames and times; a frame still standing from before the window is seen from its start on."""
-    return Clip(frames, torch.from_numpy(np.maximum(times_s, start_s)), start_s, end_s, info.duration_s, os.fspath(request.path))
+    return Clip(
+        frames,
+        torch.from_numpy(np.maximum(times_s, start_s)),
+        start_s,
+        end_s,
+        info.duration_s,
+        os.fspath(request.path),
+    )

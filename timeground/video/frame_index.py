@@ -19,6 +19,7 @@ import numpy.typing as npt
 from timeground.errors import VideoError
 
 from .container import damaged, open_video
+from .matroska import missing_bytes
 from .nal import disposable_reader
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def _cached_index(path: str, by_decoding: bool, mtime_ns: int, size: int) -> Fra
 def _read_index(path: str, by_decoding: bool) -> FrameIndex:
     """List the frames of a file."""
     with open_video(path) as (container, stream):
+        if missing_bytes(path):
+            raise damaged(path, f"the last {missing_bytes(path)} bytes are not there")
         packets = _list_packets(path, container, stream)
         has_audio = len(container.streams.audio) > 0
         names, number = (stream.codec.canonical_name, container.format.name), stream.index
@@ -152,7 +155,7 @@ def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> 
             raise damaged(path, "a packet is cut short")
         pts = NO_PTS if packet.pts is None else packet.pts
         dts = NO_PTS if packet.dts is None else packet.dts
-        disposable = packet.is_disposable or (tells is not None and tells(memoryview(packet)))
+        disposable = packet.is_disposable if tells is None else tells(memoryview(packet))
         rows.append((pts, dts, packet.is_keyframe, disposable, packet.is_discard, packet.duration or 0))
     if not rows:
         raise no_frames(path)

@@ -67,11 +67,9 @@ def read_pyav(
     with open_video(path) as (container, stream):
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = num_threads
-        frames = _counted(container, stream, index, chosen) if index.by_decoding else None
-        if frames is None:
-            frames = _wanted(container, stream, index, chosen)
+        find = _counted if index.by_decoding else _wanted
         painted = 0
-        for place, frame in frames:
+        for place, frame in find(container, stream, index, chosen):
             if deadline_s is not None and time.monotonic() > deadline_s:
                 raise VideoError(f"{path}: reading it took longer than the time allowed; raise timeout_s")
             if frame is None:

@@ -41,15 +41,17 @@ def choose(times_s: Times, start_s: float, end_s: float, sampling: Sampling, nam
 
     Evenly spaced times from the window's first frame to its last, and for each the nearest frame. Of two
     equally near the one towards the middle of the window is taken, so that the choice is its own mirror
-    image. A frame that is the nearest to several of the times (it stands still that long) is taken once. If no
-    frame begins within the window, the one that is still standing there is taken.
+    image. A frame that is the nearest to several of the times (it stands still that long) is taken once. If
+    no frame begins within the window, the one that is still standing there is taken.
 
     Raises: UserError if the window lies before the first frame.
     """
     first, last = np.searchsorted(times_s, [start_s, end_s], side="left")
     if first == last:
         if first == 0:
-            raise UserError(f"{name}: nothing is shown between {start_s:.3f} and {end_s:.3f} s; widen the window")
+            raise UserError(
+                f"{name}: nothing is shown between {start_s:.3f} and {end_s:.3f} s; widen the window"
+            )
         return np.array([first - 1], dtype=np.int64)
     inside = times_s[first:last]
     count = num_frames(end_s - start_s, sampling, len(inside))

@@ -1,0 +1,88 @@
+"""What every benchmark needs: fair timing, facts about the machine, and one JSON line at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def cache_folder() -> Path:
+    """Where rendered inputs are kept between runs."""
+    folder = Path(tempfile.gettempdir()) / "timeground-benchmarks"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, system; and the GPU, if torch sees one."""
+    facts: dict[str, Any] = {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_1min": round(os.getloadavg()[0], 2),
+    }
+    if hasattr(os, "sysconf"):
+        facts["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of packages; 'missing' where one is not there."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def time_alternating(
+    sides: dict[str, Callable[[], object]], repeats: int = 3, warm_up: int = 1
+) -> dict[str, float]:
+    """Median seconds of each side. The sides take turns, so that a busy minute of the machine hits them all.
+
+    Every side runs ``warm_up`` times first, unmeasured: imports, caches of the file system, compiled kernels.
+    Prints each time to stderr as it comes.
+    """
+    times_s: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(-warm_up, repeats):
+        for name, run in sides.items():
+            began = time.perf_counter()
+            result = run()
+            took_s = time.perf_counter() - began
+            del result
+            if turn >= 0:
+                times_s[name].append(took_s)
+                print(f"  {name}: {took_s:.3f} s", file=sys.stderr)
+    return {name: statistics.median(values) for name, values in times_s.items()}
+
+
+def print_result(benchmark: str, ratio: float, ours_s: float, theirs_s: float, **more: Any) -> None:
+    """The last line of every benchmark: one JSON object; ``ratio`` is how many times faster ours is."""
+    result = {"benchmark": benchmark, "ratio": round(ratio, 2), "ours_s": round(ours_s, 3)}
+    print(json.dumps({**result, "theirs_s": round(theirs_s, 3), **more, "machine": machine()}))
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
