@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from .scene import COLOURS, Actor, Array, Background, Scene
 
 Frames = NDArray[np.uint8]
+NOISE_ROWS = 64
+"""Rows of noise cells in a frame; finer noise would be lost in scaling and cost most of a file's size."""
 
 
 def render(scene: Scene, times_s: Array, height: int | None = None, width: int | None = None) -> Frames:
@@ -40,18 +42,24 @@ def _draw_background(scene: Scene, times_s: Array, height: int, width: int) -> F
     grey = (back.low + (back.high - back.low) * level) * 255
     grey = np.broadcast_to(grey, (len(times_s), height, width)).astype(np.float32)
     if back.noise:
-        grey = grey + back.noise * 255 * _noise(scene.seed, times_s, height, width)
+        grey = grey + back.noise * 255 * _noise(scene, times_s, height, width)
     grey8 = np.clip(grey, 0, 255).astype(np.uint8)
     return np.repeat(grey8[..., None], 3, axis=-1)
 
 
-def _noise(seed: int, times_s: Array, height: int, width: int) -> NDArray[np.float32]:
-    """Noise that changes from frame to frame: one tile of it, rolled by an amount that depends on the time."""
-    rng = np.random.default_rng([seed, 5])
-    tile = rng.standard_normal((2 * height, 2 * width), dtype=np.float32)
+def _noise(scene: Scene, times_s: Array, height: int, width: int) -> NDArray[np.float32]:
+    """Noise that changes from frame to frame, in cells that are as large in every rendering of a scene.
+
+    It is one tile of cells, rolled by an amount that depends on the time.
+    """
+    rng = np.random.default_rng([scene.seed, 5])
+    across = round(NOISE_ROWS * scene.width / scene.height)
+    tile = rng.standard_normal((2 * NOISE_ROWS, 2 * across), dtype=np.float32)
+    rows = np.arange(height) * NOISE_ROWS // height
+    columns = np.arange(width) * across // width
     steps = np.round(times_s * 1000).astype(np.int64)
-    rows, columns = (steps * 7919) % height, (steps * 104729) % width
-    return np.stack([tile[r : r + height, c : c + width] for r, c in zip(rows, columns, strict=True)])
+    down, right = (steps * 7919) % NOISE_ROWS, (steps * 104729) % across
+    return np.stack([tile[np.ix_(rows + d, columns + r)] for d, r in zip(down, right, strict=True)])
 
 
 def _draw_actor(canvas: Frames, actor: Actor, times_s: Array, height: int, unit_width: float) -> None:

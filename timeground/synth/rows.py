@@ -166,6 +166,8 @@ def _choice_rows(scene: Scene, events: Sequence[Event], rng: np.random.Generator
     event = single[rng.integers(len(single))]
     done = {e.action for e in single if e.a == event.a}
     others = [a for a in ACTIONS if a not in done and (a != "turn" or event.a.split()[1] in TURNABLE)]
+    if len(others) < 3:  # it does nearly everything: no wrong options are left
+        return []
     wrong = [str(a) for a in rng.choice(others, 3, replace=False)]
     said = {a: sentence(a, 0, "#")[len("the # ") :] for a in (*wrong, event.action)}
     what = (f"What does the {event.a} do?", said[event.action], [said[a] for a in wrong])

@@ -1,0 +1,81 @@
+"""Pictures of answers: a timeline for the terminal, and a PNG with frames along a time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from timeground.spans import Span
+from timeground.video.clip import Clip
+
+COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
+
+
+def text_timeline(spans: Sequence[Span], start_s: float, end_s: float, width: int = 60) -> str:
+    """One line of text: blocks where a span is, dots elsewhere. Every span shows at least one block."""
+    scale = width / max(end_s - start_s, 1e-9)
+    cells = ["·"] * width
+    for span in spans:
+        first = min(width - 1, max(0, int((span.start_s - start_s) * scale)))
+        last = min(width, max(first + 1, round((span.end_s - start_s) * scale)))
+        cells[first:last] = "█" * (last - first)
+    return "".join(cells)
+
+
+def save_timeline(
+    path: Path,
+    clip: Clip,
+    rows: Sequence[tuple[str, Sequence[Span]]],
+    truth: Sequence[Span] | None = None,
+    num_frames: int = 12,
+) -> None:
+    """Write a PNG: frames at their true times, below them a bar for each row, and one for the truth if known.
+
+    rows: label and spans of each answer.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    labelled = [*rows, *([("truth", truth)] if truth is not None else [])]
+    height = 1.5 + 0.42 * len(labelled)
+    figure, (film, bars) = plt.subplots(
+        2, 1, figsize=(11, height), height_ratios=[1.1, 0.42 * len(labelled)], layout="constrained"
+    )
+    _draw_film(film, clip, num_frames)
+    for place, (label, spans) in enumerate(labelled):
+        is_truth = truth is not None and place == len(labelled) - 1
+        colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
+        for span in spans:
+            bars.barh(place, span.length_s, left=span.start_s, height=0.62, color=colour)
+            middle = (span.start_s + span.end_s) / 2
+            bars.text(middle, place, f"{span.start_s:.1f} - {span.end_s:.1f}", ha="center", va="center", fontsize=8)
+        if not spans:
+            bars.text(clip.start_s, place, " does not happen", va="center", fontsize=8, color=colour)
+    bars.set_yticks(range(len(labelled)), [label for label, _ in labelled], fontsize=9)
+    bars.set(xlim=(clip.start_s, clip.end_s), ylim=(len(labelled) - 0.5, -0.5), xlabel="seconds")
+    for side in ("top", "right", "left"):
+        bars.spines[side].set_visible(False)
+    bars.tick_params(axis="y", length=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _draw_film(axes: object, clip: Clip, num_frames: int) -> None:
+    """A strip of frames, each centred on its own time."""
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    length_s = clip.end_s - clip.start_s
+    count = max(1, min(num_frames, clip.num_frames))
+    width_s = length_s / count
+    axes.set(xlim=(clip.start_s, clip.end_s), ylim=(0, 1))
+    axes.axis("off")
+    for slot in range(count):
+        left = clip.start_s + slot * width_s
+        index = int((clip.frame_times_s - (left + width_s / 2)).abs().argmin())
+        picture = clip.frames[index].permute(1, 2, 0).numpy()
+        axes.imshow(picture, extent=(left + 0.02 * width_s, left + 0.98 * width_s, 0.16, 1), aspect="auto")
+        axes.text(left + width_s / 2, 0.0, f"{float(clip.frame_times_s[index]):.1f} s", ha="center", fontsize=7)
