@@ -2,6 +2,7 @@
 
     python -m benchmarks.decode            # a 60 s and a 20 min file, 1280 x 720, 30 fps, H.264
     python -m benchmarks.decode --quick    # a 10 s file, one turn
+    python -m benchmarks.decode --lengths 60 --repeats 5
 
 Sides: ``timeground`` (``decode``), ``timeground fast`` (``decode(fast=True)``), qwen-vl-utils'
 ``fetch_video`` with torchcodec and with decord, and the plain ``ffmpeg`` program writing raw pictures to a
@@ -90,7 +91,7 @@ def ffmpeg_program(path: Path, num_frames: int, duration_s: float, height: int, 
 
 
 def largest_difference(path: Path, clip: Clip) -> int:
-    """Of any pixel of a clip to the frame of the same time in a full sequential decode, scaled the same way."""
+    """Of any pixel of a clip to the same frame in a full sequential decode, scaled the same way."""
     height, width = clip.frames.shape[2:]
     places = {round(time_s * 1e6): place for place, time_s in enumerate(clip.frame_times_s.tolist())}
     worst, found = 0, 0
@@ -148,11 +149,12 @@ def main() -> None:
     """Run on each file and print the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a 10 s file, one turn")
-    quick = parser.parse_args().quick
+    parser.add_argument("--lengths", type=int, nargs="+", default=[60, 1200], help="seconds of each file")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each side; the median counts")
+    arguments = parser.parse_args()
+    lengths, repeats = ([10], 1) if arguments.quick else (arguments.lengths, arguments.repeats)
     repair_torchvision()
-    files = {
-        duration_s: measure(duration_s, 1 if quick else 3) for duration_s in ((10,) if quick else (60, 1200))
-    }
+    files = {duration_s: measure(duration_s, repeats) for duration_s in lengths}
     seconds = cast(dict[str, float], next(iter(files.values()))["seconds"])
     ours_s = seconds["timeground"]
     theirs_s = min(seconds[f"qwen-vl-utils {reader}"] for reader in QWEN_READERS)

@@ -19,8 +19,21 @@ PROFILE = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, min_tokens_
 
 def make_qwen3(folder: Path, seed: int = 0) -> str:
     """A Qwen3-VL folder."""
+    repair_torchvision()
+    from transformers import Qwen3VLForConditionalGeneration
+
     make_fresh_model(folder, SMALL, PROFILE, seed)
+    model = Qwen3VLForConditionalGeneration.from_pretrained(folder)
+    sharpen(model)
+    model.save_pretrained(folder)
     return str(folder)
+
+
+def sharpen(model: torch.nn.Module) -> None:
+    """Make the weights larger: a model as initialised gives one token for ever, which would prove little."""
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.data.add_(torch.randn_like(parameter) * 0.1)
 
 
 def make_qwen2_5(folder: Path, seed: int = 0) -> str:
@@ -50,7 +63,9 @@ def make_qwen2_5(folder: Path, seed: int = 0) -> str:
         vision_start_token_id=ids["vision_start"], vision_end_token_id=ids["vision_end"],
     )  # fmt: skip
     torch.manual_seed(seed)
-    Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    sharpen(model)
+    model.save_pretrained(folder)
     Qwen2_5_VLProcessor(
         image_processor=Qwen2VLImageProcessor(),
         video_processor=Qwen2VLVideoProcessor(),

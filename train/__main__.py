@@ -15,14 +15,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     sft = kinds.add_parser("sft", help="supervised fine-tuning on rows, or on rendered SynthMoments scenes")
     sft.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as tiny-sft")
-    sft.add_argument("overrides", nargs="*", metavar="name=value", help="settings to change, e.g. optimizer.lr=1e-4")
     sft.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
+    sft.add_argument(
+        "overrides",
+        nargs=argparse.REMAINDER,
+        metavar="name=value",
+        help="settings to change, e.g. optimizer.lr=1e-4; --processes may stand among them",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, in this process or in several that torchrun starts."""
-    if args.processes > 1:
-        _launch(args)
+    late = argparse.ArgumentParser(prog="timeground train", add_help=False)
+    late.add_argument("--processes", type=int, default=args.processes)
+    parsed, args.overrides = late.parse_known_args(args.overrides)
+    if parsed.processes > 1:
+        _launch(args, parsed.processes)
         return
     from .config import SftSettings, load_recipe
     from .sft import train
@@ -30,8 +38,8 @@ def run(args: argparse.Namespace) -> None:
     train(load_recipe(SftSettings, args.recipe, args.overrides))
 
 
-def _launch(args: argparse.Namespace) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={args.processes}"]
+def _launch(args: argparse.Namespace, processes: int) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["-m", "timeground.train", args.kind, args.recipe, *args.overrides]
     if code := subprocess.run(command, check=False).returncode:
         raise UserError(f"training ended with status {code}; the message of the process that failed stands above")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,25 +45,27 @@ def write_video(scene: Scene, path: Path) -> None:
     os.replace(part, path)
 
 
-def write_dataset(
-    out: Path, num_videos: int, seed: int, split: str = "train", progress: Callable[[int], None] = lambda _: None
-) -> list[Row]:
-    """Write a split: videos that are there already are kept, so a killed call goes on where it was.
-
-    progress: called with the number of videos done. Returns the rows, which are also in ``annotations.jsonl``.
-    """
-    if num_videos < 1:
-        raise UserError(f"--videos is {num_videos}; ask for at least one")
-    if split not in SPLITS:
-        raise UserError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
+def dataset_videos(out: Path, num_videos: int, seed: int, split: str = "train") -> Iterator[Path]:
+    """Write the videos of a split one by one; those that are there already are kept."""
     (out / "videos").mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = []
-    for index in range(num_videos):
-        scene = sample_scene(scene_seed(split, seed, index), unseen=split == "held_out")
-        video = f"videos/{split}-{seed}-{index:05d}.mp4"
+    for scene, video in _scenes(num_videos, seed, split):
         if not (out / video).exists():
             write_video(scene, out / video)
-        rows += make_rows(scene, video)
-        progress(index + 1)
+        yield out / video
+
+
+def write_annotations(out: Path, num_videos: int, seed: int, split: str = "train") -> list[Row]:
+    """Write ``annotations.jsonl`` for those videos and return its rows."""
+    rows = [row for scene, video in _scenes(num_videos, seed, split) for row in make_rows(scene, video)]
     write_rows(out / "annotations.jsonl", rows)
     return rows
+
+
+def _scenes(num_videos: int, seed: int, split: str) -> Iterator[tuple[Scene, str]]:
+    if num_videos < 1:
+        raise UserError(f"{num_videos} videos asked for; ask for at least one")
+    if split not in SPLITS:
+        raise UserError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
+    for index in range(num_videos):
+        scene = sample_scene(scene_seed(split, seed, index), unseen=split == "held_out")
+        yield scene, f"videos/{split}-{seed}-{index:05d}.mp4"

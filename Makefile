@@ -1,0 +1,38 @@
+# `make ground` finds a moment in the clip that ships; `make test` runs everything that is checked.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Two test processes of one thread each: more threads than cores make torch wait for itself.
+TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+
+.PHONY: ground test lint types unit clean
+
+ground: $(READY)
+	$(BIN)/timeground ground example --plot out/ground.png
+
+test: $(READY) ffmpeg lint types unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+# FFmpeg's libraries are what torchcodec loads, and its program is what tests compare with.
+.PHONY: ffmpeg
+ffmpeg:
+	@command -v ffmpeg >/dev/null || { apt-get update -qq && apt-get install -y -qq ffmpeg >/dev/null; } \
+	  || echo "ffmpeg is missing and could not be installed; the tests that need it will be skipped"
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info

@@ -1,0 +1,46 @@
+"""The `timeground` command: parses, then calls. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from timeground import __version__
+from timeground.errors import UserError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "ground": ("timeground.commands.ground", "find when something happens in a video"),
+    "doctor": ("timeground.doctor", "check the installation, and what time each reader and model believes it sees"),
+    "synth": ("timeground.commands.synth", "render SynthMoments: videos whose moments are known exactly"),
+    "train": ("timeground.train.__main__", "train a model: sft"),
+}
+"""Each command's module has `add_arguments(parser)` and `run(args)`, which may return an exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake is one line on standard error and status 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="timeground", description="Find when something happens in a video, and train the models that do it."
+    )
+    parser.add_argument("--version", action="version", version=f"timeground {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((a for a in arguments if not a.startswith("-")), None)
+    runs: dict[str, Callable[[argparse.Namespace], int | None]] = {}
+    for name, (module_name, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            runs[name] = module.run
+    args = parser.parse_args(arguments)
+    try:
+        return runs[args.command](args) or 0
+    except UserError as error:
+        print(f"timeground: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("timeground: stopped", file=sys.stderr)
+        return 130

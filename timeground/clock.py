@@ -1,0 +1,151 @@
+"""Clips in which every frame shows the time at which it is presented, and reading that time off a frame.
+
+A frame is a grid of 5 x 5 black and white blocks that spell its time in milliseconds (17 bits) and a check
+(8 bits), so a frame that was blended, mangled or turned is told from one that shows another time. Blocks are
+large, so the pattern survives h264 and scaling down to 28 x 28 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Picture = npt.NDArray[np.uint8]
+Times = npt.NDArray[np.float64]
+
+GRID = 5  # blocks down and across
+TIME_BITS = 17  # milliseconds, up to 131 s
+CHECK_PRIME = 251
+WIDTH, HEIGHT = 160, 120  # pixels: blocks of 32 x 24
+CLEAR = 40  # a block is read only if its mean is at least so far from middle grey
+TICK = Fraction(1, 90000)  # seconds; both 30000/1001 fps and milliseconds are whole numbers of it
+CONSTANT_FPS = Fraction(30000, 1001)
+NUM_CONSTANT, NUM_VARIABLE = 360, 240
+KEY_FRAME_EVERY = 48
+CUT_FRAME = 130  # the cut clip begins with this frame of the constant one, 34 after a key frame
+
+
+@dataclass(frozen=True)
+class ClockClip:
+    """A file of clock frames.
+
+    offset_s: what a frame shows at the file's own time 0 (not 0 where the file was cut from a longer one).
+    """
+
+    name: str
+    path: Path
+    offset_s: float = 0.0
+
+
+def clock_picture(time_s: float) -> Picture:
+    """RGB ``[HEIGHT, WIDTH, 3]`` of the blocks that spell a time in seconds."""
+    milliseconds = round(time_s * 1000)
+    if not 0 <= milliseconds < 1 << TIME_BITS:
+        raise ValueError(f"the clock goes from 0 to {(1 << TIME_BITS) / 1000:.3f} s, got {time_s}")
+    word = milliseconds | _check(milliseconds) << TIME_BITS
+    bits = word >> np.arange(GRID * GRID) & 1
+    blocks = (bits * 255).astype(np.uint8).reshape(GRID, GRID)
+    large = blocks.repeat(HEIGHT // GRID, axis=0).repeat(WIDTH // GRID, axis=1)
+    return np.repeat(large[:, :, None], 3, axis=2)
+
+
+def read_clock_s(frame: torch.Tensor) -> float | None:
+    """The time in seconds that a frame ``[3, H, W]`` (values 0 to 255) shows, None if it cannot be read."""
+    grey = frame.float().mean(dim=0)
+    height, width = grey.shape
+    word = 0
+    for bit in range(GRID * GRID):
+        rows, columns = _middle(bit // GRID, height), _middle(bit % GRID, width)
+        level = float(grey[rows, columns].mean())
+        if abs(level - 127.5) < CLEAR:
+            return None
+        word |= int(level > 127.5) << bit
+    milliseconds = word & (1 << TIME_BITS) - 1
+    return milliseconds / 1000 if word >> TIME_BITS == _check(milliseconds) else None
+
+
+def shown_times_s(frames: torch.Tensor) -> Times:
+    """The time that each of ``[T, 3, H, W]`` frames shows, float64 ``[T]``, NaN where it cannot be read."""
+    return np.array([np.nan if (t := read_clock_s(frame)) is None else t for frame in frames])
+
+
+def write_clock_clips(folder: Path) -> list[ClockClip]:
+    """Render the clips: constant frame rate (29.97), variable frame rate, and one cut without re-encoding.
+
+    The variable clip has jitter, three speeds and a picture that stands still for 3 s: ``index / fps`` is off
+    by up to 2.6 s in it. The cut clip begins between two key frames, so its edit list hides some frames.
+    """
+    constant, variable = folder / "constant.mp4", folder / "variable.mp4"
+    step = int(1 / CONSTANT_FPS / TICK)
+    _encode(constant, [step * n for n in range(NUM_CONSTANT)])
+    _encode(variable, [90 * t for t in _variable_times_ms()])
+    cut = folder / "cut.mp4"
+    _cut(constant, cut)
+    return [
+        ClockClip("constant rate", constant),
+        ClockClip("variable rate", variable),
+        ClockClip("cut", cut, float(CUT_FRAME / CONSTANT_FPS)),
+    ]
+
+
+def _check(milliseconds: int) -> int:
+    """Eight bits that change with any bit of the time."""
+    return (milliseconds * 37 + 101) % CHECK_PRIME
+
+
+def _middle(block: int, side: int) -> slice:
+    """The pixels around the middle of a row or column of blocks."""
+    first = round((block + 0.3) * side / GRID)
+    return slice(first, max(round((block + 0.7) * side / GRID), first + 1))
+
+
+def _variable_times_ms() -> list[int]:
+    """About 25 frames a second with jitter, a still picture, then 10 frames a second, then 30."""
+    times, now = [], 0
+    for number in range(NUM_VARIABLE):
+        times.append(now)
+        if number < NUM_VARIABLE // 2:
+            now += 40 + 7 * (number % 3)
+        else:
+            now += 3000 if number == NUM_VARIABLE // 2 else 100 if number < 3 * NUM_VARIABLE // 4 else 33
+    return times
+
+
+def _encode(path: Path, ticks: Sequence[int]) -> None:
+    """Write h264 with B-frames whose frames are shown at the given times, in units of ``TICK``."""
+    import av
+
+    lengths = np.diff([*ticks, 2 * ticks[-1] - ticks[-2]]).tolist()
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=CONSTANT_FPS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = TICK
+        stream.options = {"preset": "veryfast", "threads": "1", "g": str(KEY_FRAME_EVERY), "bf": "3"}
+        for tick, length in zip(ticks, lengths, strict=True):
+            frame = av.VideoFrame.from_ndarray(clock_picture(float(tick * TICK)), format="rgb24")
+            frame.pts, frame.time_base, frame.duration = tick, TICK, length
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _cut(source: Path, path: Path) -> None:
+    """Copy a file's packets from the key frame before ``CUT_FRAME`` on; what is not shown gets negative times."""
+    import av
+
+    with av.open(str(source)) as whole, av.open(str(path), "w", format="mp4") as part:
+        stream = part.add_stream_from_template(whole.streams.video[0])
+        packets = [packet for packet in whole.demux(video=0) if packet.pts is not None]
+        start = CUT_FRAME / CONSTANT_FPS
+        keys = [i for i, p in enumerate(packets) if p.is_keyframe and cast(int, p.pts) * p.time_base <= start]
+        for packet in packets[keys[-1] :]:
+            shift = round(start / packet.time_base)
+            packet.pts, packet.dts = cast(int, packet.pts) - shift, cast(int, packet.dts) - shift
+            packet.stream = stream
+            part.mux(packet)

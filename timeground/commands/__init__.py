@@ -1,0 +1,1 @@
+"""Commands that belong to no program: their arguments and what they print."""

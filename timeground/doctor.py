@@ -1,0 +1,155 @@
+"""``timeground doctor``: checks the installation, and what time each reader and model stack believes it sees.
+
+Most reported faults of this field are wrong timestamps, and none of them raises an error. So clips in which
+every frame shows its own time are pushed through each reader, each time encoding and the model's own processor,
+and the times they say are compared with those in the pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from timeground import installation
+from timeground.diagnosis import Readings, Report, Row, Verdict, as_json, attempt, judge, reason
+from timeground.errors import UserError, VideoError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from timeground.clock import ClockClip
+    from timeground.video.decode import Backend
+
+READERS = "readers"
+MODEL = "model"
+TRUSTED_READERS = ("auto", "pyav")  # these must read every clip; the others may refuse one
+READER_FPS = 7.0  # frames a second: lands between the frames of both clips
+STYLES: dict[Verdict, str] = {
+    "ok": "green",
+    "FAIL": "bold red",
+    "warning": "yellow",
+    "refused": "cyan",
+    "absent": "dim",
+    "skipped": "dim",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--model", help="model to check: a folder, a Hub id, or 'tiny' (default: tiny)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and print; exit status 1 if something is wrong."""
+    from rich.console import Console
+
+    console = Console(stderr=args.json)
+    report = run_doctor(args.model, console)
+    if args.json:
+        print(json.dumps(as_json(report), indent=2))
+    else:
+        show(report, console)
+    return 0 if report.ok else 1
+
+
+def run_doctor(model: str | None, console: Console) -> Report:
+    """Check the installation, the readers, and a model's input (the bundled model's if none is named).
+
+    No weights are loaded. console: where progress is shown. Raises: UserError if there is no such model.
+    """
+    report = Report(installation.versions(), installation.hardware(), model)
+    with tempfile.TemporaryDirectory(prefix="timeground-doctor-") as folder:
+        with console.status("rendering clips that show a clock"):
+            clips, failed = _render(Path(folder))
+        report.rows += failed
+        with console.status("reading them with each reader"):
+            report.rows += [row for clip in clips for row in check_readers(clip)]
+        with console.status("building model inputs from them"):
+            report.rows += _check_model(model, clips)
+    return report
+
+
+def check_readers(clip: ClockClip) -> list[Row]:
+    """One row a reader: the times it gives against those that its frames show."""
+    from timeground.video.decode import Backend
+
+    rows = []
+    for backend in get_args(Backend):
+        what = f"{backend}, {clip.name}"
+        rows += attempt(READERS, what, lambda backend=backend, what=what: _check_reader(clip, backend, what))
+    return rows
+
+
+def _check_reader(clip: ClockClip, backend: Backend, what: str) -> Row:
+    """Read a clip with one reader."""
+    from timeground.clock import shown_times_s
+    from timeground.video.decode import decode
+    from timeground.video.sampling import Sampling
+
+    sampling = Sampling(fps=READER_FPS, min_tokens_per_pair=4, max_tokens_per_pair=16)
+    try:
+        read = decode(clip.path, sampling, backend=backend, num_threads=1)
+    except UserError as error:
+        if backend in TRUSTED_READERS:
+            raise
+        return _unread(what, clip, error)
+    shown = shown_times_s(read.frames) - clip.offset_s
+    return judge(READERS, what, Readings(read.frame_times_s.tolist(), shown.tolist(), 0.0))
+
+
+def _unread(what: str, clip: ClockClip, error: UserError) -> Row:
+    """The row of an optional reader that declined: it said so, and gave no wrong time."""
+    if isinstance(error, VideoError):
+        return Row(READERS, what, "refused", note=str(error).removeprefix(f"{clip.path}: "))
+    missing = isinstance(error.__cause__, ModuleNotFoundError)
+    cause = "" if missing or error.__cause__ is None else f"; it does not load: {reason(error.__cause__)}"
+    return Row(READERS, what, "absent", note=str(error) + cause)
+
+
+def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
+    """The clips, or a failed row if they cannot be written."""
+    try:
+        from timeground.clock import write_clock_clips
+
+        return write_clock_clips(folder), []
+    except Exception as error:
+        return [], [Row(READERS, "rendering the clock", "FAIL", note=f"broke with {reason(error)}")]
+
+
+def _check_model(model: str | None, clips: list[ClockClip]) -> list[Row]:
+    """Rows of a model; skipped with a reason where none is named and none is bundled."""
+    try:
+        from timeground.model_clock import check_model, open_model
+
+        subject = open_model(model or "tiny")
+    except UserError as error:
+        if model is not None:
+            raise
+        return [Row(MODEL, "time encodings", "skipped", note=f"{error}; or name a model with --model")]
+    except Exception as error:
+        return [Row(MODEL, "opening the model", "FAIL", note=f"broke with {reason(error)}")]
+    return check_model(subject, clips)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for facts in (report.versions, report.hardware):
+        console.print(", ".join(f"{name} {value}" for name, value in facts.items()), highlight=False)
+    table = Table("check", "largest error", "verdict", "note", box=None, pad_edge=False)
+    for row in report.rows:
+        error = "" if row.error_s is None else f"{row.error_s:.3f} s"
+        verdict = Text(row.verdict, STYLES[row.verdict])
+        table.add_row(Text(f"{row.part}: {row.what}"), error, verdict, Text(row.note))
+    console.print(table)
+    num_failed = sum(row.verdict == "FAIL" for row in report.rows)
+    if report.ok:
+        console.print("Every time that was said is the time that is shown.", style="green")
+    else:
+        console.print(f"{num_failed} of {len(report.rows)} checks failed: do not trust the times.", style="bold red")
