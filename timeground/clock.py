@@ -25,7 +25,7 @@ TIME_BITS = 17  # milliseconds, up to 131 s
 CHECK_PRIME = 251
 WIDTH, HEIGHT = 160, 120  # pixels: blocks of 32 x 24
 CLEAR = 40  # a block is read only if its mean is at least so far from middle grey
-TICK = Fraction(1, 90000)  # seconds; both 30000/1001 fps and milliseconds are whole numbers of it
+MILLISECOND = Fraction(1, 1000)
 CONSTANT_FPS = Fraction(30000, 1001)
 NUM_CONSTANT, NUM_VARIABLE = 360, 240
 KEY_FRAME_EVERY = 48
@@ -83,9 +83,8 @@ def write_clock_clips(folder: Path) -> list[ClockClip]:
     by up to 2.6 s in it. The cut clip begins between two key frames, so its edit list hides some frames.
     """
     constant, variable = folder / "constant.mp4", folder / "variable.mp4"
-    step = int(1 / CONSTANT_FPS / TICK)
-    _encode(constant, [step * n for n in range(NUM_CONSTANT)])
-    _encode(variable, [90 * t for t in _variable_times_ms()])
+    _encode(constant, range(NUM_CONSTANT), 1 / CONSTANT_FPS)
+    _encode(variable, _variable_times_ms(), MILLISECOND)
     cut = folder / "cut.mp4"
     _cut(constant, cut)
     return [
@@ -118,19 +117,19 @@ def _variable_times_ms() -> list[int]:
     return times
 
 
-def _encode(path: Path, ticks: Sequence[int]) -> None:
-    """Write h264 with B-frames whose frames are shown at the given times, in units of ``TICK``."""
+def _encode(path: Path, ticks: Sequence[int], tick: Fraction) -> None:
+    """Write h264 with B-frames whose frames are shown at the given times, in units of ``tick`` seconds."""
     import av
 
     lengths = np.diff([*ticks, 2 * ticks[-1] - ticks[-2]]).tolist()
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=CONSTANT_FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = TICK
+        stream.time_base = stream.codec_context.time_base = tick
         stream.options = {"preset": "veryfast", "threads": "1", "g": str(KEY_FRAME_EVERY), "bf": "3"}
-        for tick, length in zip(ticks, lengths, strict=True):
-            frame = av.VideoFrame.from_ndarray(clock_picture(float(tick * TICK)), format="rgb24")
-            frame.pts, frame.time_base, frame.duration = tick, TICK, length
+        for moment, length in zip(ticks, lengths, strict=True):
+            frame = av.VideoFrame.from_ndarray(clock_picture(float(moment * tick)), format="rgb24")
+            frame.pts, frame.time_base, frame.duration = moment, tick, length
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from timeground.video.clip import Clip
-from timeground.video.sampling import Sampling, frame_size, num_frames, target_times_s
+from timeground.video.sampling import Sampling, frame_size
+from timeground.video.selection import choose
 
 from .render import render
-from .scene import Scene
+from .scene import Array, Scene
 
 SPLITS = {"train": 0, "validation": 1, "test": 2, "held_out": 3}
 """Each split draws its own seeds; `held_out` also shows colours and shapes that never met in training."""
@@ -35,11 +36,7 @@ def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
     )
 
 
-def sampled_times_s(scene: Scene, sampling: Sampling) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The times of the frames that are taken: those of the file's frames nearest to an even spacing."""
+def sampled_times_s(scene: Scene, sampling: Sampling) -> Array:
+    """The times of the frames that `decode` would take from the scene's file."""
     available = scene.frame_times_s()
-    count = num_frames(scene.duration_s, sampling, len(available))
-    targets = np.array(target_times_s(float(available[0]), float(available[-1]), count))
-    after = np.clip(np.searchsorted(available, targets), 1, len(available) - 1)
-    nearer_before = targets - available[after - 1] <= available[after] - targets
-    return available[np.where(nearer_before, after - 1, after)]
+    return available[choose(available, 0.0, scene.duration_s, sampling, f"synth:{scene.seed}")]
