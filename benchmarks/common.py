@@ -63,9 +63,7 @@ class Timing:
     cpu_s: float
 
 
-def time_alternating(
-    sides: dict[str, Callable[[], object]], repeats: int = 3, warm_up: int = 1
-) -> dict[str, Timing]:
+def time_alternating(sides: dict[str, Callable[[], object]], repeats: int = 3, warm_up: int = 1) -> dict[str, Timing]:
     """Time each side. The sides take turns, so that a busy minute of the machine hits them all.
 
     Every side runs ``warm_up`` times first, unmeasured: imports, caches of the file system, compiled kernels.

@@ -118,17 +118,13 @@ def measure(duration_s: int, repeats: int) -> dict[str, object]:
     shape = [clip.num_frames, height, width]
     theirs = qwen(path, "torchcodec")
     if list(theirs.shape) != [clip.num_frames, 3, height, width]:
-        raise RuntimeError(
-            f"qwen-vl-utils gives {tuple(theirs.shape)}, timeground {tuple(clip.frames.shape)}"
-        )
+        raise RuntimeError(f"qwen-vl-utils gives {tuple(theirs.shape)}, timeground {tuple(clip.frames.shape)}")
     facts: dict[str, object] = {
         "shape_THW": shape,
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "max_difference_to_full_decode": largest_difference(path, clip),
         "fast_max_difference_to_full_decode": largest_difference(path, fast_clip),
-        "fast_mean_time_shift_s": round(
-            float((clip.frame_times_s - fast_clip.frame_times_s).abs().mean()), 4
-        ),
+        "fast_mean_time_shift_s": round(float((clip.frame_times_s - fast_clip.frame_times_s).abs().mean()), 4),
         "mean_difference_to_qwen": round(float((theirs[::8] - clip.frames[::8].float()).abs().mean()), 3),
     }
     del theirs, fast_clip
@@ -167,9 +163,7 @@ def main() -> None:
     packages = versions("av", "torchcodec", "decord", "qwen-vl-utils", "torch", "torchvision")
     more = {f"file_{duration_s}s": facts for duration_s, facts in files.items()}
     ratio_ffmpeg = round(seconds["ffmpeg program"] / ours_s, 2)
-    print_result(
-        "decode", theirs_s / ours_s, ours_s, theirs_s, ratio_ffmpeg=ratio_ffmpeg, **more, versions=packages
-    )
+    print_result("decode", theirs_s / ours_s, ours_s, theirs_s, ratio_ffmpeg=ratio_ffmpeg, **more, versions=packages)
 
 
 if __name__ == "__main__":

@@ -237,9 +237,7 @@ def test_options(text: str, letter: str | None, rule: str) -> None:
 @pytest.mark.skipif("TIMEGROUND_REALDATA" not in os.environ, reason="TIMEGROUND_REALDATA is not set")
 def test_options_agree_with_tempcompass_published_grades() -> None:
     file = Path(os.environ["TIMEGROUND_REALDATA"]) / "tempcompass/video-llava_multi-choice_graded.json"
-    graded = [
-        item for dims in json.loads(file.read_text()).values() for items in dims.values() for item in items
-    ]
+    graded = [item for dims in json.loads(file.read_text()).values() for items in dims.values() for item in items]
     assert len(graded) == 1580
     for item in graded:
         letter = parse_option(item["video-llm-prediction"], item["question"].split("\n")[1:]).letter
@@ -278,8 +276,7 @@ def test_yes_no(text: str, value: bool | None) -> None:
         "- [0, 4.5] a man sits\n- [5, 9] he stands",
         "a man sits (0.0 - 4.5 seconds)\nhe stands (5.0 - 9.0 seconds)",
         "a man sits from 0 to 4.5 seconds\nhe stands between 5 and 9 seconds",
-        '```json\n[{"event": "a man sits", "start": 0, "end": 4.5},\n'
-        '{"event": "he stands", "span": [5, 9]}]\n```',
+        '```json\n[{"event": "a man sits", "start": 0, "end": 4.5},\n{"event": "he stands", "span": [5, 9]}]\n```',
     ],
 )
 def test_events(text: str) -> None:
@@ -306,9 +303,7 @@ def test_spans_written_are_spans_read(spans: list[Span]) -> None:
 @given(st.floats(0, 1e6), st.integers(1, 4))
 def test_seconds_are_written_to_the_precision_asked(time_s: float, decimals: int) -> None:
     text = format_seconds(time_s, decimals=decimals)
-    assert (
-        float(text) == pytest.approx(time_s, abs=0.51 * 10**-decimals) and len(text.split(".")[1]) == decimals
-    )
+    assert float(text) == pytest.approx(time_s, abs=0.51 * 10**-decimals) and len(text.split(".")[1]) == decimals
 
 
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf])

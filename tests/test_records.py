@@ -25,9 +25,7 @@ GOOD: dict[str, Any] = {
 
 names = st.text(min_size=1).filter(str.strip)
 spans = st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)).map(lambda t: Span(min(t), max(t)))
-leaves = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-)
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 objects = st.dictionaries(
     st.text().filter(lambda key: key != "events"),
     st.recursive(leaves, lambda inner: st.lists(inner, max_size=3)),
@@ -55,9 +53,7 @@ rows = st.builds(
 
 
 def _write(path: Path, *lines: object) -> Path:
-    path.write_text(
-        "".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines), encoding="utf-8"
-    )
+    path.write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines), encoding="utf-8")
     return path
 
 
@@ -155,9 +151,7 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, message: str) -> None:
 
 
 def test_every_problem_is_collected_and_reading_streams(tmp_path: Path) -> None:
-    path = _write(
-        tmp_path / "rows.jsonl", GOOD, "{", GOOD | {"id": "r2"}, GOOD, GOOD | {"id": "x", "spans": [[2, 1]]}
-    )
+    path = _write(tmp_path / "rows.jsonl", GOOD, "{", GOOD | {"id": "r2"}, GOOD, GOOD | {"id": "x", "spans": [[2, 1]]})
     assert [problem.split(":")[1] for problem in check_rows(path)] == ["2", "4", "5"]
     stream = read_rows(path)
     assert next(stream).id == "r1"
@@ -207,11 +201,7 @@ def test_videos_stay_in_the_root(tmp_path: Path) -> None:
     (root / "inner").symlink_to(root / "a")
     (root / "out").symlink_to(tmp_path)
     (root / "loop").symlink_to(root / "loop")
-    assert (
-        resolve_video(root, "a/b.mp4")
-        == resolve_video(str(root), "inner/b.mp4")
-        == (root / "a/b.mp4").resolve()
-    )
+    assert resolve_video(root, "a/b.mp4") == resolve_video(str(root), "inner/b.mp4") == (root / "a/b.mp4").resolve()
     for bad in ("../x.mp4", "a/../../x.mp4", "/etc/passwd", str(root / "a/b.mp4"), "out/x.mp4", "a\0b"):
         with pytest.raises(UserError, match="video"):
             resolve_video(root, bad)

@@ -49,9 +49,7 @@ def test_reversed_and_empty_spans_have_no_length_and_no_overlap() -> None:
     assert iou(back, Span(5, 9)) == iou(back, back) == iou(Span(3, 3), Span(0, 9)) == 0
     assert generalised_iou(back, Span(5, 9)) == -1 and generalised_iou(Span(3, 3), Span(3, 3)) == 0
     assert set_iou([back], [Span(5, 9)]) == set_iou([back], []) == set_iou([Span(3, 3)], []) == 0
-    assert (
-        set_iou([Span(3, 3)], [Span(3, 3)]) == 0 and set_iou([], []) == 1 and set_iou([], [Span(1, 2)]) == 0
-    )
+    assert set_iou([Span(3, 3)], [Span(3, 3)]) == 0 and set_iou([], []) == 1 and set_iou([], [Span(1, 2)]) == 0
 
 
 def test_spans_sort_and_become_floats() -> None:
@@ -93,9 +91,7 @@ def test_wasserstein_of_points_and_of_nothing() -> None:
     assert wasserstein_s([Span(3, 3)], [Span(2, 4)]) == pytest.approx(0.5)
     assert wasserstein_s([Span(0, 0), Span(10, 10)], [Span(5, 5)]) == 5
     assert wasserstein_s([Span(6, 4)], [Span(5, 5)]) == 0  # a reversed span is a point at its centre
-    assert (
-        wasserstein_s([Span(0, 1), Span(50, 50)], [Span(0, 1)]) == 0
-    )  # beside length, a point weighs nothing
+    assert wasserstein_s([Span(0, 1), Span(50, 50)], [Span(0, 1)]) == 0  # beside length, a point weighs nothing
     assert wasserstein_s([], []) == 0 and wasserstein_s([], [Span(0, 1)]) == math.inf
 
 
@@ -121,9 +117,7 @@ def test_mirroring_keeps_iou_and_distance(a: list[Span], b: list[Span]) -> None:
     a_back, b_back = mirror_all(a, 10, 90), mirror_all(b, 10, 90)
     assert set_iou(a_back, b_back) == pytest.approx(set_iou(a, b), abs=1e-9)
     assert wasserstein_s(a_back, b_back) == pytest.approx(wasserstein_s(a, b), abs=1e-9)
-    assert iou(a_back[0], b_back[0]) == pytest.approx(
-        iou(mirror(a_back[0], 0, 9), mirror(b_back[0], 0, 9)), abs=1e-9
-    )
+    assert iou(a_back[0], b_back[0]) == pytest.approx(iou(mirror(a_back[0], 0, 9), mirror(b_back[0], 0, 9)), abs=1e-9)
 
 
 @given(any_span, times, times)
@@ -133,9 +127,7 @@ def test_mirror_is_its_own_inverse_and_clamp_stays_inside(span: Span, x: float, 
     assert mirror(span, x, y).is_reversed == span.is_reversed or span.end_s == pytest.approx(span.start_s)
     low, high = min(x, y), max(x, y)
     inside = clamp(span, low, high)
-    assert (
-        low <= inside.start_s <= high and low <= inside.end_s <= high and clamp(inside, low, high) == inside
-    )
+    assert low <= inside.start_s <= high and low <= inside.end_s <= high and clamp(inside, low, high) == inside
     if low < high:
         with pytest.raises(ValueError, match="window"):
             clamp(span, high, low)
@@ -172,9 +164,7 @@ def test_wasserstein_of_a_shift_is_the_shift(span: Span, shift_s: float) -> None
 def test_wasserstein_and_iou_match_a_fine_grid(a: list[Span], b: list[Span]) -> None:
     """All edges lie on tenths, so cells of a hundredth are inside or outside, the CDF linear in each."""
     centres = (np.arange(10_000) + 0.5) / 100
-    inside = [
-        np.any([(s.start_s < centres) & (centres < s.end_s) for s in spans], axis=0) for spans in (a, b)
-    ]
+    inside = [np.any([(s.start_s < centres) & (centres < s.end_s) for s in spans], axis=0) for spans in (a, b)]
     assert set_iou(a, b) == pytest.approx((inside[0] & inside[1]).sum() / (inside[0] | inside[1]).sum())
     cdfs = [np.concatenate([[0], np.cumsum(mask)]) / mask.sum() for mask in inside]
     assert wasserstein_s(a, b) == pytest.approx(np.trapezoid(np.abs(cdfs[0] - cdfs[1]), dx=0.01), abs=2e-3)

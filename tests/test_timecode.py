@@ -20,7 +20,6 @@ from timeground.timecode import (
     check_encoding,
     draw_times,
     encode_time,
-    stamp_times_s,
 )
 from timeground.video.clip import Clip
 
@@ -36,7 +35,9 @@ def clip_at(times: list[float]) -> Clip:
 @settings(deadline=None, max_examples=150)
 def test_segments_cover_every_frame_once_in_order(times, encoding):
     clip, segments = encode_time(clip_at(times), encoding)
-    covered = [f for s in segments if isinstance(s, VisionSegment) for f in range(s.first_frame, s.first_frame + s.num_frames)]
+    covered = [
+        f for s in segments if isinstance(s, VisionSegment) for f in range(s.first_frame, s.first_frame + s.num_frames)
+    ]
     assert covered == list(range(clip.num_frames))
     assert clip.num_frames - len(times) == (0 if encoding is TimeEncoding.STAMPED_IMAGES else len(times) % 2)
 
@@ -62,7 +63,13 @@ def test_listed_times_and_index_and_images():
     _, indexed = encode_time(clip, TimeEncoding.INTERLEAVED_INDEX)
     assert [s.text for s in indexed[::2]] == ["0", "1", "2"]
     _, images = encode_time(clip, TimeEncoding.STAMPED_IMAGES)
-    assert [s.text for s in images[::2]] == ["<0.0 seconds>", "<0.7 seconds>", "<1.4 seconds>", "<2.1 seconds>", "<2.8 seconds>"]
+    assert [s.text for s in images[::2]] == [
+        "<0.0 seconds>",
+        "<0.7 seconds>",
+        "<1.4 seconds>",
+        "<2.1 seconds>",
+        "<2.8 seconds>",
+    ]
     assert all(s.is_image for s in images[1::2])
 
 
@@ -105,7 +112,7 @@ def test_prompt_holds_stamps_and_blocks_in_order(encoding, qwen3_folder):
     """In the ids each block's placeholders stand between a vision start and end, right after its stamp."""
     loaded = load(qwen3_folder)
     builder, family = loaded.builder(), loaded.family
-    clip, segments = encode_time(noise_clip(6, 64, 64), encoding)
+    _, segments = encode_time(noise_clip(6, 64, 64), encoding)
     prompt = builder.prefix(segments, (4, 4), encoding)
     visual = np.isin(prompt.ids_L, [family.video_token_id, family.image_token_id])
     assert visual.sum() == sum(s.grid_t * 4 for s in prompt.vision)
@@ -124,7 +131,7 @@ def test_prompt_holds_stamps_and_blocks_in_order(encoding, qwen3_folder):
 @pytest.mark.parametrize("seconds_per_pair", [0.5, 1.0, 2.6])
 def test_mrope_positions_step_with_the_true_spacing(seconds_per_pair, qwen2_5_folder):
     loaded = load(qwen2_5_folder)
-    clip, segments = encode_time(noise_clip(8, 56, 56, step_s=seconds_per_pair / 2), TimeEncoding.MROPE)
+    _, segments = encode_time(noise_clip(8, 56, 56, step_s=seconds_per_pair / 2), TimeEncoding.MROPE)
     assert segments[0].seconds_per_pair == pytest.approx(seconds_per_pair)
     prompt = loaded.builder().prefix(segments, (4, 4), TimeEncoding.MROPE)
     times = prompt.positions_3L[0, prompt.ids_L == loaded.family.video_token_id][::4]

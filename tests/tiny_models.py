@@ -5,16 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from timeground.train.fresh import CHAT_TEMPLATE, FreshModel, make_fresh_model, make_tokenizer
 
 from timeground.profile import Profile
 from timeground.timecode import TimeEncoding
 from timeground.torchvision_repair import repair_torchvision
-from timeground.train.fresh import CHAT_TEMPLATE, FreshModel, make_fresh_model, make_tokenizer
 
-SMALL = FreshModel(hidden_size=64, num_layers=3, num_heads=2, num_key_value_heads=1, intermediate_size=96,
-                   vision_hidden_size=64, vision_layers=2, vision_intermediate_size=96, deepstack_layers=(0,))  # fmt: skip
-PROFILE = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, min_tokens_per_pair=4, max_tokens_per_pair=9,
-                  total_tokens=1080, max_new_tokens=12)  # fmt: skip
+SMALL = FreshModel(
+    hidden_size=64,
+    num_layers=3,
+    num_heads=2,
+    num_key_value_heads=1,
+    intermediate_size=96,
+    vision_hidden_size=64,
+    vision_layers=2,
+    vision_intermediate_size=96,
+    deepstack_layers=(0,),
+)
+PROFILE = Profile(
+    prompt="short",
+    time_encoding=TimeEncoding.NATIVE,
+    min_tokens_per_pair=4,
+    max_tokens_per_pair=9,
+    total_tokens=1080,
+    max_new_tokens=12,
+)
 
 
 def make_qwen3(folder: Path, seed: int = 0) -> str:
@@ -48,10 +63,13 @@ def make_qwen2_5(folder: Path, seed: int = 0) -> str:
     )
 
     tokenizer = make_tokenizer(SMALL.vocab_size)
-    ids = {n: tokenizer.convert_tokens_to_ids(f"<|{n}|>") for n in ("image_pad", "video_pad", "vision_start", "vision_end")}
+    ids = {
+        n: tokenizer.convert_tokens_to_ids(f"<|{n}|>") for n in ("image_pad", "video_pad", "vision_start", "vision_end")
+    }
     config = Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": len(tokenizer), "pad_token_id": None, "bos_token_id": None, "eos_token_id": None, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
+            "vocab_size": len(tokenizer), "pad_token_id": None, "bos_token_id": None, "eos_token_id": None,
+            "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
             "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": False,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
         },

@@ -47,9 +47,7 @@ _DENIAL = re.compile(
     rf"(?:\b(?:not|never|cannot|unable to)|n't)(?: (?!only\b)\w{{1,20}}){{0,3}}? {_DENIED}"
     r"(?!\w*(?: \w{1,20}){0,2}? (?:until|till|before|again|twice|only|once|yet|at first|initially)\b)",
 )
-_WEAK_DENIAL = re.compile(
-    r"\bthere (?:is|was|are|were) (?:no|not|never) |\b(?:isn't|aren't|wasn't) (?:a|any)\b"
-)
+_WEAK_DENIAL = re.compile(r"\bthere (?:is|was|are|were) (?:no|not|never) |\b(?:isn't|aren't|wasn't) (?:a|any)\b")
 _NOTHING = re.compile(r"(?:none|null|nil|n/a|never|absent|nothing|no)(?: (?:found|event))?")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|,? (?:but|however)\b|\n")
 
@@ -208,8 +206,5 @@ def format_spans(spans: Sequence[Span], *, decimals: int = 1) -> str:
     """
     if not spans:
         return NO_EVENT
-    pairs = (
-        (format_seconds(s.start_s, decimals=decimals), format_seconds(s.end_s, decimals=decimals))
-        for s in spans
-    )
+    pairs = ((format_seconds(s.start_s, decimals=decimals), format_seconds(s.end_s, decimals=decimals)) for s in spans)
     return ", ".join(f"{start} - {end} seconds" for start, end in pairs)

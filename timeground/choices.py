@@ -113,9 +113,7 @@ def _leading(answer: str) -> str:
 def _named_text(answer: str, texts: list[str], letters: str) -> str:
     """The letter of the one option whose text the answer holds; the longest, if it holds the others."""
     said = f" {_plain(answer)} "
-    held = [
-        (text, letter) for text, letter in zip(texts, letters, strict=False) if text and f" {text} " in said
-    ]
+    held = [(text, letter) for text, letter in zip(texts, letters, strict=False) if text and f" {text} " in said]
     longest = max((text for text, _ in held), key=len, default="")
     return _only(letter for text, letter in held if text == longest or f" {text} " not in f" {longest} ")
 

@@ -12,7 +12,10 @@ from timeground.errors import UserError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ground": ("timeground.commands.ground", "find when something happens in a video"),
-    "doctor": ("timeground.doctor", "check the installation, and what time each reader and model believes it sees"),
+    "doctor": (
+        "timeground.doctor",
+        "check the installation, and what time each reader and model believes it sees",
+    ),
     "synth": ("timeground.commands.synth", "render SynthMoments: videos whose moments are known exactly"),
     "train": ("timeground.train.__main__", "train a model: sft"),
 }
@@ -23,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on standard error and status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
-        prog="timeground", description="Find when something happens in a video, and train the models that do it."
+        prog="timeground",
+        description="Find when something happens in a video, and train the models that do it.",
     )
     parser.add_argument("--version", action="version", version=f"timeground {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

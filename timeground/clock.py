@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import torch
 
 Picture = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
+Number = TypeVar("Number", int, npt.NDArray[np.int64])
 
 GRID = 5  # blocks down and across
 TIME_BITS = 17  # milliseconds, up to 131 s
@@ -56,24 +57,16 @@ def clock_picture(time_s: float) -> Picture:
     return np.repeat(large[:, :, None], 3, axis=2)
 
 
-def read_clock_s(frame: torch.Tensor) -> float | None:
-    """The time in seconds that a frame ``[3, H, W]`` (values 0 to 255) shows, None if it cannot be read."""
-    grey = frame.float().mean(dim=0)
-    height, width = grey.shape
-    word = 0
-    for bit in range(GRID * GRID):
-        rows, columns = _middle(bit // GRID, height), _middle(bit % GRID, width)
-        level = float(grey[rows, columns].mean())
-        if abs(level - 127.5) < CLEAR:
-            return None
-        word |= int(level > 127.5) << bit
-    milliseconds = word & (1 << TIME_BITS) - 1
-    return milliseconds / 1000 if word >> TIME_BITS == _check(milliseconds) else None
-
-
 def shown_times_s(frames: torch.Tensor) -> Times:
-    """The time that each of ``[T, 3, H, W]`` frames shows, float64 ``[T]``, NaN where it cannot be read."""
-    return np.array([np.nan if (t := read_clock_s(frame)) is None else t for frame in frames])
+    """The time that each of ``[T, 3, H, W]`` frames (0 to 255) shows, ``[T]``; NaN where unreadable."""
+    rows, columns = (_middles(side) for side in frames.shape[2:])
+    levels = [frames[:, :, row, column].float().mean(dim=(1, 2, 3)) for row in rows for column in columns]
+    levels_TB = torch.stack(levels, dim=1).double().numpy()
+    is_clear = (np.abs(levels_TB - 127.5) >= CLEAR).all(axis=1)
+    words = ((levels_TB > 127.5) << np.arange(GRID * GRID)).sum(axis=1)
+    milliseconds = words & (1 << TIME_BITS) - 1
+    is_right = is_clear & (words >> TIME_BITS == _check(milliseconds))
+    return np.where(is_right, milliseconds / 1000, np.nan)
 
 
 def write_clock_clips(folder: Path) -> list[ClockClip]:
@@ -94,15 +87,15 @@ def write_clock_clips(folder: Path) -> list[ClockClip]:
     ]
 
 
-def _check(milliseconds: int) -> int:
+def _check(milliseconds: Number) -> Number:
     """Eight bits that change with any bit of the time."""
     return (milliseconds * 37 + 101) % CHECK_PRIME
 
 
-def _middle(block: int, side: int) -> slice:
-    """The pixels around the middle of a row or column of blocks."""
-    first = round((block + 0.3) * side / GRID)
-    return slice(first, max(round((block + 0.7) * side / GRID), first + 1))
+def _middles(side: int) -> list[slice]:
+    """The pixels around the middle of each row or column of blocks, without the blurred edges."""
+    ends = [(round((k + 0.3) * side / GRID), round((k + 0.7) * side / GRID)) for k in range(GRID)]
+    return [slice(first, max(last, first + 1)) for first, last in ends]
 
 
 def _variable_times_ms() -> list[int]:
@@ -135,7 +128,7 @@ def _encode(path: Path, ticks: Sequence[int], tick: Fraction) -> None:
 
 
 def _cut(source: Path, path: Path) -> None:
-    """Copy a file's packets from the key frame before ``CUT_FRAME`` on; what is not shown gets negative times."""
+    """Copy packets from the key frame before ``CUT_FRAME`` on; hidden frames get negative times."""
     import av
 
     with av.open(str(source)) as whole, av.open(str(path), "w", format="mp4") as part:

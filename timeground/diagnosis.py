@@ -16,7 +16,7 @@ CLOCK_SLACK_S = 2e-3  # the clock shows whole milliseconds, and containers round
 class Row:
     """One check.
 
-    error_s: largest difference between the time said and the time shown, in seconds; None if none was measured.
+    error_s: largest difference between the time said and the time shown, in seconds, where measured.
     allowed_s: what the way of saying it rounds to.
     """
 
@@ -47,8 +47,8 @@ class Report:
 class Readings:
     """Times that something says, and the times that the pixels beside them show; equally long, in seconds.
 
-    NaN where a time could not be read. allowed_s: rounding of the way the time is said. lost_s: how far the true
-    times are from an even spacing, for what can only say an even spacing.
+    NaN where a time could not be read. allowed_s: rounding of the way the time is said. lost_s: how far the
+    true times are from an even spacing, for what can only say an even spacing.
     """
 
     said_s: Sequence[float]

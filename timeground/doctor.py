@@ -1,8 +1,8 @@
 """``timeground doctor``: checks the installation, and what time each reader and model stack believes it sees.
 
 Most reported faults of this field are wrong timestamps, and none of them raises an error. So clips in which
-every frame shows its own time are pushed through each reader, each time encoding and the model's own processor,
-and the times they say are compared with those in the pixels.
+every frame shows its own time are pushed through each reader, each time encoding and the model's own
+processor, and the times they say are compared with those in the pixels.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from timeground.clock import ClockClip
+    from timeground.model_clock import Subject
     from timeground.video.decode import Backend
 
 READERS = "readers"
 MODEL = "model"
+BUNDLED = "tiny"
 TRUSTED_READERS = ("auto", "pyav")  # these must read every clip; the others may refuse one
 READER_FPS = 7.0  # frames a second: lands between the frames of both clips
 STYLES: dict[Verdict, str] = {
@@ -39,7 +42,9 @@ STYLES: dict[Verdict, str] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--model", help="model to check: a folder, a Hub id, or 'tiny' (default: tiny)")
+    parser.add_argument(
+        "--model", help="model to check: a folder, a Hub id, or 'tiny' (default: tiny, the bundled one)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -61,7 +66,9 @@ def run_doctor(model: str | None, console: Console) -> Report:
 
     No weights are loaded. console: where progress is shown. Raises: UserError if there is no such model.
     """
-    report = Report(installation.versions(), installation.hardware(), model)
+    with console.status("looking at the installation"):
+        report = Report(installation.versions(), installation.hardware(), model or BUNDLED)
+        subject = _open_model(model)
     with tempfile.TemporaryDirectory(prefix="timeground-doctor-") as folder:
         with console.status("rendering clips that show a clock"):
             clips, failed = _render(Path(folder))
@@ -69,7 +76,7 @@ def run_doctor(model: str | None, console: Console) -> Report:
         with console.status("reading them with each reader"):
             report.rows += [row for clip in clips for row in check_readers(clip)]
         with console.status("building model inputs from them"):
-            report.rows += _check_model(model, clips)
+            report.rows += _check_model(subject, clips)
     return report
 
 
@@ -80,7 +87,7 @@ def check_readers(clip: ClockClip) -> list[Row]:
     rows = []
     for backend in get_args(Backend):
         what = f"{backend}, {clip.name}"
-        rows += attempt(READERS, what, lambda backend=backend, what=what: _check_reader(clip, backend, what))
+        rows += attempt(READERS, what, partial(_check_reader, clip, backend, what))
     return rows
 
 
@@ -120,19 +127,27 @@ def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
         return [], [Row(READERS, "rendering the clock", "FAIL", note=f"broke with {reason(error)}")]
 
 
-def _check_model(model: str | None, clips: list[ClockClip]) -> list[Row]:
-    """Rows of a model; skipped with a reason where none is named and none is bundled."""
+def _open_model(model: str | None) -> Subject | Row:
+    """The model without its weights, or a row that says why it is left out."""
     try:
-        from timeground.model_clock import check_model, open_model
+        from timeground.model_clock import open_model
 
-        subject = open_model(model or "tiny")
+        return open_model(model or BUNDLED)
     except UserError as error:
         if model is not None:
             raise
-        return [Row(MODEL, "time encodings", "skipped", note=f"{error}; or name a model with --model")]
+        return Row(MODEL, "time encodings", "skipped", note=f"{error}; or name a model with --model")
     except Exception as error:
-        return [Row(MODEL, "opening the model", "FAIL", note=f"broke with {reason(error)}")]
-    return check_model(subject, clips)
+        return Row(MODEL, "opening it", "FAIL", note=f"broke with {reason(error)}")
+
+
+def _check_model(subject: Subject | Row, clips: list[ClockClip]) -> list[Row]:
+    """Rows of a model's input."""
+    if isinstance(subject, Row):
+        return [subject]
+    from timeground.model_clock import check_model
+
+    return attempt(MODEL, "its input", partial(check_model, subject, clips))
 
 
 def show(report: Report, console: Console) -> None:
@@ -141,15 +156,14 @@ def show(report: Report, console: Console) -> None:
     from rich.text import Text
 
     for facts in (report.versions, report.hardware):
-        console.print(", ".join(f"{name} {value}" for name, value in facts.items()), highlight=False)
+        console.print(", ".join(f"{name} {value}" for name, value in facts.items()), highlight=False, markup=False)
     table = Table("check", "largest error", "verdict", "note", box=None, pad_edge=False)
     for row in report.rows:
         error = "" if row.error_s is None else f"{row.error_s:.3f} s"
         verdict = Text(row.verdict, STYLES[row.verdict])
         table.add_row(Text(f"{row.part}: {row.what}"), error, verdict, Text(row.note))
     console.print(table)
-    num_failed = sum(row.verdict == "FAIL" for row in report.rows)
-    if report.ok:
-        console.print("Every time that was said is the time that is shown.", style="green")
-    else:
-        console.print(f"{num_failed} of {len(report.rows)} checks failed: do not trust the times.", style="bold red")
+    counts = {verdict: sum(row.verdict == verdict for row in report.rows) for verdict in STYLES}
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    advice = "" if report.ok else "; do not trust the times until this is mended"
+    console.print(f"{len(report.rows)} checks: {summary}{advice}", style="green" if report.ok else "bold red")

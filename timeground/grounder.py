@@ -97,12 +97,12 @@ class Grounder:
     ) -> GroundingAnswer: ...
     @overload
     def ground(
-        self, video: Video, query: Sequence[str], *, start_s: float | None = None, end_s: float | None = None
+        self, video: Video, query: list[str], *, start_s: float | None = None, end_s: float | None = None
     ) -> list[GroundingAnswer]: ...
     def ground(
         self,
         video: Video,
-        query: str | Sequence[str],
+        query: str | list[str],
         *,
         start_s: float | None = None,
         end_s: float | None = None,

@@ -44,7 +44,7 @@ def save_timeline(
         2, 1, figsize=(11, height), height_ratios=[1.1, 0.42 * len(labelled)], layout="constrained"
     )
     _draw_film(film, clip, num_frames)
-    for place, (label, spans) in enumerate(labelled):
+    for place, (_, spans) in enumerate(labelled):
         is_truth = truth is not None and place == len(labelled) - 1
         colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
         for span in spans:

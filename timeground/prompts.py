@@ -26,7 +26,7 @@ class PromptSet:
     ground: str
     choice: str = "{question}\n{options}\nAnswer with the letter of the right option."
     yes_no: str = "{question}\nAnswer yes or no."
-    events: str = "{question}"
+    open: str = "{question}"
     opening: str = ""
     answer: str = "{spans} seconds"
 
@@ -97,14 +97,14 @@ def row_prompt(prompts: PromptSet, row: Row) -> str:
         return choice_prompt(prompts, row.question or "", row.options or [])
     if row.task == "yes_no":
         return prompts.yes_no.format(question=row.question)
-    if row.task == "events":
-        return prompts.events.format(question=row.question)
+    if row.task in ("events", "open"):
+        return prompts.open.format(question=row.question)
     return ground_prompt(prompts, row.query)
 
 
 def row_answer(prompts: PromptSet, row: Row) -> str:
     """The answer text that a model is trained to give for a row."""
-    if row.task in ("choice", "yes_no"):
+    if row.task in ("choice", "yes_no", "open"):
         return row.answer or ""
     if row.task == "events":
         return "\n".join(_event_line(event["query"], *event["span"]) for event in row.meta["events"])

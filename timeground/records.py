@@ -20,7 +20,7 @@ from .errors import UserError
 from .row_checks import CHECKS, Direction, shown
 from .spans import Span
 
-Task = Literal["ground", "choice", "yes_no", "events"]
+Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
 
 @dataclass(slots=True)
@@ -54,12 +54,14 @@ class Row:
 
     @property
     def task(self) -> Task:
-        """What the row asks: "choice", "yes_no", "events" (``meta["events"]`` lists them) or "ground"."""
+        """What the row asks: "choice", "yes_no", "events" (``meta["events"]`` lists them), "open" or "ground"."""
         if self.options:
             return "choice"
         if self.question and (self.answer or "").strip().lower() in ("yes", "no"):
             return "yes_no"
-        return "events" if "events" in self.meta else "ground"
+        if "events" in self.meta:
+            return "events"
+        return "open" if self.question and self.answer else "ground"
 
     @classmethod
     def from_json(cls, obj: object) -> Row:
@@ -131,18 +133,14 @@ def resolve_video(root: str | Path, video: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character
         raise UserError(f"video {shown(video)} is not a usable path: {error}") from error
     if not full.is_relative_to(base):
-        raise UserError(
-            f"video {shown(video)} is a link out of {base}; make the folder it points to the root"
-        )
+        raise UserError(f"video {shown(video)} is a link out of {base}; make the folder it points to the root")
     return full
 
 
 def _refuse_missing(path: Path) -> None:
     """Raise UserError unless the path is a file."""
     if not path.is_file():
-        raise UserError(
-            f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JSONL or Parquet file"
-        )
+        raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JSONL or Parquet file")
 
 
 def _only_rows(found: Iterator[Row | str]) -> Iterator[Row]:
@@ -162,9 +160,7 @@ def _scan(path: Path, root: Path | None) -> Iterator[Row | str]:
                 raise decoded
             row = Row.from_json(decoded)
             if row.id in line_of_id:
-                raise UserError(
-                    f"id {shown(row.id)} is already on line {line_of_id[row.id]}; make ids unique"
-                )
+                raise UserError(f"id {shown(row.id)} is already on line {line_of_id[row.id]}; make ids unique")
             line_of_id[row.id] = number
             if root is not None:
                 resolve_video(root, row.video)
@@ -229,9 +225,7 @@ def _pyarrow(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise UserError(
-            "Parquet files need pyarrow; install it (pip install pyarrow) or use JSONL"
-        ) from error
+        raise UserError("Parquet files need pyarrow; install it (pip install pyarrow) or use JSONL") from error
 
 
 def _parquet_objects(path: Path) -> Iterator[tuple[int, object]]:

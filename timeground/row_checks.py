@@ -132,9 +132,7 @@ def _refuse_non_finite(key: str, value: object) -> None:
     """Raise UserError for NaN or infinity at any depth: JSON has no such numbers."""
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{key} is {value}, which JSON cannot hold; use null")
-    children = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, child in children:
         _refuse_non_finite(f"{key}.{name}", child)
 

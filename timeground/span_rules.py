@@ -61,9 +61,7 @@ def why_no_span(text: str) -> str:
 def _match(first: Token, last: Token) -> Match:
     """A span from two time tokens; a bare first number takes the unit of the second ("1 to 2 minutes")."""
     scale_s = first.scale_s or (last.scale_s if not last.is_clock else 0.0) or 1.0
-    return Match(
-        Span(first.value * scale_s, last.time_s), min(first.start, last.start), max(first.end, last.end)
-    )
+    return Match(Span(first.value * scale_s, last.time_s), min(first.start, last.start), max(first.end, last.end))
 
 
 def _brackets(tokens: list[Token]) -> list[Match]:
@@ -141,10 +139,7 @@ def _range_end(tokens: list[Token], i: int) -> int | None:
     while j < len(tokens) and j < i + 4 and tokens[j].text in _BEFORE_TO:
         j += 1
     is_between = (
-        i > 0
-        and tokens[i - 1].text == "between"
-        and tokens[i + 1 : i + 2] != []
-        and tokens[i + 1].text == "and"
+        i > 0 and tokens[i - 1].text == "between" and tokens[i + 1 : i + 2] != [] and tokens[i + 1].text == "and"
     )
     if is_between:
         j = i + 1

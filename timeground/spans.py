@@ -36,9 +36,7 @@ class Span:
         for name in ("start_s", "end_s"):
             value = getattr(self, name)
             if not abs(value) <= MAX_TIME_S:  # also true for NaN
-                raise ValueError(
-                    f"{name} must be a finite number of seconds up to {MAX_TIME_S:g}, got {value}"
-                )
+                raise ValueError(f"{name} must be a finite number of seconds up to {MAX_TIME_S:g}, got {value}")
             object.__setattr__(self, name, float(value))
 
     @property

@@ -116,7 +116,13 @@ def draw_times(clip: Clip) -> Clip:
         image = Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy())
         place = (2, height - 2)
         ImageDraw.Draw(image).text(
-            place, f"{seconds:.1f}s", font=font, anchor="lb", fill="white", stroke_width=1, stroke_fill="black"
+            place,
+            f"{seconds:.1f}s",
+            font=font,
+            anchor="lb",
+            fill="white",
+            stroke_width=1,
+            stroke_fill="black",
         )
         drawn.append(torch.from_numpy(np.array(image)).permute(2, 0, 1))
     return replace(clip, frames=torch.stack(drawn))
@@ -130,9 +136,7 @@ def check_encoding(encoding: TimeEncoding, family: str) -> None:
             "Use 'native' or 'interleaved-seconds'"
         )
     if encoding is TimeEncoding.NATIVE and family != "qwen3_vl":
-        raise UserError(
-            "time encoding 'native' means Qwen3-VL's own stamps; use 'interleaved-seconds' or 'mrope' here"
-        )
+        raise UserError("time encoding 'native' means Qwen3-VL's own stamps; use 'interleaved-seconds' or 'mrope' here")
 
 
 def _whole(clip: Clip) -> VisionSegment:

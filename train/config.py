@@ -33,6 +33,15 @@ class ModelSettings(Settings):
     gradient_checkpointing: bool = False
 
 
+class EasySettings(Settings):
+    """How a run on SynthMoments begins: simpler questions on shorter clips, until the model has learnt to look."""
+
+    micro_batches: int = Field(ge=1, description="how many, over all processes")
+    durations_s: list[tuple[float, float]] = [(8.0, 12.0)]
+    kind_weights: dict[str, float]
+    snap: bool = Field(True, description="answers are the stamps nearest to the true times, so that they are copies")
+
+
 class DataSettings(Settings):
     """What is trained on: rows of a file, or scenes of SynthMoments rendered on the fly."""
 
@@ -44,7 +53,11 @@ class DataSettings(Settings):
         description="each micro-batch draws from one of these in turn, so that its clips are of like length",
     )
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
-    kind_weights: dict[str, float] = Field(default_factory=dict, description="how often each kind of row is asked")
+    kind_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="how often each kind of row is asked; kind:action is more special than kind",
+    )
+    easy: EasySettings | None = None
     image_share: float = Field(0.0, ge=0, le=1, description="share of clips given as stamped images")
     num_workers: int = Field(2, ge=0)
 

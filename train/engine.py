@@ -40,7 +40,11 @@ def init_distributed() -> tuple[int, int]:
 
 
 def make_engine(
-    model: nn.Module, optimizer: OptimizerSettings, engine: EngineSettings, micro_batches: int, batch_size: int
+    model: nn.Module,
+    optimizer: OptimizerSettings,
+    engine: EngineSettings,
+    micro_batches: int,
+    batch_size: int,
 ) -> Any:
     """A DeepSpeed engine around a model whose forward returns the loss."""
     import deepspeed
@@ -51,9 +55,7 @@ def make_engine(
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     fused = torch.cuda.is_available() and engine.zero_stage == 0
-    adamw = torch.optim.AdamW(
-        [g for g in groups if g["params"]], lr=optimizer.lr, betas=optimizer.betas, fused=fused
-    )
+    adamw = torch.optim.AdamW([g for g in groups if g["params"]], lr=optimizer.lr, betas=optimizer.betas, fused=fused)
     config = {
         "train_micro_batch_size_per_gpu": batch_size,
         "gradient_accumulation_steps": micro_batches,
@@ -137,9 +139,7 @@ def full_state(engine: Any, strip: str) -> dict[str, torch.Tensor] | None:
     with deepspeed.zero.GatheredParameters(sharded, modifier_rank=None, enabled=bool(sharded)):
         if not _is_first():
             return None
-        return {
-            name.removeprefix(strip): p.detach().cpu().clone() for name, p in engine.module.state_dict().items()
-        }
+        return {name.removeprefix(strip): p.detach().cpu().clone() for name, p in engine.module.state_dict().items()}
 
 
 def on_first_rank(call: Callable[[], None]) -> None:

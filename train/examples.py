@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from timeground.spans import Span
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import SIZES, sample_scene
-from timeground.timecode import TimeEncoding, VisionSegment, encode_time
+from timeground.timecode import TimeEncoding, VisionSegment, encode_time, stamp_times_s
 from timeground.video.clip import Clip
 
 from .config import DataSettings
@@ -60,17 +60,26 @@ class Encoder:
     profile: Profile
     reduction: str = "token"
 
-    def encode(self, clip: Clip, rows: Sequence[Row], as_images: bool = False) -> Example:
-        """The example of a clip; as_images: frames one a second as stamped images, as servers send them."""
+    def encode(self, clip: Clip, rows: Sequence[Row], as_images: bool = False, snap: bool = False) -> Example:
+        """The example of a clip.
+
+        as_images: every second frame as a stamped image, as servers are sent them. snap: true times become
+        the stamps nearest to them, so that an answer is a copy of two stamps (TimeLens-7B snaps outward).
+        """
         encoding = TimeEncoding.STAMPED_IMAGES if as_images else self.profile.time_encoding
         if as_images:
             clip = _every_second_frame(clip)
         clip, segments = encode_time(clip, encoding, self.profile.stamp)
-        grid_hw = (clip.frames.shape[2] // self.family.patch_size, clip.frames.shape[3] // self.family.patch_size)
+        grid_hw = (
+            clip.frames.shape[2] // self.family.patch_size,
+            clip.frames.shape[3] // self.family.patch_size,
+        )
         prompts = self.profile.prompts()
         if self.profile.text_first:
             raise UserError("SFT with the question before the video is not supported; set text_first: false")
         prompt = self.builder.prefix(segments, grid_hw, encoding, prompts.opening)
+        if snap:
+            rows = [snapped(row, stamp_times_s(clip, encoding)) for row in rows]
         return Example(clip.frames, prompt, [self._turn(row, prompt) for row in rows])
 
     def _turn(self, row: Row, prompt: PromptInputs) -> Turn:
@@ -81,9 +90,16 @@ class Encoder:
         return Turn(question, ids, len(ids) ** -power)
 
 
-def _every_second_frame(clip: Clip) -> Clip:
-    from dataclasses import replace
+def snapped(row: Row, stamps_s: Sequence[float]) -> Row:
+    """The row with the start and end of each span moved to the nearest stamp."""
 
+    def nearest(time_s: float) -> float:
+        return min(stamps_s, key=lambda stamp: abs(stamp - time_s))
+
+    return replace(row, spans=[Span(nearest(s.start_s), nearest(s.end_s)) for s in row.spans])
+
+
+def _every_second_frame(clip: Clip) -> Clip:
     return replace(clip, frames=clip.frames[::2], frame_times_s=clip.frame_times_s[::2])
 
 
@@ -106,15 +122,17 @@ class SynthSource:
     def example(self, micro_batch: int, index: int) -> Example:
         """Render a scene and ask some of its rows."""
         seed = scene_seed("train", self.seed, (micro_batch << 16) + index)
-        cycle, place = divmod(micro_batch, len(self.data.synth_durations_s))
-        durations = self.data.synth_durations_s[place]
+        easy = self.data.easy if self.data.easy and micro_batch < self.data.easy.micro_batches else None
+        stretches = easy.durations_s if easy else self.data.synth_durations_s
+        cycle, place = divmod(micro_batch, len(stretches))
         order = np.random.default_rng([self.seed, cycle])
-        size = SIZES[order.integers(len(SIZES))]
-        scene = sample_scene(seed, durations_s=durations, size=size)
+        scene = sample_scene(seed, durations_s=stretches[place], size=SIZES[order.integers(len(SIZES))])
         rng = np.random.default_rng([seed, 31])
-        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), self.data, rng)
+        weights = easy.kind_weights if easy else self.data.kind_weights
+        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), weights, self.data.questions_per_video, rng)
         as_images = bool(order.random() < self.data.image_share)
-        return self.encoder.encode(scene_clip(scene, self.encoder.profile.sampling(self.encoder.family)), rows, as_images)
+        clip = scene_clip(scene, self.encoder.profile.sampling(self.encoder.family))
+        return self.encoder.encode(clip, rows, as_images, snap=bool(easy and easy.snap))
 
 
 class RowSource:
@@ -150,9 +168,16 @@ class RowSource:
         return self.encoder.encode(clip, rows)
 
 
-def choose_rows(rows: Sequence[Row], data: DataSettings, rng: np.random.Generator) -> list[Row]:
-    """Some of a scene's rows, drawn without repeats by the weight of their kind."""
-    weights: NDArray[np.float64] = np.array([data.kind_weights.get(r.meta["kind"], 1.0) for r in rows])
-    count = min(data.questions_per_video, int((weights > 0).sum()))
-    picked = rng.choice(len(rows), count, replace=False, p=weights / weights.sum())
+def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:
+    """Up to `count` of a scene's rows, drawn without repeats by the weight of their kind (1 if it has none)."""
+
+    def weight(row: Row) -> float:
+        kind = row.meta["kind"]
+        return weights.get(f"{kind}:{row.meta.get('action')}", weights.get(kind, 1.0))
+
+    shares: NDArray[np.float64] = np.array([weight(row) for row in rows])
+    if not shares.any():  # nothing that is wanted happens in this scene
+        shares[:] = 1.0
+    count = min(count, int((shares > 0).sum()))
+    picked = rng.choice(len(rows), count, replace=False, p=shares / shares.sum())
     return [rows[i] for i in picked]

@@ -84,7 +84,11 @@ def train(settings: SftSettings) -> None:
     if settings.model.gradient_checkpointing:
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
     engine = engines.make_engine(
-        model.train(), settings.optimizer, settings.engine, settings.micro_batches, settings.videos_per_micro_batch
+        model.train(),
+        settings.optimizer,
+        settings.engine,
+        settings.micro_batches,
+        settings.videos_per_micro_batch,
     )
     done = engines.resume(engine, output, world)
     journal = Journal(output, done, settings.steps, rank == 0)
@@ -198,4 +202,3 @@ def _peak_memory_mb() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-

@@ -28,4 +28,8 @@ def validate(loaded: Loaded, profile: Profile, seed: int, num_videos: int) -> di
             spans = parse_spans(answer.text).spans
             ious.append(iou(spans[0], row.spans[0]) if spans else 0.0)
     recall = sum(i >= 0.5 for i in ious) / len(ious)
-    return {"validation_miou": sum(ious) / len(ious), "validation_r1_0.5": recall, "validation_queries": len(ious)}
+    return {
+        "validation_miou": sum(ious) / len(ious),
+        "validation_r1_0.5": recall,
+        "validation_queries": len(ious),
+    }

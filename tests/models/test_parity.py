@@ -78,7 +78,10 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
     from transformers import AutoModelForImageTextToText
 
     path = request.getfixturevalue(folder)
-    loaded, reference = load(path), AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).eval()
+    loaded, reference = (
+        load(path),
+        AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).eval(),
+    )
     clip = noise_clip(8, 2 * side, 3 * side)
     theirs = processor_inputs(loaded, clip)
     ids, positions, pixels = our_inputs(loaded, clip, encoding)

@@ -19,7 +19,9 @@ QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring
 
 
 def backend_of(folder: str, encoding: TimeEncoding, **changes) -> LocalBackend:
-    return LocalBackend(load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes), "test")
+    return LocalBackend(
+        load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes), "test"
+    )
 
 
 @pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])

@@ -40,9 +40,7 @@ def ffmpeg(*arguments: str | Path, data: bytes | None = None) -> None:
     subprocess.run(command, input=data, check=True, capture_output=True)
 
 
-def render(
-    path: Path, *options: str, width: int = WIDTH, height: int = HEIGHT, count: int = NUM_FRAMES
-) -> Path:
+def render(path: Path, *options: str, width: int = WIDTH, height: int = HEIGHT, count: int = NUM_FRAMES) -> Path:
     """Encode numbered frames at 25 fps."""
     raw = b"".join(numbered_picture(number, width, height).tobytes() for number in range(count))
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS), "-i", "-"]
@@ -94,25 +92,15 @@ MAKERS: dict[str, Callable[[Path, Getter], Example]] = {
         render(d / "vfr.mp4", *H264, *VFR, "-video_track_timescale", "90000"),
         {n: vfr_time_s(n) for n in range(NUM_FRAMES)},
     ),
-    "vfr.mkv": lambda d, _: Example(
-        render(d / "vfr.mkv", *H264, *VFR), {n: vfr_time_s(n) for n in range(NUM_FRAMES)}
-    ),
+    "vfr.mkv": lambda d, _: Example(render(d / "vfr.mkv", *H264, *VFR), {n: vfr_time_s(n) for n in range(NUM_FRAMES)}),
     "open_gop.mp4": lambda d, _: Example(
         render(d / "open_gop.mp4", *H264, "-x264-params", "open-gop=1:bframes=3:b-adapt=0"), _cfr()
     ),
     "edit_list.mp4": lambda d, get: _copy(get("cfr.mp4"), d / "edit_list.mp4", _cfr(83), "-ss", "3.3"),
-    "late.ts": lambda d, get: _copy(
-        get("open_gop.mp4"), d / "late.ts", _cfr(), after=["-output_ts_offset", "5"]
-    ),
-    "intra.mp4": lambda d, _: Example(
-        render(d / "intra.mp4", *H264, "-x264-params", "intra-refresh=1"), _cfr()
-    ),
-    "b_frames.avi": lambda d, _: Example(
-        render(d / "b_frames.avi", "-c:v", "mpeg4", "-bf", "2", "-q:v", "3"), _cfr()
-    ),
-    "h264.avi": lambda d, get: _copy(
-        get("cfr.mp4"), d / "h264.avi", _cfr(), after=["-bsf:v", "h264_mp4toannexb"]
-    ),
+    "late.ts": lambda d, get: _copy(get("open_gop.mp4"), d / "late.ts", _cfr(), after=["-output_ts_offset", "5"]),
+    "intra.mp4": lambda d, _: Example(render(d / "intra.mp4", *H264, "-x264-params", "intra-refresh=1"), _cfr()),
+    "b_frames.avi": lambda d, _: Example(render(d / "b_frames.avi", "-c:v", "mpeg4", "-bf", "2", "-q:v", "3"), _cfr()),
+    "h264.avi": lambda d, get: _copy(get("cfr.mp4"), d / "h264.avi", _cfr(), after=["-bsf:v", "h264_mp4toannexb"]),
     "h265.mp4": lambda d, _: Example(
         render(
             d / "h265.mp4",
@@ -151,9 +139,7 @@ MAKERS: dict[str, Callable[[Path, Getter], Example]] = {
     "fragmented.mp4": lambda d, get: _copy(
         get("cfr.mp4"), d / "fragmented.mp4", _cfr(), after=["-movflags", "frag_keyframe+empty_moov"]
     ),
-    "odd.mp4": lambda d, _: Example(
-        render(d / "odd.mp4", *H264, "-pix_fmt", "yuv444p", width=127, height=95), _cfr()
-    ),
+    "odd.mp4": lambda d, _: Example(render(d / "odd.mp4", *H264, "-pix_fmt", "yuv444p", width=127, height=95), _cfr()),
 }
 
 

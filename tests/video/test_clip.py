@@ -41,9 +41,7 @@ def test_reversed_times_rise_between_the_same_ends(times_s: list[float]) -> None
 def test_symmetric_sampling_keeps_its_stamps() -> None:
     """So the stamps tell a model nothing of the direction."""
     symmetric = make_clip([0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
-    torch.testing.assert_close(
-        symmetric.reversed().frame_times_s, symmetric.frame_times_s, rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(symmetric.reversed().frame_times_s, symmetric.frame_times_s, rtol=0, atol=1e-12)
     assert not torch.equal(symmetric.reversed().frames, symmetric.frames)
 
 

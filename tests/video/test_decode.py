@@ -80,9 +80,7 @@ def test_decord_refuses_open_groups(examples: Get) -> None:
         decode(examples("open_gop.mp4").path, small(), backend="decord")
 
 
-@pytest.mark.parametrize(
-    "name", ["cfr.mp4", "open_gop.mp4", "edit_list.mp4", "late.ts", "vfr.mkv", "h265.mp4"]
-)
+@pytest.mark.parametrize("name", ["cfr.mp4", "open_gop.mp4", "edit_list.mp4", "late.ts", "vfr.mkv", "h265.mp4"])
 def test_any_choice_of_frames_has_the_pixels_of_a_full_decode(examples: Get, name: str) -> None:
     """Leaving out packets and groups of pictures changes nothing in those that are taken."""
     path = examples(name).path
@@ -93,15 +91,11 @@ def test_any_choice_of_frames_has_the_pixels_of_a_full_decode(examples: Get, nam
     @given(st.sets(st.integers(0, index.info.num_frames - 1), min_size=1, max_size=12))
     def any_choice(numbers: set[int]) -> None:
         chosen = np.array(sorted(numbers))
-        assert torch.equal(
-            read_pyav.read_pyav(path, index, chosen, (96, 128)), truth[torch.from_numpy(chosen)]
-        )
+        assert torch.equal(read_pyav.read_pyav(path, index, chosen, (96, 128)), truth[torch.from_numpy(chosen)])
 
     any_choice()
     with av.open(str(path)) as container:
-        plain = [
-            frame.reformat(128, 96, "gbrp", interpolation="BICUBIC") for frame in container.decode(video=0)
-        ]
+        plain = [frame.reformat(128, 96, "gbrp", interpolation="BICUBIC") for frame in container.decode(video=0)]
     shown = torch.stack([torch.from_numpy(frame.to_ndarray()).permute(2, 0, 1) for frame in plain])
     assert torch.equal(shown, truth)
 
@@ -175,9 +169,7 @@ def test_rotation_is_honoured(examples: Get, tmp_path: Path, degrees: int) -> No
     assert (info.width, info.height) == ((HEIGHT, WIDTH) if degrees != 180 else (WIDTH, HEIGHT))
     height, width = clip.frames.shape[2:]
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-frames:v", "1", "-vf", f"scale={width}:{height}"]
-    raw = subprocess.run(
-        [*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
-    ).stdout
+    raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
     shown = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(height, width, 3).permute(2, 0, 1)
     first = decode(path, small(25.0), end_s=0.5).frames[0]
     assert (clip.frames[0].float() - shown.float()).abs().mean() < 4
@@ -244,9 +236,7 @@ def test_a_folder_is_a_video(tmp_path: Path, suffix: str) -> None:
         ("timestamps.txt", "\n".join(str(n * 0.3) for n in range(12)), 0.3),
     ],
 )
-def test_a_folder_can_say_when_its_pictures_are_shown(
-    tmp_path: Path, name: str, text: str, second_s: float
-) -> None:
+def test_a_folder_can_say_when_its_pictures_are_shown(tmp_path: Path, name: str, text: str, second_s: float) -> None:
     folder = write_folder(tmp_path / "frames")
     (folder / name).write_text(text)
     clip = decode(folder, small(100.0))
@@ -254,9 +244,7 @@ def test_a_folder_can_say_when_its_pictures_are_shown(
     assert clip.duration_s == pytest.approx(12 * second_s)
 
 
-@pytest.mark.parametrize(
-    "text", ["[1, 2]", "{}", "nonsense", "[0,0,1,2,3,4,5,6,7,8,9,10]", '{"fps": 0}', '"x"']
-)
+@pytest.mark.parametrize("text", ["[1, 2]", "{}", "nonsense", "[0,0,1,2,3,4,5,6,7,8,9,10]", '{"fps": 0}', '"x"'])
 def test_wrong_timestamps_are_refused(tmp_path: Path, text: str) -> None:
     folder = write_folder(tmp_path / "frames")
     (folder / "timestamps.json").write_text(text)
@@ -271,9 +259,7 @@ def damage(source: Path, target: Path, start: float) -> Path:
     """The same file with noise over a stretch of its bytes."""
     data = bytearray(source.read_bytes())
     at = int(len(data) * start)
-    data[at : at + len(data) // 4] = (
-        np.random.default_rng(0).integers(0, 256, len(data) // 4, np.uint8).tobytes()
-    )
+    data[at : at + len(data) // 4] = np.random.default_rng(0).integers(0, 256, len(data) // 4, np.uint8).tobytes()
     target.write_bytes(data)
     return target
 
@@ -388,9 +374,7 @@ def test_an_endless_strip_is_refused(tmp_path: Path) -> None:
         decode(path)
 
 
-@pytest.mark.parametrize(
-    ("start_s", "end_s"), [(5.0, 5.0), (8.0, 7.0), (-1.0, 3.0), (20.0, 21.0), (1.0, 30.0)]
-)
+@pytest.mark.parametrize(("start_s", "end_s"), [(5.0, 5.0), (8.0, 7.0), (-1.0, 3.0), (20.0, 21.0), (1.0, 30.0)])
 def test_windows_must_lie_in_the_video(examples: Get, start_s: float, end_s: float) -> None:
     path = examples("cfr.mp4").path
     with pytest.raises(UserError, match=r"cfr\.mp4: the window"):

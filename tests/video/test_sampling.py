@@ -45,9 +45,7 @@ def test_frame_size_is_qwens(height: int, width: int, count: int, sampling: Samp
 
 
 @pytest.mark.parametrize("factor", [28, 32])
-@pytest.mark.parametrize(
-    ("height", "width", "count"), [(96, 128, 4), (50, 300, 10), (360, 200, 2), (33, 35, 64)]
-)
+@pytest.mark.parametrize(("height", "width", "count"), [(96, 128, 4), (50, 300, 10), (360, 200, 2), (33, 35, 64)])
 def test_frame_size_is_what_fetch_video_returns(
     height: int, width: int, count: int, factor: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,9 +130,7 @@ def test_choice_on_constant_rate_is_symmetric_and_qwens(total: int, video_fps: f
     theirs = np.linspace(0, total - 1, len(chosen))
     assert np.abs(chosen - theirs).max() <= 0.5 + 1e-6
     if not (np.abs(theirs % 1 - 0.5) < 1e-3).any():
-        np.testing.assert_array_equal(
-            chosen, torch.linspace(0, total - 1, len(chosen)).double().round().long()
-        )
+        np.testing.assert_array_equal(chosen, torch.linspace(0, total - 1, len(chosen)).double().round().long())
 
 
 def test_window_takes_only_frames_that_begin_in_it() -> None:

@@ -73,9 +73,7 @@ def test_clips_are_those_of_decode_in_the_order_asked(examples: Callable) -> Non
         assert clip.source == str(request.path)
 
 
-def test_hung_and_killed_readers_cost_only_their_own_video(
-    readers: object, video: Path, tmp_path: Path
-) -> None:
+def test_hung_and_killed_readers_cost_only_their_own_video(readers: object, video: Path, tmp_path: Path) -> None:
     names = ["good", "hangs", "good", "dies", "slow", "exits", "breaks", "good", "missing"]
     for name in names[:-1]:
         if not (tmp_path / f"{name}.mp4").exists():
@@ -99,9 +97,7 @@ def test_hung_and_killed_readers_cost_only_their_own_video(
     assert "hangs.mp4: reading it took longer than 2 s" in messages[0]
     assert "dies.mp4: its reader crashed (signal SIGKILL)" in messages[1]
     assert "exits.mp4: its reader crashed (exit status 3)" in messages[2]
-    assert (
-        "breaks.mp4: reading it failed unexpectedly (ZeroDivisionError: a fault in the reader)" in messages[3]
-    )
+    assert "breaks.mp4: reading it failed unexpectedly (ZeroDivisionError: a fault in the reader)" in messages[3]
     assert "missing.mp4: no such file" in messages[4]
 
 

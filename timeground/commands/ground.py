@@ -130,5 +130,5 @@ def _quiet() -> None:
     """Keep transformers' bars and advice out of what the command prints."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

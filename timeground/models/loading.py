@@ -31,9 +31,7 @@ class Loaded:
 
     def builder(self) -> PromptBuilder:
         """The prompt builder of this checkpoint."""
-        return PromptBuilder(
-            self.processor.tokenizer, self.processor.chat_template, self.family, nested=_nests(self)
-        )
+        return PromptBuilder(self.processor.tokenizer, self.processor.chat_template, self.family, nested=_nests(self))
 
 
 def resolve(name: str) -> str:

@@ -15,7 +15,7 @@ from timeground.models.prompt import PromptInputs
 from timeground.models.sharing import Answer, Decoding, PrefixCache
 from timeground.models.vision import VisionFeatures, cut_patches, encode_vision
 from timeground.profile import Profile, profile_for
-from timeground.timecode import Segment, encode_time
+from timeground.timecode import Segment, VisionSegment, encode_time
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
@@ -39,9 +39,7 @@ class LocalBackend:
         self.builder = loaded.builder()
 
     @classmethod
-    def from_pretrained(
-        cls, name: str, *, overrides: dict[str, Any] | None = None, **options: Any
-    ) -> LocalBackend:
+    def from_pretrained(cls, name: str, *, overrides: dict[str, Any] | None = None, **options: Any) -> LocalBackend:
         """Load a model (see `loading.load` for the options) with its profile; `overrides` change the profile."""
         loaded = load(name, **options)
         profile = profile_for(loaded.path, loaded.family.name).with_changes(overrides or {})
@@ -90,10 +88,10 @@ class LocalBackend:
     def _features(self, clip: Clip, segments: list[Segment]) -> VisionFeatures:
         model = self.loaded.model
         visual = model.model.visual
-        blocks = [s for s in segments if not hasattr(s, "text")]
+        blocks = [s for s in segments if isinstance(s, VisionSegment)]
         with torch.inference_mode():
             frames = clip.frames.to(visual.device)
-            pixels = cut_patches(frames, blocks, self.loaded.family, self.loaded.norm, visual.dtype)  # type: ignore[arg-type]
+            pixels = cut_patches(frames, blocks, self.loaded.family, self.loaded.norm, visual.dtype)
             return encode_vision(visual, [pixels])
 
     def _text_first(self, prefix: LocalPrefix, text: str) -> tuple[PrefixCache, PromptInputs]:

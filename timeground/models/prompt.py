@@ -67,9 +67,7 @@ class PromptBuilder:
 
     def text_first(self, text: str, segments: Sequence[Segment], grid_hw: tuple[int, int]) -> PromptInputs:
         """A whole prompt with the question before the video (ArrowGEV, Time-R1)."""
-        return self._lay_out(
-            [TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0
-        )
+        return self._lay_out([TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0)
 
     def answer_ids(self, text: str) -> list[int]:
         """Token ids of an answer, with the token that ends it."""
@@ -106,13 +104,9 @@ class PromptBuilder:
             position += step
             vision.append(segment)
         add_text(pending)
-        return PromptInputs(
-            np.array(ids, dtype=np.int64), np.concatenate(positions, axis=1), tuple(vision), position
-        )
+        return PromptInputs(np.array(ids, dtype=np.int64), np.concatenate(positions, axis=1), tuple(vision), position)
 
-    def _vision_positions(
-        self, segment: VisionSegment, grid_hw: tuple[int, int], start: int
-    ) -> tuple[Ints, int]:
+    def _vision_positions(self, segment: VisionSegment, grid_hw: tuple[int, int], start: int) -> tuple[Ints, int]:
         """Positions of one block's tokens, as transformers' ``get_rope_index`` lays them out."""
         rows, columns = (side // self.family.merge_size for side in grid_hw)
         timed = self.family.tokens_per_second and not segment.is_image

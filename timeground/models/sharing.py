@@ -77,9 +77,7 @@ class Owners:
     answer: NDArray[np.int64]
 
     def __add__(self, other: Owners) -> Owners:
-        return Owners(
-            np.concatenate([self.question, other.question]), np.concatenate([self.answer, other.answer])
-        )
+        return Owners(np.concatenate([self.question, other.question]), np.concatenate([self.answer, other.answer]))
 
     def __len__(self) -> int:
         return len(self.question)
@@ -97,7 +95,8 @@ def visibility(owners: Owners, suffix: int) -> NDArray[np.bool_]:
     k_question, k_answer = owners.question[None], owners.answer[None]
     own = (k_question == q_question) & ((k_answer == SHARED) | (k_answer == q_answer))
     order = np.arange(len(owners))[None] <= np.arange(first, len(owners))[:, None]
-    return ((k_question == PREFIX) | own) & order
+    seen: NDArray[np.bool_] = ((k_question == PREFIX) | own) & order
+    return seen
 
 
 @dataclass
@@ -161,7 +160,7 @@ class Answer:
 class PrefixCache:
     """The keys and values of one prefix, to be continued any number of times."""
 
-    def __init__(self, model: nn.Module, prompt: PromptInputs, features: VisionFeatures | None) -> None:
+    def __init__(self, model: Any, prompt: PromptInputs, features: VisionFeatures | None) -> None:
         from transformers import DynamicCache
 
         self.model, self.prompt = model, prompt
@@ -188,7 +187,11 @@ class PrefixCache:
 
     def score(self, question: PromptInputs, options: Sequence[Sequence[int]]) -> list[float]:
         """Log-probability of each option (token ids) as the answer to a question, in one forward pass."""
-        ids, positions, owners = list(question.ids_L), [question.positions_3L], Owners.of(0, SHARED, len(question))
+        ids, positions, owners = (
+            list(question.ids_L),
+            [question.positions_3L],
+            Owners.of(0, SHARED, len(question)),
+        )
         for number, option in enumerate(options):
             ids.extend(option)
             positions.append(np.tile(question.next_position + np.arange(len(option)), (3, 1)))
@@ -216,7 +219,7 @@ class PrefixCache:
         ids = self._tensor(ids_S)[None]
         rows = PackedRows(ids, self._tensor(positions_3S)[:, None], torch.zeros_like(ids, dtype=torch.bool), None, mask)
         hidden = forward_hidden(self.model, rows, self.cache)
-        logits: Tensor = self.model.lm_head(hidden[0])  # type: ignore[operator]
+        logits: Tensor = self.model.lm_head(hidden[0])
         return logits
 
     def reset(self) -> None:
@@ -278,9 +281,7 @@ class _Decoder:
 
     def _step(self, tokens: list[int]) -> Tensor:
         """Feed one token of each live answer."""
-        position = [
-            self.questions[q].next_position + len(self.answers[q][a].ids) - 1 for q, a in self.live
-        ]
+        position = [self.questions[q].next_position + len(self.answers[q][a].ids) - 1 for q, a in self.live]
         for q, a in self.live:
             self.owners += Owners.of(q, a, 1)
         return self.prefix.extend(np.array(tokens), np.tile(np.array(position), (3, 1)), self.owners)

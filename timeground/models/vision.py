@@ -41,14 +41,14 @@ def chunked_attention(
     assert cu_seq_lens_q is not None
     lengths = cu_seq_lens_q.diff()
     out = None
-    for length in lengths.unique().tolist():
+    for length in sorted(set(lengths.tolist())):
         if not length:
             continue
         starts = cu_seq_lens_q[:-1][lengths == length]
         index = (starts[:, None] + torch.arange(length, device=starts.device)).flatten()
         whole = len(index) == query.shape[2]
         parts = [t[0] if whole else t[0, :, index] for t in (query, key, value)]
-        parts = [t.unflatten(1, (-1, length)).transpose(0, 1) for t in parts]
+        parts = [t.reshape(len(t), -1, length, t.shape[-1]).transpose(0, 1) for t in parts]
         done = attend(*parts, scale=scaling).transpose(0, 1).flatten(1, 2)
         if whole:
             return done.transpose(0, 1)[None], None
@@ -95,7 +95,11 @@ class Normalisation:
 
 
 def cut_patches(
-    frames_TCHW: Tensor, segments: Sequence[VisionSegment], family: Family, norm: Normalisation, dtype: torch.dtype
+    frames_TCHW: Tensor,
+    segments: Sequence[VisionSegment],
+    family: Family,
+    norm: Normalisation,
+    dtype: torch.dtype,
 ) -> Pixels:
     """Patches of a clip's vision blocks. An image block is one frame twice (temporal patch 2)."""
     patch, merge = family.patch_size, family.merge_size
@@ -124,8 +128,8 @@ class VisionFeatures:
 
     def split(self, sizes: Sequence[int]) -> list[VisionFeatures]:
         """One piece a clip."""
-        mains = self.main_VD.split(list(sizes))
-        deeps = [d.split(list(sizes)) for d in self.deep]
+        mains = torch.split(self.main_VD, list(sizes))
+        deeps = [torch.split(d, list(sizes)) for d in self.deep]
         return [VisionFeatures(m, tuple(d[i] for d in deeps)) for i, m in enumerate(mains)]
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from timeground.errors import UserError
 from timeground.records import Row, write_rows
 
 from .frames import SPLITS, scene_seed
-from .render import render_in_chunks
+from .render import Frames, render_in_chunks
 from .rows import make_rows
 from .scene import Scene
 from .world import sample_scene
@@ -24,25 +26,32 @@ def write_video(scene: Scene, path: Path) -> None:
     """Render a scene into an h264 mp4 whose frames carry their exact times; the file appears whole or not at all."""
     import av
 
-    times_s = scene.frame_times_s()
-    ticks = [round(t / TIME_BASE) for t in times_s.tolist()]
-    end = round(scene.duration_s / TIME_BASE)
-    lengths = [b - a for a, b in zip(ticks, [*ticks[1:], max(end, ticks[-1] + 1)], strict=True)]
+    ticks = [round(t / TIME_BASE) for t in scene.frame_times_s().tolist()]
+    end = max(round(scene.duration_s / TIME_BASE), ticks[-1] + 1)
+    lengths = dict(zip(ticks, np.diff([*ticks, end]).tolist(), strict=True))
     part = path.with_name(f".{path.name}.part")
     with av.open(str(part), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(scene.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = TIME_BASE
         stream.options = {"crf": "20", "preset": "veryfast", "threads": "1"}
-        number = 0
-        for frames in render_in_chunks(scene, times_s):
-            for pixels in frames:
-                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame.pts, frame.time_base, frame.duration = ticks[number], TIME_BASE, lengths[number]
-                container.mux(stream.encode(frame))
-                number += 1
-        container.mux(stream.encode(None))
+
+        def write(frame: av.VideoFrame | None) -> None:
+            for packet in stream.encode(frame):
+                packet.duration = lengths[packet.pts]  # left out by the encoder, and with it the last frame's end
+                container.mux(packet)
+
+        for tick, pixels in zip(ticks, _all_frames(scene), strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = tick, TIME_BASE
+            write(frame)
+        write(None)
     os.replace(part, path)
+
+
+def _all_frames(scene: Scene) -> Iterator[Frames]:
+    for frames in render_in_chunks(scene, scene.frame_times_s()):
+        yield from frames
 
 
 def dataset_videos(out: Path, num_videos: int, seed: int, split: str = "train") -> Iterator[Path]:

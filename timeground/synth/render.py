@@ -97,16 +97,19 @@ def _distance(shape: str, u: Array, v: Array, radius: Array, angle: Array) -> ND
     """Signed distance to a shape's border, negative inside, broadcast to ``[T, rows, columns]``."""
     r = radius.astype(np.float32)[:, None, None]
     u, v = u.astype(np.float32), v.astype(np.float32)
-    if shape == "circle":
-        return np.hypot(u, v) - r
-    if shape == "ring":
-        return np.abs(np.hypot(u, v) - 0.75 * r) - 0.25 * r
     c, s = (f(angle).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
     a, b = c * u + s * v, c * v - s * u
-    if shape == "square":
-        return np.maximum(np.abs(a), np.abs(b)) - 0.85 * r
-    if shape == "triangle":
+    distance: NDArray[np.float32]
+    if shape == "circle":
+        distance = np.hypot(u, v) - r
+    elif shape == "ring":
+        distance = np.abs(np.hypot(u, v) - 0.75 * r) - 0.25 * r
+    elif shape == "square":
+        distance = np.maximum(np.abs(a), np.abs(b)) - 0.85 * r
+    elif shape == "triangle":
         sides = (b, -0.5 * b + 0.8660254 * a, -0.5 * b - 0.8660254 * a)
-        return np.maximum(np.maximum(sides[0], sides[1]), sides[2]) - 0.62 * r
-    thick, wide = np.minimum(np.abs(a), np.abs(b)), np.maximum(np.abs(a), np.abs(b))
-    return np.maximum(thick - 0.32 * r, wide - r)
+        distance = np.maximum(np.maximum(sides[0], sides[1]), sides[2]) - 0.62 * r
+    else:
+        thick, wide = np.minimum(np.abs(a), np.abs(b)), np.maximum(np.abs(a), np.abs(b))
+        distance = np.maximum(thick - 0.32 * r, wide - r)
+    return distance

@@ -56,6 +56,7 @@ def make_rows(scene: Scene, video: str) -> list[Row]:
     rows += [_yes_no_row(scene, events, wanted, rng) for wanted in ("yes", "no")]
     rows += _choice_rows(scene, events, rng)
     rows.append(_events_row(scene, events))
+    rows += [_moment_row(scene, rng) for _ in range(3)]
     stem = video.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     for number, row in enumerate(rows):
         row.id, row.video = f"{stem}-{number}", video
@@ -64,7 +65,12 @@ def make_rows(scene: Scene, video: str) -> list[Row]:
 
 def _row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: object) -> Row:
     row = Row(
-        id="new", video="new", duration=scene.duration_s, query=query, spans=list(spans), source="synthmoments"
+        id="new",
+        video="new",
+        duration=scene.duration_s,
+        query=query,
+        spans=list(spans),
+        source="synthmoments",
     )
     row.meta = {"kind": kind}
     for name, value in more.items():
@@ -73,7 +79,12 @@ def _row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: obj
 
 
 def _worded(
-    scene: Scene, event: Event, rng: np.random.Generator, spans: Sequence[Span], order: str = "", ref: str = ""
+    scene: Scene,
+    event: Event,
+    rng: np.random.Generator,
+    spans: Sequence[Span],
+    order: str = "",
+    ref: str = "",
 ) -> Row:
     """A grounding row for an event, with its mirrored sentence and sensitivity."""
     phrasing = int(rng.integers(len(PHRASES[event.action])))
@@ -129,7 +140,7 @@ def _absent_row(scene: Scene, events: Sequence[Event], rng: np.random.Generator)
 
 def _yes_no_row(scene: Scene, events: Sequence[Event], wanted: str, rng: np.random.Generator) -> Row:
     """Whether something happens between two times. "No" is another time, or an event that never happens."""
-    event = events[rng.integers(len(events))]
+    event = events[int(rng.integers(len(events)))]
     span = event.spans[rng.integers(len(event.spans))]
     start, end = (float(np.round(t, 1)) for t in (span.start_s, span.end_s))
     if wanted == "no":
@@ -193,9 +204,7 @@ def _choice(
     place = int(rng.integers(4))
     options.insert(place, right)
     query = sentence(event.action, 0, event.a)
-    return _row(
-        scene, query, event.spans, "choice", question=question, options=options, answer="ABCD"[place]
-    )
+    return _row(scene, query, event.spans, "choice", question=question, options=options, answer="ABCD"[place])
 
 
 def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
@@ -209,3 +218,14 @@ def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
     row.meta["events"] = [{"query": text, "span": [s.start_s, s.end_s]} for s, text in named]
     return row
 
+
+def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
+    """What can be seen at one moment, away from any coming or going."""
+    borders = [t for a in scene.actors for s in a.visible for t in (s.start_s, s.end_s)]
+    for _ in range(20):
+        time_s = float(np.round(rng.uniform(0.0, scene.duration_s - 0.2), 1))
+        if min(abs(time_s - b) for b in borders) > MARGIN_S:
+            break
+    seen = sorted(a.name for a in scene.actors if any(s.start_s <= time_s < s.end_s for s in a.visible))
+    question = f"What is visible at {time_s:.1f} seconds?"
+    return _row(scene, "", [], "moment", question=question, answer=", ".join(seen) or "nothing")

@@ -152,7 +152,14 @@ def _lay_out(actor: Actor, aspect: float, rng: np.random.Generator) -> None:
 def _fit(act: Act, x: float, y: float, radius: float, aspect: float, margin: float) -> Act:
     """The act, or one that fits where it cannot be done: too near the border, too large, too small."""
     room = {"left": x - margin, "right": aspect - margin - x, "up": y - margin, "down": 1 - margin - y}
-    opposite = {"left": "right", "right": "left", "up": "down", "down": "up", "grow": "shrink", "shrink": "grow"}
+    opposite = {
+        "left": "right",
+        "right": "left",
+        "up": "down",
+        "down": "up",
+        "grow": "shrink",
+        "shrink": "grow",
+    }
     if act.action in room and room[act.action] < 0.3:
         return Act(opposite[act.action] if room[opposite[act.action]] >= 0.3 else "blink", act.span)
     if (act.action == "grow" and radius > 0.165) or (act.action == "shrink" and radius < 0.1):
@@ -172,9 +179,7 @@ def _add_meeting(scene: Scene, rng: np.random.Generator) -> None:
             return
 
 
-def _sample_meeting(
-    scene: Scene, names: list[tuple[str, str]], rng: np.random.Generator
-) -> tuple[Actor, Actor]:
+def _sample_meeting(scene: Scene, names: list[tuple[str, str]], rng: np.random.Generator) -> tuple[Actor, Actor]:
     duration, aspect, index = scene.duration_s, scene.width / scene.height, len(scene.actors)
     length = rng.uniform(2.0, min(6.0, (duration - 5) / 2))
     start = rng.uniform(GAP_S, duration - 2 * length - 3.0)

@@ -28,9 +28,7 @@ class Clip:
     def __post_init__(self) -> None:
         """Check that frames and times belong together."""
         if self.frames.ndim != 4 or self.frames.dtype != torch.uint8:
-            raise ValueError(
-                f"frames must be uint8 [T, C, H, W], got {self.frames.dtype} {tuple(self.frames.shape)}"
-            )
+            raise ValueError(f"frames must be uint8 [T, C, H, W], got {self.frames.dtype} {tuple(self.frames.shape)}")
         if self.frame_times_s.shape != self.frames.shape[:1] or self.frame_times_s.dtype != torch.float64:
             raise ValueError(
                 f"frame_times_s must be float64 [{len(self.frames)}], "

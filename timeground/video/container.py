@@ -90,10 +90,7 @@ def _why_unopened(path: str | os.PathLike[str], error: Exception) -> str:
     with open(path, "rb") as file:
         head = file.read(PROBED_BYTES)
     if head[4:8] == b"ftyp":
-        return (
-            "an mp4 without its index (no moov box): the download or the recording did not finish; "
-            "download it again"
-        )
+        return "an mp4 without its index (no moov box): the download or the recording did not finish; download it again"
     if head.lstrip()[:1] == b"<":
         return "a web page, not a video: the download got an error page; download it again"
     return f"not a video, or its header is damaged (FFmpeg: {_reason(error)}); download it again"

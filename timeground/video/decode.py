@@ -51,9 +51,7 @@ class DecodeRequest:
     def __post_init__(self) -> None:
         """Refuse an unknown reader."""
         if self.backend not in get_args(Backend):
-            raise UserError(
-                f"unknown video reader {self.backend!r}; choose from {', '.join(get_args(Backend))}"
-            )
+            raise UserError(f"unknown video reader {self.backend!r}; choose from {', '.join(get_args(Backend))}")
 
 
 def decode(
@@ -88,9 +86,7 @@ def decode(
     Raises: VideoError if the file cannot be read; UserError if the window does not lie in it.
     """
     return decode_request(
-        DecodeRequest(
-            path, sampling or Sampling(), start_s, end_s, backend, fast, num_threads, timeout_s, folder_fps
-        )
+        DecodeRequest(path, sampling or Sampling(), start_s, end_s, backend, fast, num_threads, timeout_s, folder_fps)
     )
 
 
@@ -137,15 +133,11 @@ def _decode_file(request: DecodeRequest, index: FrameIndex, deadline_s: float | 
     else:
         frames = read_pyav(request.path, index, chosen, size, request.num_threads, deadline_s)
     if deadline_s is not None and time.monotonic() > deadline_s:
-        raise VideoError(
-            f"{request.path}: reading it took longer than {request.timeout_s} s; raise timeout_s"
-        )
+        raise VideoError(f"{request.path}: reading it took longer than {request.timeout_s} s; raise timeout_s")
     return _clip(request, index.info, frames, index.times_s[chosen], start_s, end_s)
 
 
-def _plan(
-    request: DecodeRequest, info: VideoInfo, times_s: Times
-) -> tuple[Ints, float, float, tuple[int, int]]:
+def _plan(request: DecodeRequest, info: VideoInfo, times_s: Times) -> tuple[Ints, float, float, tuple[int, int]]:
     """The frames to take, the window in seconds, and the size in pixels (height, width)."""
     name = os.fspath(request.path)
     start_s, end_s = check_window(request.start_s, request.end_s, info.duration_s, name)

@@ -18,9 +18,7 @@ SAME_TIME_S = 2e-3  # readers round times to the container's units, at most a mi
 
 def not_installed(package: str) -> UserError:
     """The error of an optional reader that is not there."""
-    return UserError(
-        f"the {package} reader is not installed (pip install {package}); or use the reader 'pyav'"
-    )
+    return UserError(f"the {package} reader is not installed (pip install {package}); or use the reader 'pyav'")
 
 
 def refuse(path: str | os.PathLike[str], reader: str, reason: str) -> VideoError:
@@ -48,16 +46,12 @@ def check_times(
     expected_s = index.times_s[chosen]
     raw_start_s = index.raw_start_s
     seen = np.asarray(seen_s, dtype=np.float64)
-    error_s = min(
-        float(np.abs(seen - raw_start_s - expected_s).max()), float(np.abs(seen - expected_s).max())
-    )
+    error_s = min(float(np.abs(seen - raw_start_s - expected_s).max()), float(np.abs(seen - expected_s).max()))
     if error_s > SAME_TIME_S:
         raise refuse(path, reader, f"its times are off by {error_s:.3f} s")
 
 
-def scale(
-    pictures: torch.Tensor, size: tuple[int, int], rotation: int, stored: tuple[int, int]
-) -> torch.Tensor:
+def scale(pictures: torch.Tensor, size: tuple[int, int], rotation: int, stored: tuple[int, int]) -> torch.Tensor:
     """Turn and scale full-size frames, uint8 ``[n, 3, h, w]``, with antialiased bicubic like qwen-vl-utils.
 
     stored: height and width before rotation; frames of that very size have not been turned yet.

@@ -46,17 +46,11 @@ def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -
     """
     folder = Path(path)
     files = sorted(
-        (
-            file
-            for file in folder.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        ),
+        (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")),
         key=_natural,
     )
     if not files:
-        raise VideoError(
-            f"{path}: a folder without pictures ({', '.join(sorted(SUFFIXES))}); give a video file"
-        )
+        raise VideoError(f"{path}: a folder without pictures ({', '.join(sorted(SUFFIXES))}); give a video file")
     times_s, fps = _times(folder, files, fps)
     order = np.argsort(times_s, kind="stable")
     times_s, files = times_s[order], [files[int(i)] for i in order]
@@ -104,9 +98,7 @@ def _times(folder: Path, files: list[Path], fps: float) -> tuple[Times, float]:
     if isinstance(listed, dict):
         missing = [file.name for file in files if file.name not in listed]
         if missing:
-            raise VideoError(
-                f"{folder}: timestamps.json has no time for {missing[0]} ({len(missing)} such pictures)"
-            )
+            raise VideoError(f"{folder}: timestamps.json has no time for {missing[0]} ({len(missing)} such pictures)")
         listed = [listed[file.name] for file in files]
     return _checked(folder, listed, len(files)), fps
 
@@ -134,6 +126,4 @@ def _open(file: Path, size: tuple[int, int] | None = None) -> np.ndarray[tuple[i
                 upright = upright.resize((size[1], size[0]), Image.Resampling.BICUBIC)
             return np.asarray(upright, dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise VideoError(
-            f"{file}: the picture cannot be read ({error}); replace it or leave it out"
-        ) from error
+        raise VideoError(f"{file}: the picture cannot be read ({error}); replace it or leave it out") from error

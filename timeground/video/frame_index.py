@@ -168,9 +168,7 @@ def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> 
 
 def no_frames(path: str) -> VideoError:
     """The error of a video stream with nothing in it."""
-    return VideoError(
-        f"{path}: its video holds no frames: the recording or the download did not finish; get it again"
-    )
+    return VideoError(f"{path}: its video holds no frames: the recording or the download did not finish; get it again")
 
 
 def _first_frame(path: str) -> VideoFrame:

@@ -29,9 +29,7 @@ def read_decord(
     try:
         reader = decord.VideoReader(os.fspath(path), num_threads=num_threads)
         check_count(path, "decord", index, len(reader))
-        check_times(
-            path, "decord", index, chosen, [float(reader.get_frame_timestamp(int(i))[0]) for i in chosen]
-        )
+        check_times(path, "decord", index, chosen, [float(reader.get_frame_timestamp(int(i))[0]) for i in chosen])
         out = torch.empty((len(chosen), 3, *size), dtype=torch.uint8)
         for first in range(0, len(chosen), CHUNK_FRAMES):
             part = chosen[first : first + CHUNK_FRAMES]
@@ -39,9 +37,7 @@ def read_decord(
             out[first : first + len(part)] = scale(pictures, size, 0, (0, 0))
         return out
     except (RuntimeError, decord._ffi.base.DECORDError) as error:
-        raise VideoError(
-            f"{path}: decord cannot read it; use the reader 'pyav', whose message says more"
-        ) from error
+        raise VideoError(f"{path}: decord cannot read it; use the reader 'pyav', whose message says more") from error
 
 
 def why_wrong(index: FrameIndex) -> str | None:

@@ -16,9 +16,7 @@ WINDOW_SLACK_S = 0.5  # annotated ends are rounded, and often lie a little after
 FAST_TOLERANCE = 0.25  # of the sampling interval: how far a reference frame may be from the time wanted
 
 
-def check_window(
-    start_s: float | None, end_s: float | None, duration_s: float, name: str
-) -> tuple[float, float]:
+def check_window(start_s: float | None, end_s: float | None, duration_s: float, name: str) -> tuple[float, float]:
     """The window in seconds, filled in from the file's duration, after checking it.
 
     An end up to half a second after the file's is cut to it.
@@ -28,8 +26,7 @@ def check_window(
     end = duration_s if end_s is None else float(end_s)
     if start < 0 or start >= duration_s or end > duration_s + WINDOW_SLACK_S:
         raise UserError(
-            f"{name}: the window {start:.3f} to {end:.3f} s is not inside the video, "
-            f"which lasts {duration_s:.3f} s"
+            f"{name}: the window {start:.3f} to {end:.3f} s is not inside the video, which lasts {duration_s:.3f} s"
         )
     if not start < end:  # also catches NaN
         raise UserError(f"{name}: the window must start before it ends, got {start:.3f} to {end:.3f} s")
@@ -49,9 +46,7 @@ def choose(times_s: Times, start_s: float, end_s: float, sampling: Sampling, nam
     first, last = np.searchsorted(times_s, [start_s, end_s], side="left")
     if first == last:
         if first == 0:
-            raise UserError(
-                f"{name}: nothing is shown between {start_s:.3f} and {end_s:.3f} s; widen the window"
-            )
+            raise UserError(f"{name}: nothing is shown between {start_s:.3f} and {end_s:.3f} s; widen the window")
         return np.array([first - 1], dtype=np.int64)
     inside = times_s[first:last]
     count = num_frames(end_s - start_s, sampling, len(inside))

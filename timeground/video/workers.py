@@ -179,9 +179,7 @@ class _Crew:
                 worker.is_reading, worker.deadline_s = True, time.monotonic() + self.timeout_s
                 return None
             result: Result = (
-                VideoError(message["text"])
-                if message["kind"] == "error"
-                else receive_clip(worker.pipe, message)
+                VideoError(message["text"]) if message["kind"] == "error" else receive_clip(worker.pipe, message)
             )
         except (EOFError, OSError, RuntimeError):
             return self._bury(worker)

@@ -1,0 +1,238 @@
+"""Supervised training: the packed loss is the plain loss, and a killed run ends as an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from timeground.train.batches import pack
+from timeground.train.config import RECIPES, OptimizerSettings, SftSettings, load_recipe
+from timeground.train.examples import Encoder
+from timeground.train.sft import SftModel, learning_rate
+from torch.nn import functional as F
+
+from tests.conftest import noise_clip
+from timeground.errors import UserError
+from timeground.models.loading import load
+from timeground.profile import Profile, profile_for
+from timeground.records import Row
+from timeground.spans import Span
+from timeground.timecode import TimeEncoding
+
+TINY = [
+    "steps=6", "videos_per_micro_batch=1", "save_every=2", "validate_every=0", "engine.precision=float32",
+    "model.fresh.hidden_size=64", "model.fresh.num_layers=2", "model.fresh.num_heads=1",
+    "model.fresh.num_key_value_heads=1", "model.fresh.intermediate_size=64", "model.fresh.vision_hidden_size=64",
+    "model.fresh.vision_layers=2", "model.fresh.vision_intermediate_size=64", "model.fresh.vocab_size=400",
+    "data.synth_durations_s=[[8, 9]]", "data.questions_per_video=3", "optimizer.warmup_steps=2",
+]  # fmt: skip
+
+
+def rows() -> list[Row]:
+    def row(query: str, spans: list[Span]) -> Row:
+        return Row(id="r", video="v.mp4", duration=5.0, query=query, spans=spans)
+
+    return [
+        row("the red circle moves left", [Span(1, 2)]),
+        row("it turns", []),
+        row("the ring grows", [Span(0, 3)]),
+    ]
+
+
+@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("reduction", ["token", "sequence"])
+def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, request):
+    """One row with three answers gives what three full rows give, for every parameter."""
+    loaded = load(request.getfixturevalue(f"{family}_folder"))
+    encoding = TimeEncoding.NATIVE if family == "qwen3" else TimeEncoding.MROPE
+    encoder = Encoder(loaded.builder(), loaded.family, Profile(prompt="short", time_encoding=encoding), reduction)
+    side = 2 * loaded.family.factor
+    clips = [noise_clip(n, side, side, seed=n) for n in (4, 8)]
+    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    model = SftModel(loaded.model, loaded.family, loaded.norm, freeze_vision=False, autocast=False)
+
+    packed = model(pack([encoder.encode(c, rows()) for c in clips], ids))
+    packed.backward()
+    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+
+    losses, weights = [], []
+    for clip in clips:
+        for row in rows():
+            example = encoder.encode(clip, [row])
+            losses.append(model(pack([example], ids)))
+            weights.append(len(example.turns[0].answer_ids) * example.turns[0].weight)
+    plain = sum(loss * w for loss, w in zip(losses, weights, strict=True)) / sum(weights)
+    plain.backward()
+    assert packed.item() == pytest.approx(plain.item(), abs=1e-5)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            scale = parameter.grad.norm()
+            assert (gradients[name] - parameter.grad).norm() <= 1e-4 * scale + 1e-7, name
+
+
+def test_the_loss_is_transformers_loss(qwen3_folder):
+    """A single row's loss is the mean cross-entropy of its answer under transformers' own forward pass."""
+    loaded = load(qwen3_folder)
+    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, "qwen3_vl"))
+    example = encoder.encode(noise_clip(4, 64, 64), rows()[:1])
+    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    batch = pack([example], ids)
+    model = SftModel(loaded.model, loaded.family, loaded.norm, freeze_vision=False, autocast=False)
+    from transformers import AutoModelForImageTextToText
+
+    from timeground.models.vision import cut_patches
+
+    reference = AutoModelForImageTextToText.from_pretrained(qwen3_folder, dtype=torch.float32).eval()
+    pixels = cut_patches(example.frames, example.vision, loaded.family, loaded.norm, torch.float32)
+    types = (batch.ids_BL == loaded.family.video_token_id).int() * 2
+    with torch.no_grad():
+        logits = reference(
+            input_ids=batch.ids_BL,
+            pixel_values_videos=pixels.values_NP,
+            video_grid_thw=torch.tensor([[2, 4, 4]]),
+            mm_token_type_ids=types,
+        ).logits[0]
+    answer = torch.tensor(example.turns[0].answer_ids)
+    expected = F.cross_entropy(logits[-len(answer) - 1 : -1], answer)
+    assert model(batch).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_a_frozen_vision_tower_gets_no_gradient(qwen3_folder):
+    loaded = load(qwen3_folder)
+    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, "qwen3_vl"))
+    model = SftModel(loaded.model, loaded.family, loaded.norm, freeze_vision=True, autocast=False)
+    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    model(pack([encoder.encode(noise_clip(4, 64, 64), rows())], ids)).backward()
+    assert all(p.grad is None for p in loaded.model.model.visual.parameters())
+    assert loaded.model.model.language_model.layers[0].mlp.up_proj.weight.grad is not None
+
+
+def command(output: Path, *overrides: str, processes: int = 1) -> list[str]:
+    base = [sys.executable, "-m", "timeground", "train", "sft", "tiny-sft", "--processes", str(processes)]
+    return [*base, f"output={output}", *TINY, *overrides]
+
+
+def run(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command(output, *overrides, processes=processes),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment,
+    )
+
+
+def losses(output: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("sft") / "whole"
+    done = run(output)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path):
+    """SIGKILL after some steps, then the same command again: same metrics, same weights, bit for bit."""
+    output = tmp_path / "killed"
+    process = subprocess.Popen(
+        command(output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (output / "checkpoints" / "step-00000002").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (output / "model").exists()
+    done = run(output)
+    assert done.returncode == 0, done.stderr
+    assert (output / "metrics.jsonl").read_bytes() == (undisturbed / "metrics.jsonl").read_bytes()
+    weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in (output, undisturbed)]
+    assert weights[0] == weights[1]
+
+
+def test_it_learns_and_leaves_a_model_that_others_load(undisturbed):
+    assert losses(undisturbed)[-1] < losses(undisturbed)[0]
+    assert [p.name for p in sorted((undisturbed / "checkpoints").iterdir())] == [
+        "step-00000004",
+        "step-00000006",
+    ]
+    folder = undisturbed / "model"
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    assert model.dtype is torch.bfloat16
+    processor = AutoProcessor.from_pretrained(folder)
+    assert processor.video_processor.do_resize is True
+    assert profile_for(str(folder), "qwen3_vl").prompt == "short"
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_zero_stages_give_the_same_losses(stage, undisturbed, tmp_path):
+    done = run(tmp_path / "z", f"engine.zero_stage={stage}", "steps=3")
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "z")[0] == pytest.approx(losses(undisturbed)[0], abs=1e-5)
+    assert (tmp_path / "z" / "model" / "model.safetensors").exists()
+
+
+def test_two_processes_train_and_refuse_to_resume_with_one(tmp_path):
+    output = tmp_path / "two"
+    done = run(output, "steps=2", "engine.zero_stage=3", processes=2)
+    assert done.returncode == 0, done.stderr
+    assert len(losses(output)) == 2
+    again = run(output, "steps=2", "engine.zero_stage=3", processes=1)
+    assert again.returncode == 2
+    assert "2 processes" in again.stderr.splitlines()[-1]
+
+
+def test_mistakes_are_one_line_and_status_2(undisturbed, tmp_path):
+    for overrides, words in (
+        (["optimizer.lrr=1"], "unknown key optimizer.lrr"),
+        (["model.init=/nowhere", "model.fresh=null"], "no such model folder"),
+        (["data.synth_seed=null", f"data.rows={tmp_path / 'none.jsonl'}"], "none.jsonl"),
+        (["model.init=tiny"], "either model.init"),
+    ):
+        done = run(tmp_path / "x", *overrides)
+        assert done.returncode == 2, done.stderr
+        assert words in done.stderr.splitlines()[-1]
+    other = run(undisturbed, "optimizer.lr=0.5")
+    assert other.returncode == 2 and "other settings" in other.stderr
+
+
+def test_rows_of_files_can_be_trained_on(synth_folder, tmp_path):
+    data = [
+        "data.synth_seed=null",
+        f"data.rows={synth_folder / 'annotations.jsonl'}",
+        f"data.videos={synth_folder}",
+    ]
+    done = run(tmp_path / "rows", *data, "steps=2", "data.image_share=0.0")
+    assert done.returncode == 0, done.stderr
+    assert len(losses(tmp_path / "rows")) == 2
+
+
+def test_every_shipped_recipe_loads():
+    for path in RECIPES.glob("*.yaml"):
+        load_recipe(SftSettings, str(path))
+    with pytest.raises(UserError, match="shipped are"):
+        load_recipe(SftSettings, "no-such-recipe")
+
+
+def test_learning_rate_schedule():
+    settings = OptimizerSettings(lr=1.0, warmup_steps=10, schedule="cosine", final_lr_ratio=0.1)
+    rates = [learning_rate(settings, step, 110) for step in range(1, 111)]
+    assert rates[4] == pytest.approx(0.5) and rates[9] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.1)
+    assert rates[9:] == sorted(rates[9:], reverse=True)
