@@ -1,7 +1,7 @@
 """How well the bundled model does on SynthMoments videos it has never seen, decoded from mp4 files.
 
-``python -m benchmarks.tiny_grounding [--split held_out]``. Rendered videos are kept between runs. Answers are greedy and
-scored strictly: what cannot be parsed scores zero.
+``python -m benchmarks.tiny_grounding [--split held_out]``. Rendered videos are kept between runs. Answers are greedy
+and scored strictly: what cannot be parsed scores zero.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ class SynthSource:
         stretches = easy.durations_s if easy else self.data.synth_durations_s
         cycle, place = divmod(micro_batch, len(stretches))
         order = np.random.default_rng([self.seed, cycle])
-        scene = sample_scene(seed, durations_s=stretches[place], size=SIZES[order.integers(len(SIZES))])
+        size = SIZES[order.integers(len(SIZES))]
+        scene = sample_scene(seed, durations_s=stretches[place], size=size, simple=easy is not None)
         rng = np.random.default_rng([seed, 31])
         weights = easy.kind_weights if easy else self.data.kind_weights
         rows = choose_rows(make_rows(scene, f"{seed}.mp4"), weights, self.data.questions_per_video, rng)

@@ -57,6 +57,7 @@ def make_rows(scene: Scene, video: str) -> list[Row]:
     rows += _choice_rows(scene, events, rng)
     rows.append(_events_row(scene, events))
     rows += [_moment_row(scene, rng) for _ in range(3)]
+    rows.append(_who_row(scene))
     stem = video.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     for number, row in enumerate(rows):
         row.id, row.video = f"{stem}-{number}", video
@@ -217,6 +218,12 @@ def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
     row.question = "List the events with their times."
     row.meta["events"] = [{"query": text, "span": [s.start_s, s.end_s]} for s, text in named]
     return row
+
+
+def _who_row(scene: Scene) -> Row:
+    """Who is in the video at all."""
+    answer = ", ".join(sorted(actor.name for actor in scene.actors))
+    return _row(scene, "", [], "who", question="What can be seen in the video?", answer=answer)
 
 
 def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:

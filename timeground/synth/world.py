@@ -21,11 +21,13 @@ def sample_scene(
     unseen: bool = False,
     durations_s: tuple[float, float] = (8.0, 60.0),
     size: tuple[int, int] | None = None,
+    simple: bool = False,
 ) -> Scene:
     """The scene of a seed.
 
     unseen: the first actor is a colour and shape that never stand together in other scenes.
     durations_s: between which the duration is drawn, evenly in its logarithm. size: width and height, else drawn.
+    simple: two or three actors that come and go once and do nothing else, to begin a training with.
     """
     rng = np.random.default_rng([seed, int(unseen)])
     duration_s = float(np.round(np.exp(rng.uniform(*np.log(durations_s))), 2))
@@ -42,8 +44,8 @@ def sample_scene(
     )
     count = int(rng.integers(2, 4 + (duration_s > 20) + (duration_s > 40)))
     for name in _sample_names(rng, count, unseen):
-        _add_actor(scene, name, rng)
-    if rng.random() < 0.35 and duration_s > 10:
+        _add_actor(scene, name, rng, simple)
+    if not simple and rng.random() < 0.35 and duration_s > 10:
         _add_meeting(scene, rng)
     return scene
 
@@ -73,19 +75,20 @@ def _sample_names(rng: np.random.Generator, count: int, unseen: bool) -> list[tu
     return names
 
 
-def _add_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator) -> None:
+def _add_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator, simple: bool) -> None:
     """Add an actor that does not stand in another's way, or nothing where no try finds room."""
     for _ in range(12):
-        actor = _sample_actor(scene, name, rng)
+        actor = _sample_actor(scene, name, rng, simple)
         if all(_keeps_clear(scene, actor, other) for other in scene.actors):
             scene.actors.append(actor)
             return
 
 
-def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator) -> Actor:
-    actor = Actor(colour=name[0], shape=name[1], visible=_sample_visible(scene.duration_s, rng))
+def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator, simple: bool) -> Actor:
+    visible = [_sample_stretch(scene.duration_s, rng)] if simple else _sample_visible(scene.duration_s, rng)
+    actor = Actor(colour=name[0], shape=name[1], visible=visible)
     actor.blink_half_period_s = float(rng.uniform(0.7, 1.1))
-    slots = [slot for span in actor.visible for slot in _sample_slots(span, rng)]
+    slots = [] if simple else [slot for span in actor.visible for slot in _sample_slots(span, rng)]
     choices = [a for a in ACTIONS if a != "turn" or actor.shape in TURNABLE]
     repeated = str(rng.choice(choices)) if rng.random() < 0.3 else None
     for slot in slots:
@@ -100,12 +103,16 @@ def _sample_visible(duration_s: float, rng: np.random.Generator) -> list[Span]:
     if kind < 0.35:
         return [Span(0.0, duration_s)]
     if kind < 0.85 or duration_s < 14:
-        length = rng.uniform(0.25, 0.85) * duration_s
-        start = rng.uniform(0, duration_s - length)
-        return [Span(_tenth(start), _tenth(start + length))]
+        return [_sample_stretch(duration_s, rng)]
     cuts = np.sort(rng.uniform(0.0, duration_s - 3 * GAP_S - 4.0, 4))
     start_a, end_a, start_b, end_b = cuts + np.array([0.0, 2.0, 2.0 + 2 * GAP_S, 4.0 + 2 * GAP_S])
     return [Span(_tenth(start_a), _tenth(end_a)), Span(_tenth(start_b), _tenth(end_b))]
+
+
+def _sample_stretch(duration_s: float, rng: np.random.Generator) -> Span:
+    length = rng.uniform(0.25, 0.85) * duration_s
+    start = rng.uniform(0, duration_s - length)
+    return Span(_tenth(start), _tenth(start + length))
 
 
 def _sample_slots(visible: Span, rng: np.random.Generator) -> list[Span]:
