@@ -5,6 +5,7 @@ Launched by the `deepspeed` or `torchrun` or `accelerate` launcher, or as a plai
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -97,8 +98,9 @@ def save_checkpoint(engine: Any, output: Path, step: int, world: int, keep_last:
     if _is_first():
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
+        (part / "run.json").write_text(json.dumps({"step": step, "processes": world}))
     _barrier()
-    engine.save_checkpoint(str(part), tag=TAG, client_state={"step": step, "world": world})
+    engine.save_checkpoint(str(part), tag=TAG)
     _barrier()
     if _is_first():
         shutil.rmtree(target, ignore_errors=True)
@@ -118,15 +120,16 @@ def resume(engine: Any, output: Path, world: int) -> int:
     done = finished_checkpoints(output)
     if not done:
         return 0
-    # DeepSpeed unpickles its own optimizer state here: the run's own folder is trusted, nothing else is.
-    path, state = engine.load_checkpoint(str(done[-1]), tag=TAG)
-    if path is None or "step" not in state:
-        raise UserError(f"{done[-1]}: cannot be read as a checkpoint; remove this folder to go on from the one before")
-    if state["world"] != world:
+    state = json.loads((done[-1] / "run.json").read_text())
+    if state["processes"] != world:
         raise UserError(
-            f"{output}: this run was started with {state['world']} processes and cannot go on with {world}; "
-            f"start it with --processes {state['world']}, or choose another output folder"
+            f"{output}: this run was started with {state['processes']} processes and cannot go on with {world}; "
+            f"start it with --processes {state['processes']}, or choose another output folder"
         )
+    # DeepSpeed unpickles its own optimizer state here: the run's own folder is trusted, nothing else is.
+    path, _ = engine.load_checkpoint(str(done[-1]), tag=TAG)
+    if path is None:
+        raise UserError(f"{done[-1]}: cannot be read as a checkpoint; remove this folder to go on from the one before")
     return int(state["step"])
 
 

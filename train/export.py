@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -27,13 +28,20 @@ def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path) ->
         assert state is not None
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        config = loaded.model.config
-        config.dtype = torch.bfloat16
         half = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in state.items()}
         loaded.model.save_pretrained(part, state_dict=half)
+        _name_dtype(part / "config.json", "bfloat16")
         load_processor(loaded.path).save_pretrained(part)
         profile.save(part)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
 
     on_first_rank(write)
+
+
+def _name_dtype(file: Path, dtype: str) -> None:
+    """Say in a configuration what the weights beside it are; transformers writes what the live model is."""
+    config = json.loads(file.read_text(encoding="utf-8"))
+    for part in (config, *(v for v in config.values() if isinstance(v, dict) and "dtype" in v)):
+        part["dtype"] = dtype
+    file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

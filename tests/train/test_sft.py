@@ -28,7 +28,7 @@ from timeground.spans import Span
 from timeground.timecode import TimeEncoding
 
 TINY = [
-    "steps=6", "videos_per_micro_batch=1", "save_every=2", "validate_every=0", "engine.precision=float32",
+    "steps=24", "videos_per_micro_batch=1", "save_every=4", "validate_every=0", "engine.precision=float32",
     "model.fresh.hidden_size=64", "model.fresh.num_layers=2", "model.fresh.num_heads=1",
     "model.fresh.num_key_value_heads=1", "model.fresh.intermediate_size=64", "model.fresh.vision_hidden_size=64",
     "model.fresh.vision_layers=2", "model.fresh.vision_intermediate_size=64", "model.fresh.vocab_size=400",
@@ -121,14 +121,19 @@ def command(output: Path, *overrides: str, processes: int = 1) -> list[str]:
     return [*base, f"output={output}", *TINY, *overrides]
 
 
+def alone() -> dict[str, str]:
+    """The environment of a run of its own: runs in this process leave theirs in ours."""
+    launcher = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+    return {**{k: v for k, v in os.environ.items() if k not in launcher}, "OMP_NUM_THREADS": "1"}
+
+
 def run(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         command(output, *overrides, processes=processes),
         capture_output=True,
         text=True,
         timeout=240,
-        env=environment,
+        env=alone(),
     )
 
 
@@ -149,10 +154,10 @@ def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path):
     output = tmp_path / "killed"
     process = subprocess.Popen(
         command(output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=alone(),
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not (output / "checkpoints" / "step-00000002").exists():
+    while not (output / "checkpoints" / "step-00000004").exists():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
@@ -168,8 +173,8 @@ def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path):
 def test_it_learns_and_leaves_a_model_that_others_load(undisturbed):
     assert losses(undisturbed)[-1] < losses(undisturbed)[0]
     assert [p.name for p in sorted((undisturbed / "checkpoints").iterdir())] == [
-        "step-00000004",
-        "step-00000006",
+        "step-00000020",
+        "step-00000024",
     ]
     folder = undisturbed / "model"
     from transformers import AutoModelForImageTextToText, AutoProcessor

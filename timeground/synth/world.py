@@ -6,7 +6,7 @@ import numpy as np
 
 from timeground.spans import Span
 
-from .scene import ACTIONS, COLOURS, SHAPES, TURNABLE, Act, Actor, Background, Scene, is_unseen
+from .scene import ACTIONS, COLOURS, MIRRORED, SHAPES, TURNABLE, Act, Actor, Background, Scene, is_unseen
 
 SIZES = ((192, 192), (256, 192), (320, 180))
 FRAME_RATES = (12.0, 15.0, 24.0, 25.0, 30000 / 1001, 30.0)
@@ -159,18 +159,10 @@ def _lay_out(actor: Actor, aspect: float, rng: np.random.Generator) -> None:
 def _fit(act: Act, x: float, y: float, radius: float, aspect: float, margin: float) -> Act:
     """The act, or one that fits where it cannot be done: too near the border, too large, too small."""
     room = {"left": x - margin, "right": aspect - margin - x, "up": y - margin, "down": 1 - margin - y}
-    opposite = {
-        "left": "right",
-        "right": "left",
-        "up": "down",
-        "down": "up",
-        "grow": "shrink",
-        "shrink": "grow",
-    }
     if act.action in room and room[act.action] < 0.3:
-        return Act(opposite[act.action] if room[opposite[act.action]] >= 0.3 else "blink", act.span)
+        return Act(MIRRORED[act.action] if room[MIRRORED[act.action]] >= 0.3 else "blink", act.span)
     if (act.action == "grow" and radius > 0.165) or (act.action == "shrink" and radius < 0.1):
-        return Act(opposite[act.action], act.span)
+        return Act(MIRRORED[act.action], act.span)
     return act
 
 
