@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from tests import tiny_models
+from timeground.torchvision_repair import repair_torchvision
 from timeground.video.clip import Clip
 
 torch.set_num_threads(1)
+repair_torchvision()  # tests use transformers' classes directly
 
 
 @pytest.fixture(scope="session")

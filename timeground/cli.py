@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "check the installation, and what time each reader and model believes it sees",
     ),
     "synth": ("timeground.commands.synth", "render SynthMoments: videos whose moments are known exactly"),
-    "train": ("timeground.train.__main__", "train a model: sft"),
+    "train": ("timeground.train.__main__", "train a model: sft; export a run"),
 }
 """Each command's module has `add_arguments(parser)` and `run(args)`, which may return an exit status."""
 

@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from timeground.errors import UserError
 
@@ -15,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     sft = kinds.add_parser("sft", help="supervised fine-tuning on rows, or on rendered SynthMoments scenes")
     sft.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as tiny-sft")
-    sft.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
+    export = kinds.add_parser("export", help="write the model of a run's newest checkpoint to its folder model/")
+    export.add_argument("recipe", metavar="run", help="the run's output folder")
+    for kind in (sft, export):
+        kind.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
+    export.set_defaults(overrides=[])
     sft.add_argument(
         "overrides",
         nargs=argparse.REMAINDER,
@@ -33,8 +38,11 @@ def run(args: argparse.Namespace) -> None:
         _launch(args, parsed.processes)
         return
     from .config import SftSettings, load_recipe
-    from .sft import train
+    from .sft import export_newest, train
 
+    if args.kind == "export":
+        export_newest(Path(args.recipe))
+        return
     train(load_recipe(SftSettings, args.recipe, args.overrides))
 
 

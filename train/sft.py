@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from timeground.profile import Profile, profile_for
 
 from . import engine as engines
 from .batches import Batch, micro_batches
-from .config import OptimizerSettings, SftSettings, dump, profile_of
+from .config import OptimizerSettings, SftSettings, dump, load_recipe, profile_of
 from .examples import Encoder, RowSource, Source, SynthSource
 from .export import export_model
 from .fresh import make_fresh_model
@@ -70,15 +71,56 @@ class SftModel(nn.Module):
         return suffix[(batch.targets_BS >= 0).to(device)]
 
 
+@dataclass(frozen=True)
+class Session:
+    """A run that is set up and stands where its newest checkpoint left it."""
+
+    settings: SftSettings
+    engine: Any
+    loaded: Loaded
+    profile: Profile
+    done: int
+    rank: int
+    world: int
+
+    @property
+    def output(self) -> Path:
+        """The run's folder."""
+        return Path(self.settings.output)
+
+
 def train(settings: SftSettings) -> None:
     """Run, or go on with, a supervised run; leaves checkpoints, metrics and the model in `settings.output`."""
+    session = _set_up(settings)
+    encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile, settings.loss_reduction)
+    source = make_source(settings, encoder)
+    journal = Journal(session.output, session.done, settings.steps, session.rank == 0)
+    try:
+        _run(session, source, journal)
+    finally:
+        journal.close()
+    export(session)
+
+
+def export_newest(run: Path) -> None:
+    """Write the model of a run's newest checkpoint to ``run/model``, finished or not."""
+    session = _set_up(load_recipe(SftSettings, str(run / "settings.yaml")))
+    if not session.done:
+        raise UserError(f"{run}: this run has no checkpoint yet")
+    export(session)
+
+
+def export(session: Session) -> None:
+    """Write the model as it stands."""
+    export_model(session.engine, session.loaded, session.profile, session.output / "model")
+
+
+def _set_up(settings: SftSettings) -> Session:
     output = Path(settings.output)
     rank, world = engines.init_distributed()
     torch.manual_seed(settings.seed)
     engines.on_first_rank(lambda: _prepare(settings, output))
     loaded, profile = _load(settings, output)
-    encoder = Encoder(loaded.builder(), loaded.family, profile, settings.loss_reduction)
-    source = make_source(settings, encoder)
     autocast = settings.engine.precision == "autocast"
     model = SftModel(loaded.model, loaded.family, loaded.norm, settings.model.freeze_vision, autocast)
     if settings.model.gradient_checkpointing:
@@ -90,26 +132,12 @@ def train(settings: SftSettings) -> None:
         settings.micro_batches,
         settings.videos_per_micro_batch,
     )
-    done = engines.resume(engine, output, world)
-    journal = Journal(output, done, settings.steps, rank == 0)
-    try:
-        _run(settings, engine, source, loaded, profile, journal, done, (rank, world))
-    finally:
-        journal.close()
-    export_model(engine, loaded, profile, output / "model")
+    return Session(settings, engine, loaded, profile, engines.resume(engine, output, world), rank, world)
 
 
-def _run(
-    settings: SftSettings,
-    engine: Any,
-    source: Source,
-    loaded: Loaded,
-    profile: Profile,
-    journal: Journal,
-    done: int,
-    place: tuple[int, int],
-) -> None:
-    rank, world = place
+def _run(session: Session, source: Source, journal: Journal) -> None:
+    settings, engine, loaded = session.settings, session.engine, session.loaded
+    done, rank, world = session.done, session.rank, session.world
     per_step = settings.micro_batches * world
     numbers = range(done * per_step + rank, settings.steps * per_step, world)
     visual_ids = (loaded.family.image_token_id, loaded.family.video_token_id)
@@ -136,10 +164,10 @@ def _run(
         timings = {"waited_for_data_s": round(waited_s, 4), "peak_memory_mb": _peak_memory_mb()}
         journal.step(step, {"loss": value, "grad_norm": float(norm or 0.0), "lr": lr, "tokens": tokens}, timings)
         if step % settings.save_every == 0 or step == settings.steps:
-            engines.save_checkpoint(engine, Path(settings.output), step, world, settings.keep_last)
+            engines.save_checkpoint(engine, session.output, step, world, settings.keep_last)
         if settings.validate_every and (step % settings.validate_every == 0 or step == settings.steps):
             engine.eval()
-            journal.note(step, validate(loaded, profile, settings.seed, settings.validate_videos))
+            journal.note(step, validate(loaded, session.profile, settings.seed, settings.validate_videos))
             engine.train()
 
 
