@@ -33,13 +33,20 @@ class ModelSettings(Settings):
     gradient_checkpointing: bool = False
 
 
-class EasySettings(Settings):
-    """How a run on SynthMoments begins: simpler questions on shorter clips, until the model has learnt to look."""
+class StageSettings(Settings):
+    """One stage of a run on SynthMoments: which scenes, and which questions about them.
 
-    micro_batches: int = Field(ge=1, description="how many, over all processes")
-    durations_s: list[tuple[float, float]] = [(8.0, 12.0)]
-    kind_weights: dict[str, float]
-    snap: bool = Field(True, description="answers are the stamps nearest to the true times, so that they are copies")
+    durations_s: each micro-batch draws from one of these in turn, so that its clips are of like length.
+    kind_weights: how often each kind of row is asked; ``kind:action`` is more special than ``kind``.
+    simple: actors that come and go and do nothing else. snap: answers are the stamps nearest to the true times.
+    micro_batches: how long it lasts, counted over all processes; the last stage lasts to the end.
+    """
+
+    durations_s: list[tuple[float, float]] = [(8.0, 60.0)]
+    kind_weights: dict[str, float] = Field(default_factory=dict)
+    simple: bool = False
+    snap: bool = False
+    micro_batches: int | None = Field(None, ge=1)
 
 
 class DataSettings(Settings):
@@ -48,16 +55,8 @@ class DataSettings(Settings):
     rows: str | None = None
     videos: str = "."
     synth_seed: int | None = None
-    synth_durations_s: list[tuple[float, float]] = Field(
-        default=[(8.0, 14.0), (14.0, 24.0), (24.0, 38.0), (38.0, 60.0)],
-        description="each micro-batch draws from one of these in turn, so that its clips are of like length",
-    )
+    synth_stages: list[StageSettings] = [StageSettings()]
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
-    kind_weights: dict[str, float] = Field(
-        default_factory=dict,
-        description="how often each kind of row is asked; kind:action is more special than kind",
-    )
-    easy: EasySettings | None = None
     image_share: float = Field(0.0, ge=0, le=1, description="share of clips given as stamped images")
     num_workers: int = Field(2, ge=0)
 

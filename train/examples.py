@@ -25,7 +25,7 @@ from timeground.synth.world import SIZES, sample_scene
 from timeground.timecode import TimeEncoding, VisionSegment, encode_time, stamp_times_s
 from timeground.video.clip import Clip
 
-from .config import DataSettings
+from .config import DataSettings, StageSettings
 
 
 @dataclass(frozen=True)
@@ -122,18 +122,23 @@ class SynthSource:
     def example(self, micro_batch: int, index: int) -> Example:
         """Render a scene and ask some of its rows."""
         seed = scene_seed("train", self.seed, (micro_batch << 16) + index)
-        easy = self.data.easy if self.data.easy and micro_batch < self.data.easy.micro_batches else None
-        stretches = easy.durations_s if easy else self.data.synth_durations_s
-        cycle, place = divmod(micro_batch, len(stretches))
+        stage = self._stage(micro_batch)
+        cycle, place = divmod(micro_batch, len(stage.durations_s))
         order = np.random.default_rng([self.seed, cycle])
         size = SIZES[order.integers(len(SIZES))]
-        scene = sample_scene(seed, durations_s=stretches[place], size=size, simple=easy is not None)
+        scene = sample_scene(seed, durations_s=stage.durations_s[place], size=size, simple=stage.simple)
         rng = np.random.default_rng([seed, 31])
-        weights = easy.kind_weights if easy else self.data.kind_weights
-        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), weights, self.data.questions_per_video, rng)
+        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
         as_images = bool(order.random() < self.data.image_share)
         clip = scene_clip(scene, self.encoder.profile.sampling(self.encoder.family))
-        return self.encoder.encode(clip, rows, as_images, snap=bool(easy and easy.snap))
+        return self.encoder.encode(clip, rows, as_images, snap=stage.snap)
+
+    def _stage(self, micro_batch: int) -> StageSettings:
+        for stage in self.data.synth_stages[:-1]:
+            if micro_batch < (stage.micro_batches or 0):
+                return stage
+            micro_batch -= stage.micro_batches or 0
+        return self.data.synth_stages[-1]
 
 
 class RowSource:

@@ -32,7 +32,7 @@ TINY = [
     "model.fresh.hidden_size=64", "model.fresh.num_layers=2", "model.fresh.num_heads=1",
     "model.fresh.num_key_value_heads=1", "model.fresh.intermediate_size=64", "model.fresh.vision_hidden_size=64",
     "model.fresh.vision_layers=2", "model.fresh.vision_intermediate_size=64", "model.fresh.vocab_size=400",
-    "data.synth_durations_s=[[8, 9]]", "data.questions_per_video=3", "optimizer.warmup_steps=2",
+    "data.synth_stages=[{durations_s: [[8, 9]]}]", "data.questions_per_video=3", "optimizer.warmup_steps=2",
 ]  # fmt: skip
 
 

@@ -80,8 +80,8 @@ def test_hung_and_killed_readers_cost_only_their_own_video(readers: object, vide
             (tmp_path / f"{name}.mp4").symlink_to(video)
     requests = [DecodeRequest(tmp_path / f"{name}.mp4", SMALL) for name in names]
     began = time.monotonic()
-    done = [result for _, result in decode_many(requests, 2, timeout_s=2.0, reader=readers.treacherous)]  # type: ignore[attr-defined]
-    assert time.monotonic() - began < 20
+    done = [result for _, result in decode_many(requests, 2, timeout_s=4.0, reader=readers.treacherous)]  # type: ignore[attr-defined]
+    assert time.monotonic() - began < 60
     assert [isinstance(result, Clip) for result in done] == [
         True,
         False,
@@ -94,7 +94,7 @@ def test_hung_and_killed_readers_cost_only_their_own_video(readers: object, vide
         False,
     ]
     messages = [str(result) for result in done if isinstance(result, VideoError)]
-    assert "hangs.mp4: reading it took longer than 2 s" in messages[0]
+    assert "hangs.mp4: reading it took longer than 4 s" in messages[0]
     assert "dies.mp4: its reader crashed (signal SIGKILL)" in messages[1]
     assert "exits.mp4: its reader crashed (exit status 3)" in messages[2]
     assert "breaks.mp4: reading it failed unexpectedly (ZeroDivisionError: a fault in the reader)" in messages[3]

@@ -5,8 +5,9 @@ the wanted times are chosen; then a reader fetches exactly those. So the times n
 a reader that would give other frames is refused.
 
 The default reader is PyAV. It is right on every file tried (B-frames, open groups of pictures, edit lists,
-variable frame rate, transport streams), and knowing the packets it is also the fastest of the three, for many
-frames and for few (``benchmarks/decode.py``). torchcodec and decord serve to reproduce others' numbers.
+variable frame rate, transport streams), and since it is told which packets matter it also takes less processor
+time than torchcodec, for 12 frames of a 20 minute file as for all of a short one. torchcodec and decord serve
+to reproduce others' numbers.
 """
 
 from __future__ import annotations
