@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,8 +37,10 @@ def test_no_program_imports_another_and_the_library_imports_none(path):
 
 def test_every_package_is_listed_and_installed_where_the_design_says(tmp_path):
     """The wheel holds every package, with its data, under `timeground` and nothing beside it."""
+    source = tmp_path / "source"  # a copy: building in place leaves files that later builds would pick up
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "out", "runs"))
     built = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT],
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, source],
         capture_output=True,
         text=True,
     )
