@@ -8,6 +8,7 @@ from pathlib import Path
 from timeground.spans import Span
 from timeground.video.clip import Clip
 
+WIDTH_IN, FILM_IN = 11.0, 1.3
 COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
 
 
@@ -27,7 +28,6 @@ def save_timeline(
     clip: Clip,
     rows: Sequence[tuple[str, Sequence[Span]]],
     truth: Sequence[Span] | None = None,
-    num_frames: int = 12,
 ) -> None:
     """Write a PNG: frames at their true times, below them a bar for each row, and one for the truth if known.
 
@@ -39,11 +39,11 @@ def save_timeline(
     from matplotlib import pyplot as plt
 
     labelled = [*rows, *([("truth", truth)] if truth is not None else [])]
-    height = 1.5 + 0.42 * len(labelled)
+    bars_in = 0.42 * len(labelled)
     figure, (film, bars) = plt.subplots(
-        2, 1, figsize=(11, height), height_ratios=[1.1, 0.42 * len(labelled)], layout="constrained"
+        2, 1, figsize=(WIDTH_IN, FILM_IN + bars_in + 0.6), height_ratios=[FILM_IN, bars_in], layout="constrained"
     )
-    _draw_film(film, clip, num_frames)
+    _draw_film(film, clip)
     for place, (_, spans) in enumerate(labelled):
         is_truth = truth is not None and place == len(labelled) - 1
         colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
@@ -63,19 +63,20 @@ def save_timeline(
     plt.close(figure)
 
 
-def _draw_film(axes: object, clip: Clip, num_frames: int) -> None:
-    """A strip of frames, each centred on its own time."""
+def _draw_film(axes: object, clip: Clip) -> None:
+    """A strip of frames in their own shape, as many as fit, each under its place in time."""
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)
-    length_s = clip.end_s - clip.start_s
-    count = max(1, min(num_frames, clip.num_frames))
-    width_s = length_s / count
+    height, width = clip.frames.shape[2:]
+    fitting = round(0.85 * WIDTH_IN / (0.84 * FILM_IN * width / height))
+    count = max(1, min(fitting, clip.num_frames))
+    slot_s = (clip.end_s - clip.start_s) / count
     axes.set(xlim=(clip.start_s, clip.end_s), ylim=(0, 1))
     axes.axis("off")
     for slot in range(count):
-        left = clip.start_s + slot * width_s
-        index = int((clip.frame_times_s - (left + width_s / 2)).abs().argmin())
+        left = clip.start_s + slot * slot_s
+        index = int((clip.frame_times_s - (left + slot_s / 2)).abs().argmin())
         picture = clip.frames[index].permute(1, 2, 0).numpy()
-        axes.imshow(picture, extent=(left + 0.02 * width_s, left + 0.98 * width_s, 0.16, 1), aspect="auto")
-        axes.text(left + width_s / 2, 0.0, f"{float(clip.frame_times_s[index]):.1f} s", ha="center", fontsize=7)
+        axes.imshow(picture, extent=(left + 0.02 * slot_s, left + 0.98 * slot_s, 0.16, 1), aspect="auto")
+        axes.text(left + slot_s / 2, 0.0, f"{float(clip.frame_times_s[index]):.1f} s", ha="center", fontsize=7)

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
         rows = [(a.query, a.spans) for a in answers]
         truth = task.truths[0] if len(task.truths) == 1 else None
-        save_timeline(args.plot, watched.clip, rows, truth)
+        save_timeline(args.plot, _film(task.video, watched.clip), rows, truth)
         print(f"wrote {args.plot}", file=sys.stderr if args.json else sys.stdout)
 
 
@@ -117,6 +117,15 @@ def _print(task: Task, answers: Sequence[GroundingAnswer], clip: Clip) -> None:
         if truth is not None:
             known = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in truth) or "does not happen"
             print(f"  {text_timeline(truth, clip.start_s, clip.end_s)}  {known} (truth)")
+
+
+def _film(video: str, clip: Clip) -> Clip:
+    """Frames to look at: fewer and larger than those the model was given."""
+    from timeground.video.decode import decode
+    from timeground.video.sampling import Sampling
+
+    sampling = Sampling(factor=4, min_tokens_per_pair=1000, max_tokens_per_pair=2600, total_tokens=10**6, max_frames=24)
+    return decode(video, sampling, start_s=clip.start_s, end_s=clip.end_s)
 
 
 def _said(answer: GroundingAnswer) -> str:
