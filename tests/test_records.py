@@ -86,7 +86,7 @@ def test_tasks() -> None:
     assert task() == "ground"
     assert task(question="Which?", options=["a", "b"], answer="A", query="") == "choice"
     assert task(question="Is it?", answer="Yes", query="") == "yes_no"
-    assert task(question="Who?", answer="the man") == "ground" and task(question="Yes?") == "ground"
+    assert task(question="Who?", answer="the man") == "open" and task(question="Yes?") == "ground"
     assert task(meta={"events": [{"query": "x", "span": [1, 2]}]}, query="") == "events"
 
 

@@ -85,6 +85,8 @@ def test_rows_of_many_scenes_are_valid_and_their_answers_parse_back():
                 assert parse_option(text, row.options).letter == row.answer and len(set(row.options)) == 4
             elif row.task == "yes_no":
                 assert parse_yes_no(text).value is (row.answer == "yes")
+            elif row.task == "open":
+                assert text == row.answer and set(text.split(", ")) <= {a.name for a in scene.actors} | {"nothing"}
             elif row.task == "events":
                 assert [t for t, _ in parse_events(text)] == [e["query"] for e in row.meta["events"]]
             else:
@@ -93,7 +95,7 @@ def test_rows_of_many_scenes_are_valid_and_their_answers_parse_back():
                 for said, true in zip(parsed.spans, row.spans, strict=True):
                     assert (said.start_s, said.end_s) == pytest.approx((true.start_s, true.end_s), abs=0.051)
         assert len(events) == len(events_of(scene))
-    assert kinds == {"single", "multi", "ordered", "absent", "choice", "yes_no", "events"}
+    assert kinds == {"single", "multi", "ordered", "absent", "choice", "yes_no", "events", "moment", "who"}
 
 
 def test_the_mirrored_sentence_is_true_of_the_reversed_scene():
@@ -162,7 +164,8 @@ def test_scenes_vary_as_promised():
 @pytest.mark.parametrize("variable", [False, True])
 def test_file_and_frames_agree(variable, tmp_path):
     """Decoding the mp4 gives the times and, but for compression, the pixels of the frames made in memory."""
-    scene = next(s for s in SCENES if s.variable_frame_rate is variable and s.duration_s < 16)
+    scenes = (s for s in SCENES if s.variable_frame_rate is variable and s.duration_s < 16)
+    scene = next(s for s in scenes if not s.background.noise)  # compression changes noise most
     write_video(scene, tmp_path / "x.mp4")
     info = probe(tmp_path / "x.mp4")
     assert info.num_frames == len(scene.frame_times_s())
@@ -170,7 +173,7 @@ def test_file_and_frames_agree(variable, tmp_path):
     ours, theirs = scene_clip(scene, SAMPLING), decode(tmp_path / "x.mp4", SAMPLING)
     torch.testing.assert_close(theirs.frame_times_s, ours.frame_times_s, atol=1e-4, rtol=0)
     assert theirs.frames.shape == ours.frames.shape
-    assert (theirs.frames.float() - ours.frames.float()).abs().mean() < 5
+    assert (theirs.frames.float() - ours.frames.float()).abs().mean() < 2
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_killed_run_goes_on(tmp_path):
