@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from timeground.errors import UserError
+from timeground.errors import UserError, VideoError
 from timeground.models.family import Family
 from timeground.models.prompt import PromptBuilder, PromptInputs
 from timeground.profile import Profile
@@ -142,12 +143,16 @@ class SynthSource:
 
 
 class RowSource:
-    """Rows of a file, grouped by video; each pass is in a new order."""
+    """Rows of a file, grouped by video; each pass is in a new order.
 
-    def __init__(self, encoder: Encoder, data: DataSettings, seed: int, micro_batch_size: int) -> None:
+    A video that cannot be read is written to `rejected` once and the next one takes its place.
+    """
+
+    def __init__(self, encoder: Encoder, data: DataSettings, seed: int, micro_batch_size: int, rejected: Path) -> None:
         """Read the rows; a file without any is a UserError."""
-        self.encoder, self.data, self.seed, self.size = encoder, data, seed, micro_batch_size
-        self.root = Path(data.videos)
+        self.encoder, self.seed, self.size = encoder, seed, micro_batch_size
+        self.root, self.rejected = Path(data.videos), rejected
+        self.bad: set[str] = set()
         groups: dict[tuple[str, Span | None], list[Row]] = defaultdict(list)
         for row in read_rows(Path(data.rows or "")):
             groups[row.video, row.window].append(row)
@@ -161,17 +166,35 @@ class RowSource:
 
     def example(self, micro_batch: int, index: int) -> Example:
         """Decode a video and ask its rows."""
+        number = micro_batch * self.size + index
+        for place in range(number, number + len(self.groups)):
+            rows = self._group(place)
+            if rows[0].video in self.bad:
+                continue
+            try:
+                return self.encoder.encode(self._clip(rows[0]), rows)
+            except VideoError as error:
+                self._reject(rows[0].video, str(error))
+        raise UserError(f"none of the videos under {self.root} can be read; see {self.rejected}")
+
+    def _group(self, number: int) -> list[Row]:
+        turn, place = divmod(number, len(self.groups))
+        return self.groups[np.random.default_rng([self.seed, turn]).permutation(len(self.groups))[place]]
+
+    def _clip(self, row: Row) -> Clip:
         from timeground.video.decode import decode
 
-        number = micro_batch * self.size + index
-        turn, place = divmod(number, len(self.groups))
-        order = np.random.default_rng([self.seed, turn]).permutation(len(self.groups))
-        rows = self.groups[order[place]]
-        window = rows[0].window
-        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
+        start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
         sampling = self.encoder.profile.sampling(self.encoder.family)
-        clip = decode(resolve_video(self.root, rows[0].video), sampling, start_s=start_s, end_s=end_s)
-        return self.encoder.encode(clip, rows)
+        return decode(resolve_video(self.root, row.video), sampling, start_s=start_s, end_s=end_s)
+
+    def _reject(self, video: str, reason: str) -> None:
+        self.bad.add(video)
+        line = json.dumps({"video": video, "reason": reason}) + "\n"
+        listed = self.rejected.read_text(encoding="utf-8") if self.rejected.exists() else ""
+        if line not in listed:
+            with self.rejected.open("a", encoding="utf-8") as file:
+                file.write(line)
 
 
 def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:

@@ -93,7 +93,7 @@ def train(settings: SftSettings) -> None:
     """Run, or go on with, a supervised run; leaves checkpoints, metrics and the model in `settings.output`."""
     session = _set_up(settings)
     encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile, settings.loss_reduction)
-    source = make_source(settings, encoder)
+    source = make_source(settings, encoder, session.output)
     journal = Journal(session.output, session.done, settings.steps, session.rank == 0)
     try:
         _run(session, source, journal)
@@ -182,14 +182,14 @@ def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
     return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
 
 
-def make_source(settings: SftSettings, encoder: Encoder) -> Source:
+def make_source(settings: SftSettings, encoder: Encoder, output: Path) -> Source:
     """What the recipe trains on."""
     data = settings.data
     if (data.rows is None) == (data.synth_seed is None):
         raise UserError("recipe: give either data.rows (a file) or data.synth_seed (SynthMoments), not both or none")
     if data.synth_seed is not None:
         return SynthSource(encoder, data, data.synth_seed)
-    return RowSource(encoder, data, settings.seed, settings.videos_per_micro_batch)
+    return RowSource(encoder, data, settings.seed, settings.videos_per_micro_batch, output / "rejected.jsonl")
 
 
 def _prepare(settings: SftSettings, output: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,15 +225,22 @@ def test_a_folder_is_not_gone_on_with_under_other_settings(undisturbed, capsys):
     assert "other settings" in capsys.readouterr().err
 
 
-def test_rows_of_files_can_be_trained_on(synth_folder, tmp_path):
-    data = [
-        "data.synth_seed=null",
-        f"data.rows={synth_folder / 'annotations.jsonl'}",
-        f"data.videos={synth_folder}",
-    ]
-    done = run(tmp_path / "rows", *data, "steps=2", "data.image_share=0.0")
+def test_rows_of_files_are_trained_on_and_bad_videos_are_listed(synth_folder, tmp_path):
+    """One broken file among three is replaced and named; if all are broken the run ends with one line."""
+    shutil.copytree(synth_folder, tmp_path / "data")
+    videos = sorted((tmp_path / "data" / "videos").iterdir())
+    videos[0].write_bytes(b"no video at all")
+    rows = tmp_path / "data" / "annotations.jsonl"
+    data = ["data.synth_seed=null", f"data.rows={rows}", f"data.videos={tmp_path / 'data'}"]
+    done = run(tmp_path / "rows", *data, "steps=3", "videos_per_micro_batch=3", "data.image_share=0.0")
     assert done.returncode == 0, done.stderr
-    assert len(losses(tmp_path / "rows")) == 2
+    assert len(losses(tmp_path / "rows")) == 3
+    listed = [json.loads(line) for line in (tmp_path / "rows" / "rejected.jsonl").read_text().splitlines()]
+    assert [item["video"] for item in listed] == [f"videos/{videos[0].name}"]
+    for video in videos:
+        video.write_bytes(b"")
+    done = run(tmp_path / "none", *data, "steps=3")
+    assert done.returncode == 2 and "none of the videos" in done.stderr.splitlines()[-1]
 
 
 def test_every_shipped_recipe_loads():
