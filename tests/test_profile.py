@@ -7,7 +7,7 @@ import json
 import pytest
 
 from timeground.errors import UserError
-from timeground.profile import FAMILY_DEFAULTS, FILE_NAME, KNOWN, Profile, load_profile, profile_for
+from timeground.profile import FAMILY_DEFAULTS, FILE_NAME, KNOWN, Profile, load_profile, named_profile, profile_for
 from timeground.prompts import PROMPTS, choice_prompt, get_prompts, ground_prompt
 from timeground.timecode import TimeEncoding
 
@@ -24,6 +24,9 @@ def test_known_ids_and_family_defaults():
     assert profile_for("TencentARC/TimeLens-7B", "qwen2_5_vl").prompts().opening
     assert profile_for("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl") == FAMILY_DEFAULTS["qwen2_5_vl"]
     assert all(p.prompt in PROMPTS for p in (*KNOWN.values(), *FAMILY_DEFAULTS.values()))
+    assert named_profile("arrowgev").text_first
+    with pytest.raises(UserError, match="unknown profile"):
+        named_profile("nope")
     time_r1 = KNOWN["Boshenxx/Time-R1-7B"]
     assert (time_r1.text_first, time_r1.total_tokens, time_r1.min_tokens_per_pair) == (True, 3584, 16)
 

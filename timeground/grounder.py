@@ -71,7 +71,8 @@ class Grounder:
     def from_pretrained(cls, name: str = "tiny", **options: Any) -> Grounder:
         """Load a model: ``tiny``, a Hub id, or a folder.
 
-        options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, and ``overrides`` (a dict of
+        options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, ``profile`` (a name of
+        the table of profiles) and ``overrides`` (a dict of
         changes to the checkpoint's `Profile`, such as ``{"fps": 4}``).
         """
         from timeground.models.local import LocalBackend

@@ -7,7 +7,7 @@ frame index, listed seconds, overlay), Qwen3-VL (its own stamps), Qwen2.5-VL (ti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import torch
 
@@ -15,7 +15,7 @@ from timeground.errors import UserError
 from timeground.video.clip import Clip
 
 
-class TimeEncoding(str, Enum):
+class TimeEncoding(StrEnum):
     """The ways of telling a model when a frame was taken."""
 
     INTERLEAVED_SECONDS = "interleaved-seconds"

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("queries", nargs="*", metavar="query", help="a sentence that says what to look for")
     parser.add_argument("--queries-file", type=Path, metavar="FILE", help="a text file with one query a line")
     parser.add_argument("--model", default="tiny", help="tiny (default), a Hub id, or a model folder")
+    parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")
     parser.add_argument("--end", type=float, metavar="S", help="look only up to this second")
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
 
     _quiet()
     overrides = {} if args.fps is None else {"fps": args.fps}
-    grounder = Grounder.from_pretrained(args.model, overrides=overrides, device=args.device)
+    grounder = Grounder.from_pretrained(args.model, profile=args.profile, overrides=overrides, device=args.device)
     watched = grounder.watch(task.video, start_s=args.start, end_s=args.end)
     answers = watched.ground(task.queries)
     if args.json:

@@ -14,7 +14,7 @@ from timeground.models.loading import Loaded, load
 from timeground.models.prompt import PromptInputs
 from timeground.models.sharing import Answer, Decoding, PrefixCache
 from timeground.models.vision import VisionFeatures, cut_patches, encode_vision
-from timeground.profile import Profile, profile_for
+from timeground.profile import Profile, named_profile, profile_for
 from timeground.timecode import Segment, VisionSegment, encode_time
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
@@ -39,11 +39,16 @@ class LocalBackend:
         self.builder = loaded.builder()
 
     @classmethod
-    def from_pretrained(cls, name: str, *, overrides: dict[str, Any] | None = None, **options: Any) -> LocalBackend:
-        """Load a model (see `loading.load` for the options) with its profile; `overrides` change the profile."""
+    def from_pretrained(
+        cls, name: str, *, profile: str | None = None, overrides: dict[str, Any] | None = None, **options: Any
+    ) -> LocalBackend:
+        """Load a model (see `loading.load` for the options).
+
+        profile: a name of the table instead of the checkpoint's own. overrides: changes to single settings.
+        """
         loaded = load(name, **options)
-        profile = profile_for(loaded.path, loaded.family.name).with_changes(overrides or {})
-        return cls(loaded, profile, name)
+        base = named_profile(profile) if profile else profile_for(loaded.path, loaded.family.name)
+        return cls(loaded, base.with_changes(overrides or {}), name)
 
     def sampling(self) -> Sampling:
         """Which frames of a video the model wants."""
