@@ -1,4 +1,4 @@
-"""``python -m timeground.train sft RECIPE``: what `timeground train` runs, and what launchers start."""
+"""``python -m timeground.train sft|grpo RECIPE``: what `timeground train` runs, and what launchers start."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the train command."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     sft = kinds.add_parser("sft", help="supervised fine-tuning on rows, or on rendered SynthMoments scenes")
-    sft.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as tiny-sft")
+    grpo = kinds.add_parser("grpo", help="reinforcement learning with verifiable rewards (GRPO)")
     export = kinds.add_parser("export", help="write the model of a run's newest checkpoint to its folder model/")
     export.add_argument("recipe", metavar="run", help="the run's output folder")
-    for kind in (sft, export):
+    for kind in (sft, grpo, export):
         kind.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
     export.set_defaults(overrides=[])
-    sft.add_argument(
-        "overrides",
-        nargs=argparse.REMAINDER,
-        metavar="name=value",
-        help="settings to change, e.g. optimizer.lr=1e-4; --processes may stand among them",
-    )
+    for kind in (sft, grpo):
+        kind.add_argument(
+            "recipe", help=f"a YAML file, or the name of a shipped recipe such as tiny-{kind.prog.split()[-1]}"
+        )
+        kind.add_argument(
+            "overrides",
+            nargs=argparse.REMAINDER,
+            metavar="name=value",
+            help="settings to change, e.g. optimizer.lr=1e-4; --processes may stand among them",
+        )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,6 +42,13 @@ def run(args: argparse.Namespace) -> None:
         _launch(args, parsed.processes)
         return
     from .config import SftSettings, load_recipe
+
+    if args.kind == "grpo":
+        from .grpo.loop import train as train_grpo
+        from .grpo.settings import GrpoSettings
+
+        train_grpo(load_recipe(GrpoSettings, args.recipe, args.overrides))
+        return
     from .sft import export_newest, train
 
     if args.kind == "export":

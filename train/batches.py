@@ -1,105 +1,149 @@
 """Packs examples into rows for one forward pass, and loads them ahead of the trainer.
 
-Shape legend: B rows, P prefix, S suffix, L = P + S.
+Shape legend: B rows, P prefix, S suffix, L = P + S, N answer tokens of all rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from timeground.models.sharing import PADDING, PREFIX, SHARED, Owners, visibility
-from timeground.timecode import VisionSegment
 
-from .examples import Example, Source
+from .examples import Example
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A micro-batch.
+    """A micro-batch: each row a video, all its questions, and all answers to them.
 
-    targets_BS: the token that each suffix position should be followed by, -100 where it does not count.
-    weights_BS: what each counts. frames, vision: one entry a row.
+    predictors_N: where in the suffixes, counted over ``B x S``, the token stands that an answer token follows.
+    targets_N: that answer token. weights_N: what it counts. answers_N: the number of its answer in the batch.
     """
 
     ids_BL: Tensor
     positions_3BL: Tensor
     visual_BL: Tensor
     mask_B1SL: Tensor
-    targets_BS: Tensor
-    weights_BS: Tensor
-    frames: list[Tensor]
-    vision: list[tuple[VisionSegment, ...]]
+    predictors_N: Tensor
+    targets_N: Tensor
+    weights_N: Tensor
+    answers_N: Tensor
+    examples: list[Example]
 
     @property
     def num_tokens(self) -> int:
         """Tokens in the rows, padding included."""
         return self.ids_BL.numel()
 
+    @property
+    def num_answers(self) -> int:
+        """Answers in all rows."""
+        return sum(len(turn.answers) for example in self.examples for turn in example.turns)
+
 
 def pack(examples: list[Example], visual_ids: tuple[int, int]) -> Batch:
     """Right-pad prefixes and suffixes, each to the longest, and write down who sees whom."""
     prefix = max(len(e.prompt) for e in examples)
-    suffix = max(sum(len(t.question) + len(t.answer_ids) for t in e.turns) for e in examples)
+    suffix = max(_suffix_length(e) for e in examples)
     shape = (len(examples), prefix + suffix)
     ids, positions = np.zeros(shape, np.int64), np.zeros((3, *shape), np.int64)
     mask = np.zeros((len(examples), 1, suffix, prefix + suffix), bool)
-    targets, weights = np.full((shape[0], suffix), -100), np.zeros((shape[0], suffix), np.float32)
+    tokens = _Tokens([], [], [], [])
     for b, example in enumerate(examples):
         length = len(example.prompt)
         ids[b, :length], positions[:, b, :length] = example.prompt.ids_L, example.prompt.positions_3L
         owners = Owners.of(PREFIX, SHARED, length) + Owners.of(PADDING, SHARED, prefix - length)
-        at = 0
-        for number, turn in enumerate(example.turns):
-            question, answer = turn.question, turn.answer_ids
-            end = at + len(question) + len(answer)
-            here = slice(prefix + at, prefix + end)
-            ids[b, here] = [*question.ids_L, *answer]
-            follow = np.tile(question.next_position + np.arange(len(answer)), (3, 1))
-            positions[:, b, here] = np.concatenate([question.positions_3L, follow], axis=1)
-            targets[b, at + len(question) - 1 : end - 1] = answer
-            weights[b, at + len(question) - 1 : end - 1] = turn.weight
-            owners += Owners.of(number, SHARED, end - at)
-            at = end
-        owners += Owners.of(PADDING, SHARED, suffix - at)
+        owners += _lay_suffix(example, ids[b, prefix:], positions[:, b, prefix:], b * suffix, tokens)
+        owners += Owners.of(PADDING, SHARED, prefix + suffix - len(owners))
         mask[b, 0] = visibility(owners, suffix)
+    visual = np.isin(ids, visual_ids)
     return Batch(
-        *(torch.from_numpy(a) for a in (ids, positions, np.isin(ids, visual_ids), mask, targets, weights)),
-        frames=[e.frames for e in examples],
-        vision=[e.vision for e in examples],
+        torch.from_numpy(ids),
+        torch.from_numpy(positions),
+        torch.from_numpy(visual),
+        torch.from_numpy(mask),
+        torch.tensor(tokens.predictors),
+        torch.tensor(tokens.targets),
+        torch.tensor(tokens.weights, dtype=torch.float32),
+        torch.tensor(tokens.answers),
+        examples,
     )
 
 
-class _MicroBatches(torch.utils.data.Dataset[Batch]):
-    """Micro-batches by number: what a worker makes in one go."""
+@dataclass
+class _Tokens:
+    """The flat columns of a batch, as they grow."""
 
-    def __init__(self, source: Source, size: int, visual_ids: tuple[int, int]) -> None:
-        self.source, self.size, self.visual_ids = source, size, visual_ids
+    predictors: list[int]
+    targets: list[int]
+    weights: list[float]
+    answers: list[int]
 
-    def __getitem__(self, number: int) -> Batch:
-        return pack([self.source.example(number, i) for i in range(self.size)], self.visual_ids)
+
+def _suffix_length(example: Example) -> int:
+    return sum(len(t.question) + sum(len(a) for a in t.answers) for t in example.turns)
 
 
-def micro_batches(
-    source: Source, numbers: range, size: int, visual_ids: tuple[int, int], num_workers: int
-) -> Iterator[Batch]:
-    """Micro-batches of the given numbers, in order, made ahead in worker processes."""
+def _lay_suffix(example: Example, ids_S: np.ndarray, positions_3S: np.ndarray, first: int, tokens: _Tokens) -> Owners:
+    """Write one row's questions and answers; `first` is where its suffix begins in ``B x S``."""
+    owners, at = Owners.of(0, SHARED, 0), 0
+    for number, turn in enumerate(example.turns):
+        question = turn.question
+        asked = slice(at, at + len(question))
+        ids_S[asked], positions_3S[:, asked] = question.ids_L, question.positions_3L
+        owners += Owners.of(number, SHARED, len(question))
+        last = at = asked.stop
+        for a, answer in enumerate(turn.answers):
+            end = at + len(answer)
+            ids_S[at:end] = answer
+            positions_3S[:, at:end] = question.next_position + np.arange(len(answer))
+            owners += Owners.of(number, a, len(answer))
+            name = tokens.answers[-1] + 1 if tokens.answers else 0
+            tokens.predictors += [first + last - 1, *range(first + at, first + end - 1)]
+            tokens.targets += answer
+            tokens.weights += [turn.weights[a] if turn.weights else 1.0] * len(answer)
+            tokens.answers += [name] * len(answer)
+            at = end
+    return owners
+
+
+Item = TypeVar("Item")
+
+
+class _ByNumber(torch.utils.data.Dataset[Item]):
+    """Things by number: what a worker makes in one go."""
+
+    def __init__(self, make: Callable[[int], Item]) -> None:
+        self.make = make
+
+    def __getitem__(self, number: int) -> Item:
+        return self.make(number)
+
+
+def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) -> Iterator[Item]:
+    """What `make` gives for each number, in order, made ahead in worker processes."""
     options: dict[str, Any] = {}
     if num_workers:
         options = {"multiprocessing_context": "fork", "prefetch_factor": 2, "worker_init_fn": _one_thread}
     loader = torch.utils.data.DataLoader(
-        _MicroBatches(source, size, visual_ids),
+        _ByNumber(make),
         sampler=numbers,
         batch_size=None,
+        collate_fn=_unchanged,
         num_workers=num_workers,
         **options,
     )
     yield from loader
+
+
+def _unchanged(item: Item) -> Item:
+    return item
 
 
 def _one_thread(_: int) -> None:

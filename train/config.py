@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from timeground.errors import UserError
-from timeground.profile import Profile
+from timeground.synth.world import Level
 
 from .fresh import FreshModel
 
@@ -23,14 +23,26 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class LoraSettings(Settings):
+    """Low-rank adapters instead of full weights. targets: names of the linear layers that get one."""
+
+    rank: int = Field(16, ge=1)
+    alpha: int = 32
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
 class ModelSettings(Settings):
     """Where the weights start. Either `init` (Hub id, folder or ``tiny``) or `fresh` (a new model's sizes)."""
 
     init: str | None = None
     fresh: FreshModel | None = None
     profile: dict[str, Any] = Field(default_factory=dict, description="changes to the checkpoint's profile")
-    freeze_vision: bool = False
+    frozen: Literal["none", "tower", "vision"] = Field(
+        "none", description="tower: the vision tower but for its mergers (TimeLens); vision: all of it"
+    )
     gradient_checkpointing: bool = False
+    lora: LoraSettings | None = None
 
 
 class StageSettings(Settings):
@@ -38,14 +50,18 @@ class StageSettings(Settings):
 
     durations_s: each micro-batch draws from one of these in turn, so that its clips are of like length.
     kind_weights: how often each kind of row is asked; ``kind:action`` is more special than ``kind``.
-    simple: actors that come and go and do nothing else. snap: answers are the stamps nearest to the true times.
+    level: how much goes on in a scene. snap: answers are the stamps nearest to the true times.
+    videos_per_micro_batch: instead of the run's own, since short clips fit more to a batch.
+    jitter_s: by how much labels are off: starts by a draw from (low, high), ends by one from a second (low, high).
     micro_batches: how long it lasts, counted over all processes; the last stage lasts to the end.
     """
 
     durations_s: list[tuple[float, float]] = [(8.0, 60.0)]
     kind_weights: dict[str, float] = Field(default_factory=dict)
-    simple: bool = False
+    level: Level = "full"
     snap: bool = False
+    jitter_s: tuple[float, float, float, float] | None = None
+    videos_per_micro_batch: int | None = Field(None, ge=1)
     micro_batches: int | None = Field(None, ge=1)
 
 
@@ -54,6 +70,8 @@ class DataSettings(Settings):
 
     rows: str | None = None
     videos: str = "."
+    validation_rows: str | None = Field(None, description="rows to validate on, under the same video root")
+    snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = None
     synth_stages: list[StageSettings] = [StageSettings()]
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
@@ -62,8 +80,12 @@ class DataSettings(Settings):
 
 
 class OptimizerSettings(Settings):
-    """AdamW with a linear warm-up, then constant, linear or cosine decay to `final_lr_ratio`."""
+    """Linear warm-up, then constant, linear or cosine decay to `final_lr_ratio`.
 
+    name `muon`: Muon for hidden matrices and AdamW for the rest, for a model made from nothing.
+    """
+
+    name: Literal["adamw", "muon"] = "adamw"
     lr: float = 1e-5
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
@@ -78,20 +100,18 @@ class EngineSettings(Settings):
 
     zero_stage: Literal[0, 1, 2, 3] = 0
     offload_optimizer: bool = False
+    offload_parameters: bool = False
     precision: Literal["float32", "bfloat16", "autocast"] = "float32"
 
 
-class SftSettings(Settings):
-    """A supervised run."""
+class RunSettings(Settings):
+    """What every run has."""
 
     seed: int = 0
     output: str
     steps: int = Field(ge=1)
     videos_per_micro_batch: int = Field(1, ge=1)
     micro_batches: int = Field(1, ge=1, description="gradient accumulation: micro-batches an update, per process")
-    loss_reduction: Literal["token", "sequence", "square"] = Field(
-        "token", description="a row weighs as its tokens, as one, or as the root of its tokens (TimeLens2)"
-    )
     save_every: int = Field(500, ge=1)
     keep_last: int = Field(2, ge=1)
     validate_every: int = Field(0, ge=0, description="0: never")
@@ -100,6 +120,14 @@ class SftSettings(Settings):
     data: DataSettings
     optimizer: OptimizerSettings = OptimizerSettings()
     engine: EngineSettings = EngineSettings()
+
+
+class SftSettings(RunSettings):
+    """A supervised run."""
+
+    loss_reduction: Literal["token", "sequence", "square"] = Field(
+        "token", description="a row weighs as its tokens, as one, or as the root of its tokens (TimeLens2)"
+    )
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
@@ -130,11 +158,6 @@ def load_recipe(kind: type[SettingsType], recipe: str, overrides: Sequence[str] 
 def dump(settings: Settings) -> str:
     """The resolved settings as YAML, as they are printed and saved with a run."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-
-
-def profile_of(settings: ModelSettings, base: Profile) -> Profile:
-    """The profile of the checkpoint with the recipe's changes."""
-    return base.with_changes(settings.profile)
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:

@@ -6,10 +6,12 @@ Launched by the `deepspeed` or `torchrun` or `accelerate` launcher, or as a plai
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from torch import nn
 from timeground.errors import UserError
 
 from .config import EngineSettings, OptimizerSettings
+from .optimizers import make_optimizer
 
 STEP_FOLDER = "step-{:08d}"
 TAG = "state"
@@ -50,13 +53,6 @@ def make_engine(
     """A DeepSpeed engine around a model whose forward returns the loss."""
     import deepspeed
 
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": optimizer.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = torch.cuda.is_available() and engine.zero_stage == 0
-    adamw = torch.optim.AdamW([g for g in groups if g["params"]], lr=optimizer.lr, betas=optimizer.betas, fused=fused)
     config = {
         "train_micro_batch_size_per_gpu": batch_size,
         "gradient_accumulation_steps": micro_batches,
@@ -68,7 +64,9 @@ def make_engine(
         "steps_per_print": 10**9,
         "wall_clock_breakdown": False,
     }
-    made, *_ = deepspeed.initialize(model=model, optimizer=adamw, config=config, dist_init_required=False)
+    made, *_ = deepspeed.initialize(
+        model=model, optimizer=make_optimizer(model, optimizer, engine), config=config, dist_init_required=False
+    )
     return made
 
 
@@ -80,7 +78,56 @@ def _zero(engine: EngineSettings) -> dict[str, Any]:
         zero["stage3_gather_16bit_weights_on_model_save"] = True
     if engine.offload_optimizer:
         zero["offload_optimizer"] = {"device": "cpu"}
+    if engine.offload_parameters:
+        zero["offload_param"] = {"device": "cpu"}
     return zero
+
+
+def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
+    """The rate of a step (from 1): warm-up, then constant or down to ``lr * final_lr_ratio``."""
+    if step <= settings.warmup_steps:
+        return settings.lr * step / settings.warmup_steps
+    if settings.schedule == "constant":
+        return settings.lr
+    left = 1 - (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+    return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
+
+
+def sum_over_ranks(value: torch.Tensor) -> torch.Tensor:
+    """The sum of a tensor over all processes."""
+    if world_size() > 1:
+        value = value.clone()
+        torch.distributed.all_reduce(value)
+    return value
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return int(os.environ["WORLD_SIZE"])
+
+
+def shard_frozen(model: nn.Module, settings: EngineSettings) -> Any:
+    """A model that is never trained, sharded over the processes where the trained one is."""
+    if settings.zero_stage < 3:
+        return model
+    import deepspeed
+
+    config = {
+        "train_micro_batch_size_per_gpu": 1,
+        "bf16": {"enabled": settings.precision == "bfloat16"},
+        "zero_optimization": _zero(settings.model_copy(update={"offload_optimizer": False})),
+    }
+    return deepspeed.initialize(model=model, config=config, dist_init_required=False)[0].eval()
+
+
+def peak_memory_mb() -> int:
+    """The most memory that this process has held, on its GPU where it has one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() >> 20
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 def gradient_norm(engine: Any) -> float | None:
@@ -91,16 +138,19 @@ def gradient_norm(engine: Any) -> float | None:
     return float(torch.nn.utils.get_total_norm(gradients))
 
 
-def save_checkpoint(engine: Any, output: Path, step: int, world: int, keep_last: int) -> None:
-    """Write all ranks' state beside the others under a temporary name, then put it in place by one rename."""
+def save_checkpoint(engine: Any, output: Path, step: int, world: int, keep_last: int, state: dict[str, Any]) -> None:
+    """Write all ranks' state beside the others under a temporary name, then put it in place by one rename.
+
+    state: what the training loop itself has to remember, as JSON. Frozen weights are not written.
+    """
     folder = output / "checkpoints"
     target, part = folder / STEP_FOLDER.format(step), folder / f".{STEP_FOLDER.format(step)}.part"
     if _is_first():
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        (part / "run.json").write_text(json.dumps({"step": step, "processes": world}))
+        (part / "run.json").write_text(json.dumps({"step": step, "processes": world, "state": state}))
     _barrier()
-    engine.save_checkpoint(str(part), tag=TAG)
+    engine.save_checkpoint(str(part), tag=TAG, exclude_frozen_parameters=_has_frozen(engine))
     _barrier()
     if _is_first():
         shutil.rmtree(target, ignore_errors=True)
@@ -115,22 +165,56 @@ def finished_checkpoints(output: Path) -> list[Path]:
     return sorted((output / "checkpoints").glob("step-*"))
 
 
-def resume(engine: Any, output: Path, world: int) -> int:
-    """Load the newest checkpoint, if there is one, and return the number of steps done."""
+def resume(engine: Any, output: Path, world: int) -> tuple[int, dict[str, Any]]:
+    """Load the newest checkpoint, if there is one; the number of steps done, and what the loop remembered."""
     done = finished_checkpoints(output)
     if not done:
-        return 0
-    state = json.loads((done[-1] / "run.json").read_text())
-    if state["processes"] != world:
+        return 0, {}
+    run = json.loads((done[-1] / "run.json").read_text())
+    if run["processes"] != world:
         raise UserError(
-            f"{output}: this run was started with {state['processes']} processes and cannot go on with {world}; "
-            f"start it with --processes {state['processes']}, or choose another output folder"
+            f"{output}: this run was started with {run['processes']} processes and cannot go on with {world}; "
+            f"start it with --processes {run['processes']}, or choose another output folder"
         )
     # DeepSpeed unpickles its own optimizer state here: the run's own folder is trusted, nothing else is.
-    path, _ = engine.load_checkpoint(str(done[-1]), tag=TAG)
+    path, _ = engine.load_checkpoint(str(done[-1]), tag=TAG, load_module_strict=not _has_frozen(engine))
     if path is None:
         raise UserError(f"{done[-1]}: cannot be read as a checkpoint; remove this folder to go on from the one before")
-    return int(state["step"])
+    return int(run["step"]), run["state"]
+
+
+def _has_frozen(engine: Any) -> bool:
+    return any(not p.requires_grad for p in engine.module.parameters())
+
+
+@contextmanager
+def whole_weights(engine: Any) -> Iterator[None]:
+    """All weights on every rank, for sampling: under ZeRO-3 they are gathered once, not in every forward.
+
+    Ranks may run different numbers of forwards inside.
+    """
+    if engine.zero_optimization_stage() < 3:
+        yield
+        return
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters(list(engine.module.parameters()), modifier_rank=None):
+        hooks = engine.optimizer.parameter_offload
+        _without_hooks(hooks, engine.module)
+        try:
+            yield
+        finally:
+            hooks._register_deepspeed_module(hooks.module)
+
+
+def _without_hooks(offload: Any, module: nn.Module) -> None:
+    """Take DeepSpeed's hooks off, which would gather and release weights layer by layer."""
+    parameter: Any
+    for parameter in module.parameters():
+        parameter.ds_active_sub_modules.clear()
+    for hook in (*offload.forward_hooks, *offload.backward_hooks):
+        hook.remove()
+    offload.forward_hooks, offload.backward_hooks = [], []
 
 
 def full_state(engine: Any, strip: str) -> dict[str, torch.Tensor] | None:

@@ -13,11 +13,14 @@ import torch
 from timeground.models.loading import Loaded, load_processor
 from timeground.profile import Profile
 
+from .adapters import merged
 from .engine import full_state, on_first_rank
 
 
-def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path) -> None:
+def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path, lora_scale: float = 0) -> None:
     """Write weights (bfloat16 safetensors), configuration, processor and ``grounding_config.json``.
+
+    lora_scale: by how much adapters are added into the weights; 0 where there are none.
 
     The processor is the one the model was loaded with, so no setting of this run (such as ``do_resize: false``,
     which broke vLLM for TimeLens's users) is saved into it.
@@ -28,7 +31,8 @@ def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path) ->
         assert state is not None
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        half = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in state.items()}
+        weights = merged(state, lora_scale) if lora_scale else state
+        half = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in weights.items()}
         loaded.model.save_pretrained(part, state_dict=half)
         _name_dtype(part / "config.json", "bfloat16")
         load_processor(loaded.path).save_pretrained(part)

@@ -105,7 +105,13 @@ def make_processor(tokenizer: Any, profile: Profile) -> Any:
     half = [0.5, 0.5, 0.5]
     cell = 32 * 32
     largest = (profile.max_tokens_per_pair or profile.min_tokens_per_pair) * cell
-    patches = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2, "image_mean": half, "image_std": half}
+    patches: dict[str, Any] = {
+        "patch_size": 16,
+        "merge_size": 2,
+        "temporal_patch_size": 2,
+        "image_mean": half,
+        "image_std": half,
+    }
     return Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(
             size={"shortest_edge": profile.min_tokens_per_pair * cell, "longest_edge": largest}, **patches

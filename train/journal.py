@@ -1,4 +1,4 @@
-"""What a run writes down: metrics.jsonl (compared between runs), timings.jsonl (not compared), a progress bar."""
+"""What a run writes down: metrics.jsonl and samples.jsonl (compared between runs), timings.jsonl (not compared)."""
 
 from __future__ import annotations
 
@@ -6,34 +6,38 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .curves import draw_curves
+from .trackers import Tracker
 
 
 class Journal:
     """Writes one line a step; a resumed run drops the lines of steps it will do again."""
 
-    def __init__(self, output: Path, first_step: int, steps: int, is_first_rank: bool) -> None:
+    def __init__(
+        self, output: Path, first_step: int, steps: int, is_first_rank: bool, tracker: Tracker | None = None
+    ) -> None:
         """Open the files of a run that has `first_step` steps behind it."""
-        self.output, self.active = output, is_first_rank
+        self.output, self.active, self.tracker = output, is_first_rank, tracker
         self.last = time.perf_counter()
+        self.files: dict[str, TextIO] = {}
         if not self.active:
             return
-        for name in ("metrics.jsonl", "timings.jsonl"):
-            _keep_lines(output / name, first_step)
-        self.metrics = (output / "metrics.jsonl").open("a", encoding="utf-8")
-        self.timings = (output / "timings.jsonl").open("a", encoding="utf-8")
+        for name in ("metrics", "timings", "samples"):
+            _keep_lines(output / f"{name}.jsonl", first_step)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:.2f} steps/s"),
             TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[shown]}"),
         )
         self.progress = Progress(*columns, refresh_per_second=2)
-        self.bar = self.progress.add_task("training", total=steps, completed=first_step, rate=0.0, loss=float("nan"))
+        self.bar = self.progress.add_task("training", total=steps, completed=first_step, rate=0.0, shown="")
         self.progress.start()
 
     def step(self, step: int, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
@@ -42,27 +46,48 @@ class Journal:
             return
         now = time.perf_counter()
         seconds, self.last = now - self.last, now
-        self._write(self.metrics, {"step": step, **metrics})
-        self._write(self.timings, {"step": step, "seconds": round(seconds, 4), **timings})
-        self.progress.update(self.bar, completed=step, rate=1 / max(seconds, 1e-9), loss=metrics["loss"])
+        self._write("metrics", {"step": step, **metrics})
+        self._write("timings", {"step": step, "seconds": round(seconds, 4), **timings})
+        name = "reward" if "reward" in metrics else "loss"
+        shown = f"{name} {metrics[name]:.4f}"
+        self.progress.update(self.bar, completed=step, rate=1 / max(seconds, 1e-9), shown=shown)
+        if self.tracker is not None:
+            self.tracker.log({**metrics, "seconds": seconds}, step=step)
 
     def note(self, step: int, metrics: dict[str, Any]) -> None:
         """Note a result that belongs to a step, such as a validation."""
         if self.active:
-            self._write(self.metrics, {"step": step, **metrics})
-            self.progress.console.print(f"step {step}: {json.dumps(metrics)}")
+            self._write("metrics", {"step": step, **metrics})
+            self.say(f"step {step}: {json.dumps(metrics)}")
+            if self.tracker is not None:
+                self.tracker.log(metrics, step=step)
+
+    def sample(self, step: int, sample: dict[str, Any]) -> None:
+        """Note one question with its sampled answers."""
+        if self.active:
+            self._write("samples", {"step": step, **sample})
+
+    def say(self, text: str) -> None:
+        """Print a line above the progress bar."""
+        if self.active:
+            self.progress.console.print(text, markup=False, highlight=False)
 
     def close(self) -> None:
-        """Finish the files and the bar."""
-        if self.active:
-            self.progress.stop()
-            self.metrics.close()
-            self.timings.close()
+        """Finish the files and the bar, and draw the curves."""
+        if not self.active:
+            return
+        self.progress.stop()
+        for file in self.files.values():
+            file.close()
+        if self.tracker is not None:
+            self.tracker.finish()
+        draw_curves(self.output)
 
-    @staticmethod
-    def _write(file: Any, line: dict[str, Any]) -> None:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
+    def _write(self, name: str, line: dict[str, Any]) -> None:
+        if name not in self.files:
+            self.files[name] = (self.output / f"{name}.jsonl").open("a", encoding="utf-8")
+        self.files[name].write(json.dumps(line) + "\n")
+        self.files[name].flush()
 
 
 def _keep_lines(path: Path, up_to_step: int) -> None:

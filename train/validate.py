@@ -1,35 +1,85 @@
-"""How well the model in training grounds: greedy answers on SynthMoments scenes it has never seen."""
+"""How well the model in training grounds: greedy answers about videos that it is not trained on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from timeground.answers import parse_spans
-from timeground.models.loading import Loaded
 from timeground.models.local import LocalBackend
-from timeground.profile import Profile
 from timeground.prompts import row_prompt
-from timeground.spans import iou
+from timeground.records import Row
+from timeground.spans import set_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
+from timeground.video.clip import Clip
+
+from . import engine as engines
+from .config import RunSettings
+from .journal import Journal
+from .session import Session
+from .sources import RowSource
 
 
-def validate(loaded: Loaded, profile: Profile, seed: int, num_videos: int) -> dict[str, Any]:
-    """mIoU and R1@0.5 over the single-span queries of `num_videos` scenes of the validation split."""
-    backend = LocalBackend(loaded, profile, "training")
-    ious: list[float] = []
-    for index in range(num_videos):
-        scene = sample_scene(scene_seed("validation", seed, index))
-        rows = [r for r in make_rows(scene, "validation.mp4") if r.meta["kind"] == "single"]
-        prefix = backend.encode(scene_clip(scene, backend.sampling()))
-        answers = backend.sample(prefix, [row_prompt(profile.prompts(), row) for row in rows])
-        for row, (answer,) in zip(rows, answers, strict=True):
-            spans = parse_spans(answer.text).spans
-            ious.append(iou(spans[0], row.spans[0]) if spans else 0.0)
-    recall = sum(i >= 0.5 for i in ious) / len(ious)
-    return {
-        "validation_miou": sum(ious) / len(ious),
-        "validation_r1_0.5": recall,
-        "validation_queries": len(ious),
-    }
+class Validation:
+    """Scores a run now and then, and keeps the best model in the run's folder ``best``.
+
+    On the rows of `data.validation_rows` where the recipe names a file, else on SynthMoments' validation split.
+    Videos are dealt out to the processes.
+    """
+
+    def __init__(self, session: Session, settings: RunSettings) -> None:
+        self.session, self.settings = session, settings
+        self.backend = LocalBackend(session.loaded, session.profile, "training")
+        self.best: float = session.state.get("best") or 0.0
+
+    def at(self, step: int, journal: Journal, last: bool = False) -> None:
+        """Validate if this step is one of those at which the recipe wants it, or the last."""
+        every = self.settings.validate_every
+        if not every or not (last or step % every == 0 or step == self.settings.steps):
+            return
+        with engines.whole_weights(self.session.engine):
+            self.session.engine.eval()
+            found = self.score()
+            self.session.engine.train()
+        journal.note(step, found)
+        if found["validation_miou"] > self.best:
+            self.best = found["validation_miou"]
+            self.session.export("best")
+
+    def score(self) -> dict[str, Any]:
+        """Mean IoU and share of IoU >= 0.5, of the merged set of spans said with the true set."""
+        sums = torch.zeros(3, dtype=torch.float64, device=self.session.engine.device)
+        for clip, rows in self._clips():
+            prefix = self.backend.encode(clip)
+            answers = self.backend.sample(prefix, [row_prompt(self.session.profile.prompts(), row) for row in rows])
+            for row, (answer,) in zip(rows, answers, strict=True):
+                said = [s for s in parse_spans(answer.text).spans if not s.is_reversed]
+                iou = set_iou(said, row.spans) if said or not row.spans else 0.0
+                sums += torch.tensor([iou, float(iou >= 0.5), 1.0], dtype=torch.float64)
+        total_iou, hits, queries = engines.sum_over_ranks(sums).tolist()
+        return {
+            "validation_miou": total_iou / max(1.0, queries),
+            "validation_r1_0.5": hits / max(1.0, queries),
+            "validation_queries": int(queries),
+        }
+
+    def _clips(self) -> Iterator[tuple[Clip, list[Row]]]:
+        data, session = self.settings.data, self.session
+        numbers = range(session.rank, self.settings.validate_videos, session.world)
+        if data.validation_rows is None:
+            for index in numbers:
+                scene = sample_scene(scene_seed("validation", self.settings.seed, index))
+                rows = [r for r in make_rows(scene, "validation.mp4") if r.meta["kind"] == "single"]
+                yield scene_clip(scene, self.backend.sampling()), rows
+            return
+        held_out = data.model_copy(update={"rows": data.validation_rows})
+        rejected = Path(self.settings.output) / "rejected.jsonl"
+        source = RowSource(held_out, self.backend.sampling(), 1, self.settings.seed, rejected)
+        for number in range(session.rank, min(self.settings.validate_videos, len(source.groups)), session.world):
+            item = source.clip(number)
+            yield item.clip, [row for row in item.rows if row.task == "ground"]

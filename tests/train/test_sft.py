@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 from timeground.train.batches import pack
-from timeground.train.config import RECIPES, OptimizerSettings, SftSettings, load_recipe
+from timeground.train.config import RECIPES, ModelSettings, OptimizerSettings, SftSettings, load_recipe
+from timeground.train.engine import learning_rate
 from timeground.train.examples import Encoder
-from timeground.train.sft import SftModel, learning_rate
+from timeground.train.sft import SftModel
+from timeground.train.sources import ClipRows
 from torch.nn import functional as F
 
 from tests.conftest import noise_clip
@@ -58,9 +60,9 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
     side = 2 * loaded.family.factor
     clips = [noise_clip(n, side, side, seed=n) for n in (4, 8)]
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
-    model = SftModel(loaded.model, loaded.family, loaded.norm, freeze_vision=False, autocast=False)
+    model = SftModel(loaded, ModelSettings())
 
-    packed = model(pack([encoder.encode(c, rows()) for c in clips], ids))
+    packed = model(pack([e for c in clips for e in encoder.supervised(ClipRows(c, rows()))], ids))
     packed.backward()
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
@@ -68,9 +70,9 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
     losses, weights = [], []
     for clip in clips:
         for row in rows():
-            example = encoder.encode(clip, [row])
+            (example,) = encoder.supervised(ClipRows(clip, [row]))
             losses.append(model(pack([example], ids)))
-            weights.append(len(example.turns[0].answer_ids) * example.turns[0].weight)
+            weights.append(len(example.turns[0].answers[0]) * example.turns[0].weights[0])
     plain = sum(loss * w for loss, w in zip(losses, weights, strict=True)) / sum(weights)
     plain.backward()
     assert packed.item() == pytest.approx(plain.item(), abs=1e-5)
@@ -84,10 +86,10 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
     """A single row's loss is the mean cross-entropy of its answer under transformers' own forward pass."""
     loaded = load(qwen3_folder)
     encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, "qwen3_vl"))
-    example = encoder.encode(noise_clip(4, 64, 64), rows()[:1])
+    (example,) = encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows()[:1]))
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
     batch = pack([example], ids)
-    model = SftModel(loaded.model, loaded.family, loaded.norm, freeze_vision=False, autocast=False)
+    model = SftModel(loaded, ModelSettings())
     from transformers import AutoModelForImageTextToText
 
     from timeground.models.vision import cut_patches
@@ -102,7 +104,7 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
             video_grid_thw=torch.tensor([[2, 4, 4]]),
             mm_token_type_ids=types,
         ).logits[0]
-    answer = torch.tensor(example.turns[0].answer_ids)
+    answer = torch.tensor(example.turns[0].answers[0])
     expected = F.cross_entropy(logits[-len(answer) - 1 : -1], answer)
     assert model(batch).item() == pytest.approx(expected.item(), abs=1e-5)
 
@@ -110,9 +112,9 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
 def test_a_frozen_vision_tower_gets_no_gradient(qwen3_folder):
     loaded = load(qwen3_folder)
     encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, "qwen3_vl"))
-    model = SftModel(loaded.model, loaded.family, loaded.norm, freeze_vision=True, autocast=False)
+    model = SftModel(loaded, ModelSettings(frozen="vision"))
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
-    model(pack([encoder.encode(noise_clip(4, 64, 64), rows())], ids)).backward()
+    model(pack(encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows())), ids)).backward()
     assert all(p.grad is None for p in loaded.model.model.visual.parameters())
     assert loaded.model.model.language_model.layers[0].mlp.up_proj.weight.grad is not None
 

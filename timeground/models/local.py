@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -101,9 +101,7 @@ class LocalBackend:
 
     def _text_first(self, prefix: LocalPrefix, text: str) -> tuple[PrefixCache, PromptInputs]:
         """Prefill a prompt whose question stands before the video; its last token is left to be asked."""
-        prompt = self.builder.text_first(text, prefix.segments, prefix.grid_hw)
-        last = PromptInputs(prompt.ids_L[-1:], prompt.positions_3L[:, -1:], (), prompt.next_position)
-        body = replace(prompt, ids_L=prompt.ids_L[:-1], positions_3L=prompt.positions_3L[:, :-1])
+        body, last = self.builder.text_first(text, prefix.segments, prefix.grid_hw).split_last()
         return PrefixCache(self.loaded.model, body, prefix.features), last
 
     def _decoding(self, request: Request) -> Decoding:

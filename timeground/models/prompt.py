@@ -6,7 +6,7 @@ Shape legend: L tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +36,11 @@ class PromptInputs:
 
     def __len__(self) -> int:
         return len(self.ids_L)
+
+    def split_last(self) -> tuple[PromptInputs, PromptInputs]:
+        """All but the last token, and the last token: what is prefilled, and what is then asked with."""
+        body = replace(self, ids_L=self.ids_L[:-1], positions_3L=self.positions_3L[:, :-1])
+        return body, replace(self, ids_L=self.ids_L[-1:], positions_3L=self.positions_3L[:, -1:], vision=())
 
 
 class PromptBuilder:

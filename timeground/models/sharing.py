@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from timeground.errors import UserError
 from timeground.models.attention import attend
 from timeground.models.prompt import PromptInputs
 from timeground.models.vision import VisionFeatures
@@ -265,6 +266,8 @@ class _Decoder:
     def _choose(self, logits_NV: Tensor) -> list[int]:
         """Pick a token for each live answer and note it there."""
         logits_NV = logits_NV.float()
+        if not torch.isfinite(logits_NV).all():
+            raise UserError("the model's logits are not finite; its weights are damaged, or its dtype overflows")
         if self.decoding.forbidden_ids:
             logits_NV[:, list(self.decoding.forbidden_ids)] = -torch.inf
         logprobs = logits_NV.log_softmax(-1)

@@ -5,7 +5,8 @@ Shape legend: T frames, C channels, H and W pixels, N patches, P values of a pat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -133,8 +134,35 @@ class VisionFeatures:
         return [VisionFeatures(m, tuple(d[i] for d in deeps)) for i, m in enumerate(mains)]
 
 
-def encode_vision(visual: nn.Module, pixels: Sequence[Pixels]) -> VisionFeatures:
-    """Run the vision tower once over the blocks of several clips.
+@dataclass(frozen=True)
+class TowerStates:
+    """What a vision tower computes before its mergers, so that mergers can be trained while the tower is frozen.
+
+    last_NC: states of the last layer; deep: those of the deep-stack layers; order_V: which merged row belongs to
+    each visual token (Qwen2.5-VL's tower works in window order).
+    """
+
+    last_NC: Tensor
+    deep: tuple[Tensor, ...]
+    order_V: Tensor
+
+    def to(self, device: torch.device) -> TowerStates:
+        """The same on another device."""
+        return TowerStates(self.last_NC.to(device), tuple(d.to(device) for d in self.deep), self.order_V.to(device))
+
+    @classmethod
+    def joined(cls, states: Sequence[TowerStates]) -> TowerStates:
+        """The states of several clips, one after the other."""
+        if len(states) == 1:
+            return states[0]
+        sizes = [len(s.order_V) for s in states]
+        orders = [s.order_V + sum(sizes[:i]) for i, s in enumerate(states)]
+        deep = tuple(torch.cat(layer) for layer in zip(*(s.deep for s in states), strict=True))
+        return cls(torch.cat([s.last_NC for s in states]), deep, torch.cat(orders))
+
+
+def run_tower(visual: nn.Module, pixels: Sequence[Pixels]) -> TowerStates:
+    """Run the vision tower once over the blocks of several clips, up to its mergers.
 
     Blocks of one size that follow each other are given as one grid: attention stays inside each frame pair
     and positions repeat for each, so the result is the same and the tower's own loops over grids are short.
@@ -146,5 +174,48 @@ def encode_vision(visual: nn.Module, pixels: Sequence[Pixels]) -> VisionFeatures
         else:
             grids.append([t, h, w])
     values = pixels[0].values_NP if len(pixels) == 1 else torch.cat([p.values_NP for p in pixels])
-    out = visual(values, grid_thw=torch.tensor(grids, device=values.device), return_dict=True)
-    return VisionFeatures(out.pooler_output, tuple(getattr(out, "deepstack_features", None) or ()))
+    last: list[Tensor] = []
+    with _without_mergers(visual, last):
+        out = visual(values, grid_thw=torch.tensor(grids, device=values.device), return_dict=True)
+    return TowerStates(last[0], tuple(getattr(out, "deepstack_features", None) or ()), out.pooler_output[:, 0])
+
+
+@contextmanager
+def _without_mergers(visual: Any, last: list[Tensor]) -> Iterator[None]:
+    """Let the tower's mergers pass on what they are given.
+
+    The last one sends row numbers instead, which come out in the order in which the tower puts visual tokens.
+    """
+
+    def number(states_NC: Tensor) -> Tensor:
+        last.append(states_NC)
+        return torch.arange(len(states_NC) // visual.spatial_merge_size**2, device=states_NC.device)[:, None]
+
+    kept = [(merger, merger.__dict__.get("forward")) for merger in mergers(visual)]
+    for merger, _ in kept:
+        merger.forward = number if merger is visual.merger else lambda states_NC: states_NC
+    try:
+        yield
+    finally:
+        for merger, forward in kept:
+            if forward is None:
+                del merger.forward
+            else:
+                merger.forward = forward
+
+
+def merge(visual: nn.Module, states: TowerStates) -> VisionFeatures:
+    """The features of visual tokens from what the tower computed: the mergers' part of its work."""
+    last, *deep = mergers(visual)
+    features = tuple(m(d) for m, d in zip(deep, states.deep, strict=True))
+    return VisionFeatures(last(states.last_NC)[states.order_V], features)
+
+
+def mergers(visual: Any) -> list[Any]:
+    """The modules that turn tower states into visual tokens: the last layer's, then those of the deep stack."""
+    return [visual.merger, *getattr(visual, "deepstack_merger_list", [])]
+
+
+def encode_vision(visual: nn.Module, pixels: Sequence[Pixels]) -> VisionFeatures:
+    """The features of the blocks of several clips: tower and mergers."""
+    return merge(visual, run_tower(visual, pixels))

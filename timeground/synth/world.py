@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from timeground.spans import Span
 
 from .scene import ACTIONS, COLOURS, MIRRORED, SHAPES, TURNABLE, Act, Actor, Background, Scene, is_unseen
 
-SIZES = ((192, 192), (256, 192), (320, 180))
+Level = Literal["still", "coming", "full"]
+SIZES = ((192, 192), (240, 192), (192, 240))
 FRAME_RATES = (12.0, 15.0, 24.0, 25.0, 30000 / 1001, 30.0)
 SHORTEST_ACT_S = 2.0
 GAP_S = 1.5
@@ -21,13 +24,14 @@ def sample_scene(
     unseen: bool = False,
     durations_s: tuple[float, float] = (8.0, 60.0),
     size: tuple[int, int] | None = None,
-    simple: bool = False,
+    level: Level = "full",
 ) -> Scene:
     """The scene of a seed.
 
     unseen: the first actor is a colour and shape that never stand together in other scenes.
     durations_s: between which the duration is drawn, evenly in its logarithm. size: width and height, else drawn.
-    simple: two or three actors that come and go once and do nothing else, to begin a training with.
+    level: `full`, or easier scenes to begin a training with: `still` shows one actor all the time, in `coming`
+    two or more come and go once and do nothing else.
     """
     rng = np.random.default_rng([seed, int(unseen)])
     duration_s = float(np.round(np.exp(rng.uniform(*np.log(durations_s))), 2))
@@ -42,10 +46,10 @@ def sample_scene(
         background=_sample_background(rng),
         actors=[],
     )
-    count = int(rng.integers(2, 4 + (duration_s > 20) + (duration_s > 40)))
+    count = 1 if level == "still" else int(rng.integers(2, 4 + (duration_s > 20) + (duration_s > 40)))
     for name in _sample_names(rng, count, unseen):
-        _add_actor(scene, name, rng, simple)
-    if not simple and rng.random() < 0.35 and duration_s > 10:
+        _add_actor(scene, name, rng, level)
+    if level == "full" and rng.random() < 0.35 and duration_s > 10:
         _add_meeting(scene, rng)
     return scene
 
@@ -75,20 +79,20 @@ def _sample_names(rng: np.random.Generator, count: int, unseen: bool) -> list[tu
     return names
 
 
-def _add_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator, simple: bool) -> None:
+def _add_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator, level: Level) -> None:
     """Add an actor that does not stand in another's way, or nothing where no try finds room."""
     for _ in range(12):
-        actor = _sample_actor(scene, name, rng, simple)
+        actor = _sample_actor(scene, name, rng, level)
         if all(_keeps_clear(scene, actor, other) for other in scene.actors):
             scene.actors.append(actor)
             return
 
 
-def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator, simple: bool) -> Actor:
-    visible = [_sample_stretch(scene.duration_s, rng)] if simple else _sample_visible(scene.duration_s, rng)
+def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator, level: Level) -> Actor:
+    visible = _sample_visible(scene.duration_s, rng, level)
     actor = Actor(colour=name[0], shape=name[1], visible=visible)
     actor.blink_half_period_s = float(rng.uniform(0.7, 1.1))
-    slots = [] if simple else [slot for span in actor.visible for slot in _sample_slots(span, rng)]
+    slots = [] if level != "full" else [slot for span in actor.visible for slot in _sample_slots(span, rng)]
     choices = [a for a in ACTIONS if a != "turn" or actor.shape in TURNABLE]
     repeated = str(rng.choice(choices)) if rng.random() < 0.3 else None
     for slot in slots:
@@ -97,12 +101,12 @@ def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator,
     return actor
 
 
-def _sample_visible(duration_s: float, rng: np.random.Generator) -> list[Span]:
+def _sample_visible(duration_s: float, rng: np.random.Generator, level: Level) -> list[Span]:
     """All the time, one stretch, or two stretches."""
     kind = rng.random()
-    if kind < 0.35:
+    if level == "still" or (level == "full" and kind < 0.35):
         return [Span(0.0, duration_s)]
-    if kind < 0.85 or duration_s < 14:
+    if level == "coming" or kind < 0.85 or duration_s < 14:
         return [_sample_stretch(duration_s, rng)]
     cuts = np.sort(rng.uniform(0.0, duration_s - 3 * GAP_S - 4.0, 4))
     start_a, end_a, start_b, end_b = cuts + np.array([0.0, 2.0, 2.0 + 2 * GAP_S, 4.0 + 2 * GAP_S])
@@ -134,8 +138,8 @@ def _sample_slots(visible: Span, rng: np.random.Generator) -> list[Span]:
 
 def _lay_out(actor: Actor, aspect: float, rng: np.random.Generator) -> None:
     """Turn the acts into keyframes. A move that would leave the frame is replaced by its opposite or blink."""
-    radius = float(rng.uniform(0.11, 0.16))
-    margin = 0.17
+    radius = float(rng.uniform(0.14, 0.2))
+    margin = 0.2
     x, y = float(rng.uniform(margin, aspect - margin)), float(rng.uniform(margin, 1 - margin))
     angle = float(rng.uniform(0, 2 * np.pi)) if actor.shape in TURNABLE else 0.0
     keys = [(-1.0, x, y, radius, angle)]
@@ -149,7 +153,7 @@ def _lay_out(actor: Actor, aspect: float, rng: np.random.Generator) -> None:
             x += {"left": -step, "right": step}.get(act.action, 0.0)
             y += {"up": -step, "down": step}.get(act.action, 0.0)
         elif act.action in ("grow", "shrink"):
-            radius *= 1.75 if act.action == "grow" else 1 / 1.75
+            radius *= 1.6 if act.action == "grow" else 1 / 1.6
         elif act.action == "turn":
             angle += length * float(rng.uniform(1.0, 1.9)) * (1 if rng.random() < 0.5 else -1)
         keys += [before, (act.span.end_s, x, y, radius, angle)]
@@ -161,7 +165,7 @@ def _fit(act: Act, x: float, y: float, radius: float, aspect: float, margin: flo
     room = {"left": x - margin, "right": aspect - margin - x, "up": y - margin, "down": 1 - margin - y}
     if act.action in room and room[act.action] < 0.3:
         return Act(MIRRORED[act.action] if room[MIRRORED[act.action]] >= 0.3 else "blink", act.span)
-    if (act.action == "grow" and radius > 0.165) or (act.action == "shrink" and radius < 0.1):
+    if (act.action == "grow" and radius > 0.205) or (act.action == "shrink" and radius < 0.13):
         return Act(MIRRORED[act.action], act.span)
     return act
 
@@ -188,8 +192,9 @@ def _sample_meeting(scene: Scene, names: list[tuple[str, str]], rng: np.random.G
         acts.append(Act("apart", Span(_tenth(back), _tenth(back + length))))
     if rng.random() < 0.3:  # the other way round: they stand together and part
         acts = [Act("apart", acts[0].span)]
-    radius, y = float(rng.uniform(0.09, 0.12)), float(rng.uniform(0.2, 0.8))
-    near, far = radius + 0.01, float(rng.uniform(0.3, min(0.45, aspect / 2 - 0.12)))
+    radius, y = float(rng.uniform(0.1, 0.13)), float(rng.uniform(0.2, 0.8))
+    near, room = radius + 0.01, aspect / 2 - radius - 0.02
+    far = float(rng.uniform(0.85, 1.0)) * min(0.45, room)
     actors = []
     for side, (colour, shape) in zip((-1, 1), names, strict=True):
         actor = Actor(colour, shape, [Span(0.0, duration)])

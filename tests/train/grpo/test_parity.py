@@ -1,0 +1,190 @@
+"""G answers from one prefix in one packed forward are what G full rows through transformers give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from timeground.train.adapters import add_lora, merged, without_lora
+from timeground.train.batches import pack
+from timeground.train.config import LoraSettings
+from timeground.train.examples import Encoder, Example
+from timeground.train.grpo.model import GrpoModel
+from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
+from timeground.train.grpo.rollout import Sampler
+from timeground.train.grpo.settings import GrpoSettings, SamplingSettings
+from timeground.train.sources import ClipRows
+
+from tests.conftest import noise_clip
+from timeground.models.loading import load
+from timeground.models.vision import cut_patches
+from timeground.profile import Profile
+from timeground.records import Row
+from timeground.spans import Span
+from timeground.timecode import TimeEncoding
+
+QUERIES = ("the red circle moves left", "it turns")
+
+
+def settings(**changes) -> GrpoSettings:
+    base = {"output": "unused", "steps": 1, "rewards": ["tiou"], "model": {"init": "tiny", "frozen": "tower"}}
+    return GrpoSettings.model_validate(base | {"data": {"synth_seed": 0}} | changes)
+
+
+def item(side: int, seed: int = 0, num_frames: int = 6) -> ClipRows:
+    rows = [Row(id=q, video="v.mp4", duration=5.0, query=q, spans=[Span(1, 2)]) for q in QUERIES]
+    return ClipRows(noise_clip(num_frames, side, side, seed=seed), rows)
+
+
+def profile(family: str, text_first: bool = False) -> Profile:
+    encoding = TimeEncoding.NATIVE if family == "qwen3" else TimeEncoding.MROPE
+    return Profile(prompt="short", time_encoding=encoding, max_new_tokens=7, text_first=text_first)
+
+
+def ragged(example: Example) -> Example:
+    """The example with its answers cut to different lengths: a random model seldom ends one by itself."""
+    lengths = iter([7, 2, 5, 1, 6, 3, 4] * 10)
+    turns = [replace(t, answers=[a[: next(lengths)] for a in t.answers]) for t in example.turns]
+    return replace(example, turns=turns)
+
+
+def plain_logprobs(reference, loaded, example, turn, answer) -> torch.Tensor:
+    """Log-probabilities of one answer from one full row through transformers' own forward pass."""
+    ids = torch.from_numpy(np.concatenate([example.prompt.ids_L, turn.question.ids_L, answer]))[None]
+    pixels = cut_patches(example.frames, example.vision, loaded.family, loaded.norm, torch.float32)
+    timed = {"second_per_grid_ts": [1.0]} if loaded.family.name == "qwen2_5_vl" else {}
+    grid = pixels.grids[0] if timed else [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
+    logits = reference(
+        input_ids=ids,
+        pixel_values_videos=pixels.values_NP,
+        video_grid_thw=torch.tensor([grid]),
+        mm_token_type_ids=(ids == loaded.family.video_token_id).int() * 2,
+        use_cache=False,
+        **timed,
+    ).logits[0, -len(answer) - 1 : -1]
+    logits = logits.index_fill(1, torch.tensor(loaded.family.forbidden_ids), -1e9)
+    return logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None])[:, 0]
+
+
+@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("group_size", [1, 2, 8])
+@pytest.mark.parametrize("how", ["plain", "checkpointing", "lora", "text_first"])
+def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request):
+    from transformers import AutoModelForImageTextToText
+
+    path = request.getfixturevalue(f"{family}_folder")
+    loaded = load(path)
+    reference = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    if how == "lora":
+        for model in (loaded.model, reference):
+            torch.manual_seed(1)
+            add_lora(model, LoraSettings(rank=4))
+        for name, parameter in loaded.model.named_parameters():
+            if ".lora_B." in name:
+                torch.nn.init.normal_(parameter, std=0.05)
+        reference.load_state_dict(loaded.model.state_dict())
+    policy = GrpoModel(loaded, settings())
+    if how == "checkpointing":
+        loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
+    encoder = Encoder(loaded.builder(), loaded.family, profile(family, how == "text_first"))
+    sampler = Sampler(policy.eval(), encoder, SamplingSettings(group_size=group_size))
+    side = 2 * loaded.family.factor
+    rollouts = [r for n in (4, 6) for r in sampler.roll_out(item(side, n, n), [n])]
+    examples = [ragged(r.example) for r in rollouts]
+    batch = pack(examples, (loaded.family.image_token_id, loaded.family.video_token_id))
+    advantages = torch.randn(batch.num_answers, generator=torch.Generator().manual_seed(2))
+    divisor = Divisor(len(batch.targets_N), batch.num_answers, 7)
+    loss, _ = policy.train()(batch, PolicyInputs(advantages), divisor)
+    loss.backward()
+    ours, _ = policy.logprobs(batch)
+
+    visual = {n for n, _ in reference.named_parameters() if "visual" in n and "merger" not in n}
+    for name, parameter in reference.named_parameters():
+        parameter.requires_grad_(name not in visual and (how != "lora" or ".lora_" in name or "merger" in name))
+    answers = [(e, t, a) for e in examples for t in e.turns for a in t.answers]
+    parts = [plain_logprobs(reference, loaded, *answer) for answer in answers]
+    torch.testing.assert_close(ours, torch.cat(parts), atol=1e-5, rtol=0)
+    plain = -sum((p - p.detach()).exp().sum() * a for p, a in zip(parts, advantages, strict=True)) / divisor.tokens
+    plain.backward()
+    assert loss.item() == pytest.approx(plain.item(), abs=1e-6)
+    theirs = dict(reference.named_parameters())
+    mine = {n: p for n, p in loaded.model.named_parameters() if p.requires_grad}
+    assert any("merger" in n for n in mine) and not any("visual.blocks" in n for n in mine)
+    for name, parameter in mine.items():
+        expected = theirs[name].grad
+        if expected is None:  # a tied or unused weight
+            assert parameter.grad is None or not parameter.grad.any(), name
+            continue
+        assert (parameter.grad - expected).norm() <= 1e-4 * expected.norm() + 1e-8, name
+
+
+@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+def test_rollout_logprobs_are_the_trainers(family, request):
+    """What was noted while sampling from the KV cache is what the packed forward computes."""
+    loaded = load(request.getfixturevalue(f"{family}_folder"))
+    policy = GrpoModel(loaded, settings()).eval()
+    sampler = Sampler(policy, Encoder(loaded.builder(), loaded.family, profile(family)), SamplingSettings(group_size=4))
+    (rollout,) = sampler.roll_out(item(2 * loaded.family.factor), [3])
+    batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
+    noted = torch.tensor([x for group in rollout.logprobs for answer in group for x in answer])
+    torch.testing.assert_close(policy.logprobs(batch)[0].detach(), noted, atol=1e-5, rtol=0)
+
+
+def test_the_vision_tower_runs_once_a_clip(qwen3_folder):
+    """A rollout and the update on it need one pass of the frozen tower; its mergers run in every forward."""
+    loaded = load(qwen3_folder)
+    policy = GrpoModel(loaded, settings())
+    calls = {"tower": 0, "merger": 0}
+    visual = loaded.model.model.visual
+    visual.blocks[0].register_forward_hook(lambda *_: calls.__setitem__("tower", calls["tower"] + 1))
+    visual.merger.register_forward_hook(lambda *_: calls.__setitem__("merger", calls["merger"] + 1))
+    sampler = Sampler(policy, Encoder(loaded.builder(), loaded.family, profile("qwen3")), SamplingSettings())
+    (rollout,) = sampler.roll_out(item(64), [0])
+    batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
+    calls["merger"] = 0
+    policy(batch)
+    policy(batch)
+    assert calls["tower"] == 1 and calls["merger"] == 2
+
+
+def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
+    """Even a model that wants nothing else gives no vision token, and its log-probabilities leave them out."""
+    loaded = load(qwen3_folder)
+    head = torch.nn.Linear(loaded.model.lm_head.in_features, loaded.model.lm_head.out_features)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    with torch.no_grad():
+        head.bias[list(loaded.family.forbidden_ids)] = 50.0
+    loaded.model.lm_head = head
+    policy = GrpoModel(loaded, settings()).eval()
+    sampler = Sampler(policy, Encoder(loaded.builder(), loaded.family, profile("qwen3")), SamplingSettings())
+    (rollout,) = sampler.roll_out(item(64), [0])
+    tokens = {i for t in rollout.example.turns for a in t.answers for i in a}
+    assert not tokens & set(loaded.family.forbidden_ids)
+    batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
+    vocabulary = head.out_features - len(loaded.family.forbidden_ids)
+    logprobs, entropy = policy.logprobs(batch)
+    torch.testing.assert_close(logprobs, torch.full_like(logprobs, -np.log(vocabulary)))
+    torch.testing.assert_close(entropy, torch.full_like(entropy, np.log(vocabulary)))
+
+
+def test_adapters_switched_off_are_the_base_and_merge_into_it(qwen3_folder):
+    base, adapted = load(qwen3_folder), load(qwen3_folder)
+    add_lora(adapted.model, LoraSettings(rank=4, alpha=8.0))
+    torch.manual_seed(0)
+    for name, parameter in adapted.model.named_parameters():
+        if ".lora_B." in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    encoder = Encoder(base.builder(), base.family, profile("qwen3"))
+    examples = encoder.supervised(item(64))
+    batch = pack(examples, (base.family.image_token_id, base.family.video_token_id))
+    with torch.no_grad():
+        plain, changed = (GrpoModel(m, settings()).eval().logprobs(batch)[0] for m in (base, adapted))
+        with without_lora(adapted.model):
+            off = GrpoModel(adapted, settings()).eval().logprobs(batch)[0]
+        assert not torch.allclose(plain, changed)
+        torch.testing.assert_close(off, plain)
+        base.model.load_state_dict(merged(adapted.model.state_dict(), 8.0 / 4))
+        torch.testing.assert_close(GrpoModel(base, settings()).eval().logprobs(batch)[0], changed, atol=1e-5, rtol=0)

@@ -1,0 +1,195 @@
+"""GRPO runs as users start them: resume, several processes, ZeRO, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.train.test_sft import alone
+from timeground.cli import main
+
+ROOT = Path(__file__).resolve().parents[3]
+TOY = "tests.train.grpo.toy_rewards:variety"
+SMALL = [
+    "steps=6", "videos_per_micro_batch=1", "micro_batches=2", "save_every=2", "validate_every=0",
+    "model.init=null", "model.frozen=tower", "sampling.group_size=4", "sampling.max_new_tokens=6",
+    "model.fresh={hidden_size: 64, num_layers: 2, num_heads: 1, num_key_value_heads: 1, intermediate_size: 64,"
+    " vision_hidden_size: 64, vision_layers: 2, vision_intermediate_size: 64, vocab_size: 400}",
+    "model.profile={prompt: short, time_encoding: native, min_tokens_per_pair: 4, max_tokens_per_pair: 4,"
+    " total_tokens: 480, max_new_tokens: 6}",
+    "data.synth_stages=[{durations_s: [[2, 4]], kind_weights: {single: 1.0}}]", "data.questions_per_video=2",
+    f"rewards=[{{name: '{TOY}', weight: 2.0}}, tiou]", "optimizer.lr=1e-3",
+]  # fmt: skip
+
+
+def command(output: Path, *overrides: str, processes: int = 1) -> list[str]:
+    base = [sys.executable, "-m", "timeground", "train", "grpo", "tiny-grpo", "--processes", str(processes)]
+    return [*base, f"output={output}", *SMALL, *overrides]
+
+
+def environment() -> dict[str, str]:
+    return {**alone(), "PYTHONPATH": str(ROOT)}
+
+
+def run(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(output, *overrides, processes=processes), capture_output=True, text=True, timeout=300, env=environment()
+    )
+
+
+def lines(output: Path, name: str = "metrics") -> list[dict]:
+    return [json.loads(line) for line in (output / f"{name}.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("grpo") / "whole"
+    done = run(output, "plateau={patience: 50}")
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path):
+    """SIGKILL after two steps, then the same command: same metrics, samples and weights, bit for bit."""
+    output = tmp_path / "killed"
+    process = subprocess.Popen(
+        command(output, "plateau={patience: 50}"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True, env=environment(),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (output / "checkpoints" / "step-00000002").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (output / "model").exists()
+    done = run(output, "plateau={patience: 50}")
+    assert done.returncode == 0, done.stderr
+    for name in ("metrics.jsonl", "samples.jsonl", "model/model.safetensors"):
+        assert (output / name).read_bytes() == (undisturbed / name).read_bytes(), name
+
+
+def test_what_a_run_leaves(undisturbed):
+    metrics = lines(undisturbed)
+    assert [m["step"] for m in metrics] == [1, 2, 3, 4, 5, 6]
+    named = {"reward", "reward_spread", "silent_groups", "iou", "parsed", "entropy", "clipped", "loss", "reward/tiou"}
+    assert named < set(metrics[0]) and f"reward/{TOY}" in metrics[0]
+    assert {"rollout_s", "reward_s", "update_s", "peak_memory_mb"} < set(lines(undisturbed, "timings")[0])
+    sample = lines(undisturbed, "samples")[0]
+    assert len(sample["answers"]) == len(sample["rewards"]) == 4
+    assert (undisturbed / "curves.png").stat().st_size > 1000
+    from timeground.grounder import Grounder
+
+    Grounder(str(undisturbed / "model"))
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_zero_stages_in_two_processes(stage, tmp_path):
+    """Two ranks with answers of unequal length, and a divergence term whose reference is sharded too."""
+    output = tmp_path / "two"
+    changes = ("steps=2", f"engine.zero_stage={stage}", "loss.kl=0.04", "updates_per_rollout=2", "validate_every=2",
+               "validate_videos=2")  # fmt: skip
+    done = run(output, *changes, processes=2)
+    assert done.returncode == 0, done.stderr
+    metrics = lines(output)
+    assert metrics[0]["kl"] >= 0 and metrics[-1]["validation_queries"] > 0
+    from transformers import AutoModelForImageTextToText
+
+    AutoModelForImageTextToText.from_pretrained(output / "model")
+
+
+def rows_of(folder: Path) -> list[str]:
+    return ["data.synth_seed=null", f"data.rows={folder / 'annotations.jsonl'}", f"data.videos={folder}"]
+
+
+def test_two_processes_give_what_one_gives(synth_folder, tmp_path):
+    """The same clips, dealt out to two processes, lead to the same update: the loss is divided by the whole step."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for output, changes, processes in ((one, ["micro_batches=2"], 1), (two, ["micro_batches=1"], 2)):
+        done = run(output, *rows_of(synth_folder), "steps=2", "loss.scale=batch", *changes, processes=processes)
+        assert done.returncode == 0, done.stderr
+    for a, b in zip(lines(one), lines(two), strict=True):
+        assert a["reward"] == pytest.approx(b["reward"], abs=1e-6)
+        assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["model.lora={rank: 4}", "loss.kl=0.04"],
+        ["sampling.backward=group", "rewards=[time_aware_iou, direction]"],
+        ["sampling.backward=greedy", "rewards=[time_aware_iou, direction]", "loss.difficulty_tau=2.0"],
+        ["sampling.shuffled=2", "rewards=[tiou, shuffle_bonus]", "resample=1"],
+        ["model.profile.text_first=true", "model.profile.time_encoding=native", "loss.ratio=sequence"],
+        ["model.frozen=none", "engine.precision=autocast", "model.gradient_checkpointing=true"],
+        ["model.frozen=vision", "engine.precision=bfloat16"],
+    ],
+    ids=["lora", "backward-group", "backward-greedy", "shuffled", "text-first", "autocast", "bfloat16"],
+)
+def test_ways_to_train(changes, tmp_path):
+    done = run(tmp_path / "run", "steps=2", *changes)
+    assert done.returncode == 0, done.stderr
+    assert len(lines(tmp_path / "run")) == 2
+    if "lora" in changes[0]:
+        from safetensors import safe_open
+
+        with safe_open(tmp_path / "run" / "model" / "model.safetensors", "pt") as file:
+            assert not any("lora" in name for name in file.keys())  # noqa: SIM118
+
+
+def test_rows_of_files_with_rounds_and_bad_videos(synth_folder, tmp_path):
+    """A broken video is replaced and listed; a second round trains on the rows that are half mastered."""
+    shutil.copytree(synth_folder, tmp_path / "data")
+    broken = sorted((tmp_path / "data" / "videos").iterdir())[0]
+    broken.write_bytes(b"no video at all")
+    data = [*rows_of(tmp_path / "data"), "data.snap=outward"]
+    output = tmp_path / "run"
+    done = run(output, *data, "steps=3", "refilter={every: 2, low: -1.0, high: 0.9, max_rows: 3}", processes=2)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(x)["video"] for x in (output / "rejected.jsonl").read_text().splitlines()] == [
+        f"videos/{broken.name}"
+    ]
+    kept = json.loads((output / "rounds" / "round-1.json").read_text())["kept"]
+    assert len(kept) == 3
+    refused = run(tmp_path / "none", *data, "steps=3", "refilter={every: 2, low: 0.99}")
+    assert refused.returncode == 2 and "no row has" in refused.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["rewards=[nonsense]"], "unknown reward"),
+        (["rewards=[direction]"], "backward"),
+        (["rewards=[{name: tiou, wieght: 2}]"], "unknown key rewards.0"),
+        (["sampling.group=3"], "unknown key sampling.group"),
+        (["data.synth_seed=null", "data.rows=/none.jsonl"], "none.jsonl"),
+        (["refilter={every: 10}"], "refilter needs data.rows"),
+        (["model.lora={rank: 4}", "model.frozen=none"], "frozen"),
+        (["tracker=wandb"], "wandb"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(changes, words, tmp_path, capsys):
+    assert main(command(tmp_path / "x", *changes)[3:]) == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_not_a_number_stops_the_run(tmp_path):
+    done = run(tmp_path / "x", "rewards=['tests.train.grpo.toy_rewards:not_a_number']")
+    assert done.returncode == 2
+    assert "not_a_number" in done.stderr.splitlines()[-1] and "nan" in done.stderr.splitlines()[-1]
+
+
+def test_weights_that_are_not_numbers_name_step_and_row(tmp_path):
+    done = run(tmp_path / "x", "optimizer.lr=1e18", "optimizer.max_grad_norm=0", "steps=6")
+    assert done.returncode == 2
+    assert "step" in done.stderr.splitlines()[-1] and "rows" in done.stderr.splitlines()[-1], done.stderr
+    assert torch.isfinite(torch.tensor(lines(tmp_path / "x")[0]["loss"]))

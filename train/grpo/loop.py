@@ -1,0 +1,151 @@
+"""The GRPO loop: roll out, reward, update. All of a step follows from its number, so a run resumes exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from timeground.errors import UserError
+
+from .. import engine as engines
+from ..batches import made_ahead
+from ..examples import Encoder
+from ..journal import Journal
+from ..session import set_up
+from ..sources import ClipRows, make_source
+from ..trackers import make_tracker, require
+from ..validate import Validation
+from .advantages import spread
+from .model import GrpoModel
+from .plateau import Plateau
+from .reference import make_reference
+from .rollout import Sampler
+from .rounds import Rounds
+from .scoring import Scored, make_rewards, score
+from .settings import GrpoSettings
+from .update import Updater
+
+
+def train(settings: GrpoSettings) -> None:
+    """Run, or go on with, a GRPO run; leaves checkpoints, metrics, curves and the model in `settings.output`."""
+    Trainer(settings).run()
+
+
+class Trainer:
+    """A GRPO run that is set up."""
+
+    def __init__(self, settings: GrpoSettings) -> None:
+        """Set up rewards, model, engine and data; every mistake of a recipe shows here, before any training."""
+        self.settings = settings
+        require(settings.tracker)
+        self.rewards = make_rewards(settings)
+        self.session = session = set_up(settings, lambda loaded: GrpoModel(loaded, settings))
+        self.engine = session.engine
+        encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
+        self.sampler = Sampler(self.engine.module, encoder, settings.sampling)
+        self.updater = Updater(self.engine, settings, session.visual_ids, self.sampler.max_new_tokens)
+        if settings.loss.kl:
+            self.updater.reference = make_reference(session, settings)
+        self.size = settings.micro_batches * settings.videos_per_micro_batch
+        sampling = session.profile.sampling(session.loaded.family)
+        self.source = make_source(settings.data, sampling, self.size, settings.seed, session.output)
+        self.rounds = Rounds(settings.refilter, self.source, self.sampler, session) if settings.refilter else None
+        self.plateau = Plateau(settings.plateau, session.state.get("plateau")) if settings.plateau else None
+        self.validation = Validation(session, settings)
+        self.seconds: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Train to the last step, or to a plateau."""
+        session, settings = self.session, self.settings
+        first = session.rank == 0
+        tracker = make_tracker(settings.tracker, session.output, first)
+        journal = Journal(session.output, session.done, settings.steps, first, tracker)
+        ahead = None
+        try:
+            for step in range(session.done + 1, settings.steps + 1):
+                if ahead is None or (self.rounds is not None and self.rounds.begins(step)):
+                    if self.rounds is not None:
+                        self.rounds.use(step)
+                    ahead = self._ahead(step - 1)
+                if self._step(step, next(ahead), journal):
+                    break
+        finally:
+            journal.close()
+        session.export()
+
+    def _ahead(self, done: int) -> Iterator[list[ClipRows]]:
+        """This process's clips of each step after `done`."""
+        rank, world, last = self.session.rank, self.session.world, self.settings.steps
+        numbers = range(done * world + rank, last * world, world)
+        return made_ahead(self.source.clips, numbers, self.settings.data.num_workers)
+
+    def _step(self, step: int, items: list[ClipRows], journal: Journal) -> bool:
+        """One step; whether the run is to stop after it."""
+        self.seconds = {}
+        lr = self.session.set_lr(step)
+        with self._timed("rollout"), engines.whole_weights(self.engine):
+            self.engine.eval()
+            clips = [self._rolled_out(item, step, place) for place, item in enumerate(items)]
+            self.engine.train()
+        scored = [s for clip in clips for s in clip]
+        metrics, reward_std = self._summary(scored)
+        with self._timed("update"):
+            metrics |= self.updater.update(clips, reward_std, step)
+        timings: dict[str, Any] = {f"{name}_s": round(value, 4) for name, value in self.seconds.items()}
+        journal.step(step, {**metrics, "lr": lr}, {**timings, "peak_memory_mb": engines.peak_memory_mb()})
+        journal.sample(step, scored[0].sample())
+        stop = self.plateau is not None and self.plateau.reached(metrics["reward"], metrics["reward_spread"])
+        if stop:
+            journal.say(f"step {step}: reward and spread have stopped growing; the run ends here")
+        self.validation.at(step, journal, last=stop)
+        state = {"plateau": self.plateau.state() if self.plateau else None, "best": self.validation.best}
+        self.session.save(step, state, always=stop)
+        return stop
+
+    def _rolled_out(self, item: ClipRows, step: int, place: int) -> list[Scored]:
+        """A clip's rollouts with rewards; one from which nothing can be learnt is replaced a few times."""
+        number = ((step - 1) * self.session.world + self.session.rank) * self.size + place
+        scored: list[Scored] = []
+        for attempt in range(self.settings.resample + 1):
+            if attempt:  # from numbers that the run itself never reaches
+                item = self.source.clips((1 << 40) + (number << 8) + attempt)[0]
+            try:
+                rollouts = self.sampler.roll_out(item, [self.settings.seed, number, attempt])
+                with self._timed("reward"):
+                    scored = score(rollouts, self.rewards)
+            except UserError as error:
+                raise UserError(f"step {step}, rows {', '.join(r.id for r in item.rows)}: {error}") from None
+            if not all(s.is_silent for s in scored):
+                break
+        return scored
+
+    def _summary(self, scored: Sequence[Scored]) -> tuple[dict[str, float], float]:
+        """Means over the groups of all processes for the log, and the spread of all rewards of the step."""
+        rewards = torch.cat([s.total_QG for s in scored]).double()
+        per_group = {
+            "reward": rewards.mean(dim=1),
+            "reward_spread": spread(rewards),
+            "silent_groups": (rewards == rewards[:, :1]).all(dim=1),
+            "iou": torch.cat([s.iou_QG for s in scored]).mean(dim=1),
+            "parsed": torch.cat([s.parsed_QG for s in scored]).mean(dim=1),
+            "unfinished": 1 - torch.cat([s.finished_QG for s in scored]).mean(dim=1),
+            "square": rewards.square().mean(dim=1),
+        }
+        for name in scored[0].each_QG:
+            per_group[f"reward/{name}"] = torch.cat([s.each_QG[name] for s in scored]).mean(dim=1)
+        sums = torch.stack([v.double().sum() for v in per_group.values()] + [torch.tensor(float(len(rewards)))])
+        *totals, groups = engines.sum_over_ranks(sums.to(self.engine.device)).tolist()
+        means = {name: total / groups for name, total in zip(per_group, totals, strict=True)}
+        answers = groups * rewards.shape[1]
+        variance = (means.pop("square") - means["reward"] ** 2) * answers / max(1.0, answers - 1)
+        return means, max(0.0, variance) ** 0.5
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

@@ -1,0 +1,82 @@
+"""The settings of a GRPO run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ..config import RunSettings, Settings
+from ..rewards import RewardSettings
+
+
+class SamplingSettings(Settings):
+    """How answers are sampled. max_new_tokens: the checkpoint's own limit where it is null."""
+
+    group_size: int = Field(8, ge=1, description="answers to each question")
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: int | None = Field(None, ge=1)
+    backward: Literal["none", "greedy", "group"] = Field(
+        "none",
+        description="answers on the reversed clip: one greedy answer (ArrowGEV), or a group that is trained on too",
+    )
+    shuffled: int = Field(0, ge=0, description="answers on the frame-shuffled clip (T-GRPO)")
+
+
+class LossSettings(Settings):
+    """The objective.
+
+    normalisation: `token` divides by the tokens of the whole update (DAPO; TRL's "bnpo" and "dapo"), `sequence` by
+    each answer's tokens and then by the answers (GRPO), `dr_grpo` by answers times the longest answer allowed.
+    scale: advantages are divided by their group's spread, by that of the whole batch, or not at all.
+    ratio: importance ratio of each token, or of the whole answer (GSPO).
+    kl: weight of the k3 estimate of the divergence from the model that the run began with.
+    kl_corrected: weigh that term by the importance ratio, which makes its gradient unbiased (DeepSeek-V3.2); the
+    published grounding trainers do not, TRL 1.16 does unless told otherwise.
+    difficulty_tau: ArrowGEV's weight of a group, exp((1 - mean IoU) / tau); off by default, as in its script.
+    """
+
+    normalisation: Literal["token", "sequence", "dr_grpo"] = "token"
+    scale: Literal["group", "batch", "none"] = "group"
+    ratio: Literal["token", "sequence"] = "token"
+    clip_low: float = Field(0.2, ge=0)
+    clip_high: float = Field(0.2, ge=0)
+    kl: float = Field(0.0, ge=0)
+    kl_corrected: bool = False
+    difficulty_tau: float | None = Field(None, gt=0)
+
+
+class PlateauSettings(Settings):
+    """When to stop early: neither smoothed reward nor smoothed spread in groups has gained for `patience` steps."""
+
+    patience: int = Field(50, ge=1)
+    min_gain: float = Field(0.005, ge=0)
+    smoothing: float = Field(0.9, ge=0, lt=1)
+
+
+class RefilterSettings(Settings):
+    """ArrowGEV's and Time-R1's rounds: every `every` steps keep the rows with low < IoU <= high."""
+
+    every: int = Field(ge=1)
+    low: float = 0.0
+    high: float = 0.7
+    max_rows: int = Field(2500, ge=1, description="of more, evenly spaced ones along the list sorted by IoU are kept")
+
+
+class GrpoSettings(RunSettings):
+    """A run of reinforcement learning."""
+
+    rewards: list[RewardSettings] = Field(min_length=1)
+    sampling: SamplingSettings = SamplingSettings()
+    loss: LossSettings = LossSettings()
+    updates_per_rollout: int = Field(1, ge=1)
+    resample: int = Field(0, ge=0, description="times that a clip whose groups are all silent is replaced")
+    plateau: PlateauSettings | None = None
+    refilter: RefilterSettings | None = None
+    tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "none"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> GrpoSettings:
+        if self.refilter is not None and self.data.rows is None:
+            raise ValueError("refilter needs data.rows: rendered scenes do not come twice")
+        return self

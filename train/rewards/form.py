@@ -1,0 +1,51 @@
+"""Rewards for the form of an answer: 1 if the whole output has it, else 0. They count on every row."""
+
+from __future__ import annotations
+
+import re
+
+from timeground.answers import parse_option, parse_spans, parse_yes_no
+
+from .reward import reward
+from .row import RewardRow
+
+_INSIDE = r"(?:(?!</?(?:think|answer)>).)*"  # a block holds no other block, so none can be said twice
+_ANSWER = rf"<answer>{_INSIDE}</answer>"
+_THINK_ANSWER = re.compile(rf"\s*<think>{_INSIDE}</think>\s*{_ANSWER}\s*", re.DOTALL)
+_ANSWER_ONLY = re.compile(rf"\s*{_ANSWER}\s*", re.DOTALL)
+_TAG = re.compile(r"</?[a-z_]+>|<\|", re.IGNORECASE)  # <5.0> is a time
+
+
+@reward()
+def format_think(text: str, row: RewardRow) -> float:
+    """1 if the output is one ``<think>`` block and then one ``<answer>`` block (Time-R1, ArrowGEV, Video-R1).
+
+    Stricter than the published patterns, which let text with further blocks pass between the two ends.
+    """
+    return float(_THINK_ANSWER.fullmatch(text) is not None)
+
+
+@reward()
+def format_answer(text: str, row: RewardRow) -> float:
+    """1 if the output is one ``<answer>`` block (Time-R1 without thinking)."""
+    return float(_ANSWER_ONLY.fullmatch(text) is not None)
+
+
+@reward()
+def format_plain(text: str, row: RewardRow, *, max_chars: int = 200) -> float:
+    """1 if the output is one line of at most `max_chars` characters that the grammar reads, without any tag.
+
+    The form of TimeLens' answers: "The event happens in 3.0 - 7.5 seconds."
+    """
+    said = text.strip()
+    is_plain = len(said) <= max_chars and "\n" not in said and not _TAG.search(said)
+    return float(is_plain and _is_read(said, row))
+
+
+def _is_read(text: str, row: RewardRow) -> bool:
+    """Whether the grammar finds in the text what the row asks for; an open question takes any text."""
+    if row.asks_when:
+        return parse_spans(text).parsed
+    if row.task == "choice":
+        return parse_option(text, row.options).parsed
+    return parse_yes_no(text).parsed if row.task == "yes_no" else text != ""

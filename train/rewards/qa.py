@@ -1,0 +1,50 @@
+"""Rewards for questions: the right option or the right yes/no, alone or together with when it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from timeground.answers import parse_option, parse_yes_no
+from timeground.errors import UserError
+from timeground.row_checks import shown
+from timeground.spans import set_iou
+
+from .reading import spans_said
+from .reward import reward
+from .row import RewardRow
+
+
+@reward("answer")
+def choice(text: str, row: RewardRow) -> float:
+    """1 for the right option letter, or the right yes/no, else 0 (Video-R1, Temporal-RLT's discrete reward).
+
+    `answer` is a letter, the text of an option, or yes/no. A row without an answer, or with an open one, gives 0.
+    """
+    return float(row.answer is not None and row.has_truth and _is_right(text, row.answer, row.options))
+
+
+@reward("answer", "spans")
+def grounded_choice(text: str, row: RewardRow, *, choice_weight: float = 1.0, iou_weight: float = 1.0) -> float:
+    """``choice_weight * [right answer] + iou_weight * IoU``, for grounded questions (Temporal-RLT's dual reward).
+
+    The IoU is that of merged supports (VideoChat-R1), for a single span the plain one. The paper adds the two
+    unweighted. Rows without an answer give 0; `tiou` and its like are for those.
+    """
+    if row.answer is None or not row.has_truth:
+        return 0.0
+    said = spans_said(text)
+    overlap = 0.0 if said is None else set_iou(said, row.spans)
+    return choice_weight * _is_right(text, row.answer, row.options) + iou_weight * overlap
+
+
+def _is_right(text: str, answer: str, options: Sequence[str] | None) -> bool:
+    """Whether the text names the right answer. UserError if the answer is none of the options."""
+    answer = answer.strip()
+    if not options and answer.lower() in ("yes", "no"):
+        return parse_yes_no(text).value == (answer.lower() == "yes")
+    if not options and len(answer) != 1:
+        return False  # an open answer: being right needs a judge, which is no reward of this file
+    right = parse_option(answer, options).letter
+    if right is None:
+        raise UserError(f"column answer holds {shown(answer)}, which is no letter or text of an option; correct it")
+    return parse_option(text, options).letter == right

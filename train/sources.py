@@ -1,0 +1,184 @@
+"""What is trained on: clips with their rows, by number, from a file of rows or rendered on the fly."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeground.errors import UserError, VideoError
+from timeground.records import Row, read_rows, resolve_video
+from timeground.spans import Span
+from timeground.synth.frames import scene_clip, scene_seed
+from timeground.synth.rows import make_rows
+from timeground.synth.world import SIZES, sample_scene
+from timeground.video.clip import Clip
+from timeground.video.sampling import Sampling
+
+from .config import DataSettings, StageSettings
+
+
+@dataclass(frozen=True)
+class ClipRows:
+    """A clip and some of its rows. as_images: shown as stamped images; snap: see `examples.snapped`."""
+
+    clip: Clip
+    rows: list[Row]
+    as_images: bool = False
+    snap: str | None = None
+
+
+class Source(Protocol):
+    """Micro-batches by number, the same number always the same clips and rows; so a run resumes exactly."""
+
+    def clips(self, micro_batch: int) -> list[ClipRows]:
+        """The clips of a micro-batch (numbered over the whole run)."""
+        ...
+
+
+@dataclass(frozen=True)
+class SynthSource:
+    """SynthMoments scenes rendered on the fly; a micro-batch's clips share size and stretch of durations."""
+
+    data: DataSettings
+    sampling: Sampling
+    size: int
+
+    def clips(self, micro_batch: int) -> list[ClipRows]:
+        """Render as many scenes as the stage asks for."""
+        stage, since = self._stage(micro_batch)
+        count = stage.videos_per_micro_batch or self.size
+        return [self._clip(stage, since, (micro_batch << 16) + index) for index in range(count)]
+
+    def _clip(self, stage: StageSettings, since: int, number: int) -> ClipRows:
+        """Render a scene and ask some of its rows. since: micro-batches since the stage began."""
+        assert self.data.synth_seed is not None
+        seed = scene_seed("train", self.data.synth_seed, number)
+        cycle, place = divmod(since, len(stage.durations_s))
+        order = np.random.default_rng([self.data.synth_seed, cycle])
+        size = SIZES[order.integers(len(SIZES))]
+        scene = sample_scene(seed, durations_s=stage.durations_s[place], size=size, level=stage.level)
+        rng = np.random.default_rng([seed, 31])
+        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
+        rows = [jittered(row, stage.jitter_s, rng) for row in rows]
+        as_images = bool(order.random() < self.data.image_share)
+        return ClipRows(scene_clip(scene, self.sampling), rows, as_images, "nearest" if stage.snap else None)
+
+    def _stage(self, micro_batch: int) -> tuple[StageSettings, int]:
+        """The stage of a micro-batch, and how many of the stage came before it."""
+        for stage in self.data.synth_stages[:-1]:
+            if micro_batch < (stage.micro_batches or 0):
+                return stage, micro_batch
+            micro_batch -= stage.micro_batches or 0
+        return self.data.synth_stages[-1], micro_batch
+
+
+@dataclass
+class RowSource:
+    """Rows of a file, grouped by video; each pass is in a new order.
+
+    A video that cannot be read is written to `rejected` once and the next one takes its place.
+    """
+
+    data: DataSettings
+    sampling: Sampling
+    size: int
+    seed: int
+    rejected: Path
+    bad: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.root = Path(self.data.videos)
+        self.rows = list(read_rows(Path(self.data.rows or "")))
+        self.use(self.rows)
+
+    def use(self, rows: Sequence[Row]) -> None:
+        """Train on these rows; none at all is a UserError."""
+        if not rows:
+            raise UserError(f"{self.data.rows}: no rows to train on")
+        of_clip: dict[tuple[str, Span | None], list[Row]] = defaultdict(list)
+        for row in rows:
+            of_clip[row.video, row.window].append(row)
+        each = self.data.questions_per_video
+        self.groups = [some[i : i + each] for some in of_clip.values() for i in range(0, len(some), each)]
+
+    def clips(self, micro_batch: int) -> list[ClipRows]:
+        """Decode the next videos."""
+        return [self.clip(micro_batch * self.size + index) for index in range(self.size)]
+
+    def clip(self, number: int) -> ClipRows:
+        """The number-th clip of the run, or the next that can be read."""
+        for place in range(number, number + len(self.groups)):
+            rows = self._group(place)
+            if rows[0].video in self.bad:
+                continue
+            try:
+                return ClipRows(self.decode(rows[0]), rows, snap=self.data.snap)
+            except VideoError as error:
+                self._reject(rows[0].video, str(error))
+        raise UserError(f"none of the videos under {self.root} can be read; see {self.rejected}")
+
+    def decode(self, row: Row) -> Clip:
+        """The clip of a row."""
+        from timeground.video.decode import decode
+
+        start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
+        return decode(resolve_video(self.root, row.video), self.sampling, start_s=start_s, end_s=end_s)
+
+    def _group(self, number: int) -> list[Row]:
+        turn, place = divmod(number, len(self.groups))
+        return self.groups[np.random.default_rng([self.seed, turn]).permutation(len(self.groups))[place]]
+
+    def _reject(self, video: str, reason: str) -> None:
+        self.bad.add(video)
+        line = json.dumps({"video": video, "reason": reason}) + "\n"
+        listed = self.rejected.read_text(encoding="utf-8") if self.rejected.exists() else ""
+        if line not in listed:
+            with self.rejected.open("a", encoding="utf-8") as file:
+                file.write(line)
+
+
+def make_source(data: DataSettings, sampling: Sampling, size: int, seed: int, output: Path) -> Source:
+    """What a recipe trains on, `size` clips a micro-batch."""
+    if (data.rows is None) == (data.synth_seed is None):
+        raise UserError("recipe: give either data.rows (a file) or data.synth_seed (SynthMoments), not both or none")
+    if data.synth_seed is not None:
+        return SynthSource(data, sampling, size)
+    return RowSource(data, sampling, size, seed, output / "rejected.jsonl")
+
+
+def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:
+    """Up to `count` of a scene's rows, drawn without repeats by the weight of their kind (1 if it has none)."""
+
+    def weight(row: Row) -> float:
+        kind = row.meta["kind"]
+        return weights.get(f"{kind}:{row.meta.get('action')}", weights.get(kind, 1.0))
+
+    shares: NDArray[np.float64] = np.array([weight(row) for row in rows])
+    if not shares.any():  # nothing that is wanted happens in this scene
+        shares[:] = 1.0
+    count = min(count, int((shares > 0).sum()))
+    picked = rng.choice(len(rows), count, replace=False, p=shares / shares.sum())
+    return [rows[i] for i in picked]
+
+
+def jittered(row: Row, jitter_s: tuple[float, float, float, float] | None, rng: np.random.Generator) -> Row:
+    """The row with its spans' starts moved by a draw from (low, high) and their ends by one from another (low, high).
+
+    So are the spans that people annotate. A span keeps at least half a second, and stays inside the video.
+    """
+    if jitter_s is None:
+        return row
+
+    def moved(span: Span) -> Span:
+        start = min(max(0.0, span.start_s + rng.uniform(*jitter_s[:2])), row.duration - 0.5)
+        end = min(row.duration, max(start + 0.5, span.end_s + rng.uniform(*jitter_s[2:])))
+        return Span(round(start, 1), round(end, 1))
+
+    return replace(row, spans=[moved(span) for span in row.spans])
