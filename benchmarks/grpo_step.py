@@ -1,0 +1,303 @@
+"""One GRPO step: rollout, rewards and update, with one shared prefix against a prompt in every row.
+
+``python -m benchmarks.grpo_step``. Three sides on the same model, clip and question, each with its own optimizer step:
+`shared` is ours; `plain` is what trainers built on transformers' `generate` do (TimeLens, Time-R1): a batch of G rows
+that each carry the whole prompt, in the rollout and in the update, here with the visual features computed only once for
+each; `recomputed` is the same with the vision tower run for every row, as those trainers run it.
+Decoding the video is left out on all sides. ``--curve out.png`` repeats it over prompt lengths and group sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from timeground.train.batches import pack
+from timeground.train.examples import Encoder
+from timeground.train.fresh import FreshModel, make_fresh_model
+from timeground.train.grpo.advantages import advantages
+from timeground.train.grpo.model import GrpoModel
+from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
+from timeground.train.grpo.rollout import Sampler
+from timeground.train.grpo.scoring import make_rewards, score
+from timeground.train.grpo.settings import GrpoSettings
+from timeground.train.sources import ClipRows
+
+from benchmarks.common import cache_folder, print_result, time_alternating, versions
+from timeground.models.loading import Loaded, load
+from timeground.profile import Profile
+from timeground.records import Row
+from timeground.spans import Span
+from timeground.timecode import TimeEncoding
+from timeground.video.clip import Clip
+
+NEW_TOKENS = 24
+ON_CPU = FreshModel(
+    hidden_size=640,
+    num_layers=8,
+    num_heads=10,
+    num_key_value_heads=5,
+    intermediate_size=1792,
+    vision_hidden_size=384,
+    vision_layers=6,
+    vision_intermediate_size=1024,
+    deepstack_layers=(1, 3),
+)
+ON_GPU = FreshModel(
+    hidden_size=2048,
+    num_layers=36,
+    num_heads=16,
+    num_key_value_heads=2,
+    intermediate_size=11008,
+    vision_hidden_size=1280,
+    vision_layers=32,
+    vision_intermediate_size=3420,
+    deepstack_layers=(8, 16, 24),
+)
+
+
+@dataclass
+class Step:
+    """One side's model with its optimizer, and the clip with its question."""
+
+    loaded: Loaded
+    policy: GrpoModel
+    encoder: Encoder
+    item: ClipRows
+    settings: GrpoSettings
+    optimizer: torch.optim.Optimizer
+
+    def shared(self) -> None:
+        """Our step."""
+        self.policy.eval()
+        rollouts = Sampler(self.policy, self.encoder, self.settings.sampling).roll_out(self.item, [0])
+        (scored,) = score(rollouts, make_rewards(self.settings))
+        family = self.loaded.family
+        batch = pack([scored.rollout.example], (family.image_token_id, family.video_token_id))
+        inputs = PolicyInputs(advantages(scored.total_QG, "group").flatten().to(self.policy.device))
+        divisor = Divisor(len(batch.targets_N), batch.num_answers, NEW_TOKENS)
+        loss, _ = self.policy.train()(batch, inputs, divisor)
+        self._learn(loss)
+
+    def plain(self, recompute: bool) -> None:
+        """The same step with G full rows."""
+        inputs, count = self._processor_inputs(), self.settings.sampling.group_size
+        length = inputs["input_ids"].shape[1]
+        ids = self._generate(inputs, count, recompute)
+        texts = [self.encoder.builder.decode(row[length:].tolist()) for row in ids]
+        rewards = make_rewards(self.settings)(texts, spans=[[[1.0, 2.0]]] * count, duration=[10.0] * count).total
+        advantage = advantages(torch.tensor(rewards).view(1, -1), "group")[0].to(ids.device)
+        logits = self._update_logits(inputs, ids, recompute)
+        logits[..., list(self.loaded.family.forbidden_ids)] = -1e9
+        logprobs = logits.float().log_softmax(-1).gather(2, ids[:, length:, None])[..., 0]
+        ratio = (logprobs - logprobs.detach()).exp()
+        self._learn(-(ratio * advantage[:, None]).sum() / ratio.numel())
+
+    def _generate(self, inputs: dict[str, Any], count: int, recompute: bool) -> torch.Tensor:
+        blocked = [[i] for i in self.loaded.family.forbidden_ids]
+        rows = _repeated(inputs, count) if recompute else inputs
+        self.loaded.model.eval()
+        with torch.inference_mode():
+            made = self.loaded.model.generate(
+                **rows,
+                max_new_tokens=NEW_TOKENS,
+                min_new_tokens=NEW_TOKENS,
+                do_sample=True,
+                num_return_sequences=1 if recompute else count,
+                bad_words_ids=blocked,
+                eos_token_id=None,
+            )
+        return made.clone()
+
+    def _update_logits(self, inputs: dict[str, Any], ids: torch.Tensor, recompute: bool) -> torch.Tensor:
+        model = self.loaded.model.train()
+        count = len(ids)
+        more = _repeated({k: v for k, v in inputs.items() if "pixel" in k or "grid" in k}, count)
+        if not recompute:
+            pixels, grid = inputs["pixel_values_videos"], inputs["video_grid_thw"]
+            features = model.model.get_video_features(pixels, grid, return_dict=True)
+            features.pooler_output = features.pooler_output * count
+            features.deepstack_features = [layer * count for layer in features.deepstack_features]
+            more = {"mm_encoder_outputs": {"video": features}, "video_grid_thw": more["video_grid_thw"]}
+        types = (ids == self.loaded.family.video_token_id).int() * 2
+        out = model(input_ids=ids, mm_token_type_ids=types, use_cache=False, logits_to_keep=NEW_TOKENS + 1, **more)
+        kept: torch.Tensor = out.logits[:, :-1].clone()
+        return kept
+
+    def _learn(self, loss: torch.Tensor) -> None:
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _processor_inputs(self) -> dict[str, Any]:
+        (example, _), *_ = self.encoder.asked(self.item)
+        ids = torch.from_numpy(example.prompt.ids_L)[None]
+        ids = torch.cat([ids, torch.from_numpy(example.turns[0].question.ids_L)[None]], 1).to(self.policy.device)
+        pixels = self.policy._pixels(example)
+        grid = [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
+        return {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "pixel_values_videos": pixels.values_NP,
+            "video_grid_thw": torch.tensor([grid], device=ids.device),
+            "mm_token_type_ids": (ids == self.loaded.family.video_token_id).int() * 2,
+        }
+
+
+def _repeated(inputs: dict[str, Any], count: int) -> dict[str, Any]:
+    return {name: value.repeat(count, *[1] * (value.ndim - 1)) for name, value in inputs.items()}
+
+
+def make_step(num_pairs: int, group_size: int, plain: bool) -> Step:
+    """A model with random weights, a clip of noise with 25 visual tokens a frame pair, and one question."""
+    on_gpu = torch.cuda.is_available()
+    folder = cache_folder() / f"grpo-step-{'gpu' if on_gpu else 'cpu'}"
+    profile = Profile(
+        prompt="short",
+        time_encoding=TimeEncoding.NATIVE,
+        min_tokens_per_pair=25,
+        max_tokens_per_pair=25,
+        max_new_tokens=NEW_TOKENS,
+    )
+    if not (folder / "config.json").exists():
+        make_fresh_model(folder, ON_GPU if on_gpu else ON_CPU, profile, seed=0)
+    loaded = load(str(folder), dtype="bfloat16" if on_gpu else "float32")
+    if plain:  # as transformers runs it
+        loaded.model.set_attn_implementation("sdpa")
+    settings = GrpoSettings.model_validate(
+        {
+            "output": "unused", "steps": 1, "rewards": ["tiou"], "data": {"synth_seed": 0},
+            "model": {"init": str(folder), "frozen": "tower"}, "sampling": {"group_size": group_size},
+        }
+    )  # fmt: skip
+    policy = GrpoModel(loaded, settings)
+    builder = loaded.builder()
+    builder.end_id = -1  # every answer has its full length
+    torch.manual_seed(0)
+    frames = torch.randint(0, 256, (2 * num_pairs, 3, 160, 160), dtype=torch.uint8)
+    clip = Clip(frames, torch.arange(2 * num_pairs, dtype=torch.float64) / 2, 0.0, float(num_pairs), float(num_pairs))
+    row = Row(id="q", video="v.mp4", duration=float(num_pairs), query="the red circle moves left", spans=[Span(1, 2)])
+    optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-6)
+    encoder = Encoder(builder, loaded.family, profile)
+    return Step(loaded, policy, encoder, ClipRows(clip, [row]), settings, optimizer)
+
+
+@contextmanager
+def peak_memory_mb() -> Iterator[list[float]]:
+    """The most memory held inside, beyond what was held before, in MB."""
+    found: list[float] = []
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        yield found
+        found.append(torch.cuda.max_memory_allocated() / 2**20)
+        return
+    process, stop, seen = psutil.Process(), threading.Event(), [0]
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not stop.wait(0.02):
+            seen[0] = max(seen[0], process.memory_info().rss - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield found
+    stop.set()
+    watcher.join()
+    found.append(seen[0] / 2**20)
+
+
+def measure(num_pairs: int, group_size: int, repeats: int, sides: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Seconds and memory of each side."""
+    steps = {
+        "shared": make_step(num_pairs, group_size, plain=False),
+        "plain": make_step(num_pairs, group_size, plain=True),
+    }
+    calls: dict[str, Callable[[], None]] = {
+        "shared": steps["shared"].shared,
+        "plain": lambda: steps["plain"].plain(recompute=False),
+        "recomputed": lambda: steps["plain"].plain(recompute=True),
+    }
+    chosen = {name: calls[name] for name in sides}
+    memory: dict[str, float] = {}
+
+    def watched(name: str) -> Callable[[], None]:
+        def run() -> None:
+            with peak_memory_mb() as peak:
+                chosen[name]()
+                if torch.cuda.is_available():
+                    torch.cuda.synchronize()
+            memory[name] = max(memory.get(name, 0.0), peak[0])
+
+        return run
+
+    timings = time_alternating({name: watched(name) for name in chosen}, repeats=repeats)
+    return {
+        name: {"wall_s": round(t.wall_s, 3), "cpu_s": round(t.cpu_s, 3), "peak_memory_mb": round(memory[name])}
+        for name, t in timings.items()
+    }
+
+
+def draw_curve(path: Path, repeats: int) -> dict[str, Any]:
+    """The ratio over prompt lengths (G = 8) and over group sizes (64 frame pairs), as a picture."""
+    from matplotlib.figure import Figure
+
+    sides = ("shared", "plain")
+    by_pairs = {pairs: measure(pairs, 8, repeats, sides) for pairs in (16, 32, 64)}
+    by_group = {count: measure(64, count, repeats, sides) for count in (1, 2, 4, 8)}
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    shown = (("frame pairs of 34 tokens, G = 8", by_pairs), ("answers G, 64 frame pairs", by_group))
+    for place, (label, found) in enumerate(shown):
+        axes = figure.add_subplot(1, 2, place + 1)
+        for side, colour in (("shared", "#1f4e9c"), ("plain", "#c0504d")):
+            axes.plot(list(found), [f[side]["wall_s"] for f in found.values()], "o-", color=colour, label=side)
+        axes.set(xlabel=label, ylabel="seconds a step", ylim=(0, None))
+        axes.legend()
+    figure.savefig(path, dpi=110)
+    return {"by_pairs": by_pairs, "by_group": by_group}
+
+
+def main() -> None:
+    """Time all sides and print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=64, help="frame pairs; 64 make a prompt of about 2,200 tokens")
+    parser.add_argument("--group", type=int, default=8, help="answers to the question")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--curve", type=Path, help="also draw seconds over prompt length and group size")
+    args = parser.parse_args()
+    began = time.perf_counter()
+    found = measure(args.pairs, args.group, args.repeats, ("shared", "plain", "recomputed"))
+    alone = measure(args.pairs, 1, args.repeats, ("shared",))["shared"]
+    curve = draw_curve(args.curve, args.repeats) if args.curve else None
+    step = make_step(args.pairs, 1, plain=False)
+    (example, _), *_ = step.encoder.asked(step.item)
+    print_result(
+        "grpo_step",
+        found["plain"]["wall_s"] / found["shared"]["wall_s"],
+        found["shared"]["wall_s"],
+        found["plain"]["wall_s"],
+        ratio_recomputed=round(found["recomputed"]["wall_s"] / found["shared"]["wall_s"], 2),
+        group_of_one_s=alone["wall_s"],
+        step_over_group_of_one=round(found["shared"]["wall_s"] / alone["wall_s"], 2),
+        sides=found,
+        curve=curve,
+        sizes={
+            "prompt_tokens": len(example.prompt) + len(example.turns[0].question),
+            "group": args.group,
+            "answer_tokens": NEW_TOKENS,
+            "parameters_m": round(sum(p.numel() for p in step.policy.parameters()) / 1e6, 1),
+        },
+        versions=versions("torch", "transformers"),
+        took_s=round(time.perf_counter() - began),
+    )
+
+
+if __name__ == "__main__":
+    main()
