@@ -45,6 +45,13 @@ class ModelSettings(Settings):
     lora: LoraSettings | None = None
 
 
+class SceneSettings(Settings):
+    """Which scenes of SynthMoments. level: how much goes on in one."""
+
+    durations_s: tuple[float, float] = (8.0, 60.0)
+    level: Level = "full"
+
+
 class StageSettings(Settings):
     """One stage of a run on SynthMoments: which scenes, and which questions about them.
 
@@ -74,6 +81,7 @@ class DataSettings(Settings):
     snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = None
     synth_stages: list[StageSettings] = [StageSettings()]
+    validation_scenes: SceneSettings = Field(SceneSettings(), description="where no validation_rows are given")
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
     image_share: float = Field(0.0, ge=0, le=1, description="share of clips given as stamped images")
     num_workers: int = Field(2, ge=0)

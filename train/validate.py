@@ -73,7 +73,8 @@ class Validation:
         numbers = range(session.rank, self.settings.validate_videos, session.world)
         if data.validation_rows is None:
             for index in numbers:
-                scene = sample_scene(scene_seed("validation", self.settings.seed, index))
+                seed, wanted = scene_seed("validation", self.settings.seed, index), data.validation_scenes
+                scene = sample_scene(seed, durations_s=wanted.durations_s, level=wanted.level)
                 rows = [r for r in make_rows(scene, "validation.mp4") if r.meta["kind"] == "single"]
                 yield scene_clip(scene, self.backend.sampling()), rows
             return
