@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.ablate_time [--seeds 0 1] [--steps N] [--processes 2]``. For each encoding a model of the bundled
 one's shape is trained from nothing by the recipe `tiny-ablation`, with the same scenes, steps and seeds, and asked
-about the same held-out clips. Runs are kept under `--output` and resume where they were stopped. Prints a table and one JSON
-line. An encoding without stamps for Qwen3-VL (`mrope`) is not in it: its grids carry no time.
+about the same held-out clips. Runs are kept under `--output` and resume where they were stopped. Prints a table and
+one JSON line. An encoding without stamps for Qwen3-VL (`mrope`) is not in it: its grids carry no time.
 """
 
 from __future__ import annotations

@@ -1,0 +1,40 @@
+"""``timeground compare A B``: paired bootstrap of two runs on the rows both have."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from .compare import Comparison, compare
+from .samples import read_samples
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("a", type=Path, metavar="A", help="a folder that score wrote, or its samples.jsonl")
+    parser.add_argument("b", type=Path, metavar="B", help="the other one")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare every metric that both have."""
+    a, b = read_samples(args.a), read_samples(args.b)
+    found = compare(a, b)
+    if args.json:
+        print(json.dumps([asdict(one) | {"verdict": one.verdict} for one in found], indent=2))
+        return
+    shared = len({(s.task, s.id) for s in a} & {(s.task, s.id) for s in b})
+    print(f"{shared} rows in both; {len(a) - shared} only in A, {len(b) - shared} only in B")
+    width = max(len(f"{one.task} {one.metric}") for one in found)
+    print(f"{'':{width}}         A         B     B - A   95 % interval     better")
+    for one in found:
+        print(_line(one, width))
+
+
+def _line(one: Comparison, width: int) -> str:
+    by = one.difference
+    interval = "" if by.low is None or by.high is None else f"{by.low:+.2f} to {by.high:+.2f}"
+    name = f"{one.task} {one.metric}"
+    return f"{name:{width}}{one.a:10.2f}{one.b:10.2f}{by.difference:+10.2f}   {interval:<18}{one.verdict}"

@@ -1,0 +1,38 @@
+"""TACoS as 2D-TAN scores it (microsoft/2D-TAN): Rank@{1,5} at IoU **>** 0.1, 0.3, 0.5, and mIoU of the first span.
+
+Spans count in the order given, as after 2D-TAN's own non-maximum suppression, whose threshold differs by
+configuration and is left to whoever made the predictions. True spans are clamped to the video, as its loader does.
+Replies are read by timeground's grammar, since 2D-TAN has none. A reversed span scores 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from timeground.records import Row
+
+from ..matching import published_span
+from ..reading import Prediction
+from .result import Official, hull_iou, missing_notes, percent, raw_spans
+
+THRESHOLDS = (0.1, 0.3, 0.5)
+RANKS = (1, 5)
+
+
+def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
+    """R1, R5 and mIoU, in percent; R5 only where some prediction has more than one span."""
+    listed = [_ious(row, predictions[row.id]) for row in rows if row.id in predictions]
+    ranks = RANKS if any(len(ious) > 1 for ious in listed) else RANKS[:1]
+    metrics = {
+        f"R{rank}@{t:g}": percent(any(iou > t for iou in ious[:rank]) for ious in listed)
+        for rank in ranks
+        for t in THRESHOLDS
+    }
+    miou = percent(ious[0] if ious else 0.0 for ious in listed)
+    return Official(metrics | {"mIoU": miou}, notes=missing_notes(rows, predictions, len(listed)))
+
+
+def _ious(row: Row, prediction: Prediction) -> list[float]:
+    published_span(row)  # refuses a row without one
+    truth = (row.spans[0].start_s, row.spans[0].end_s)
+    return [hull_iou(pair, truth) for pair in raw_spans(prediction)]

@@ -1,0 +1,79 @@
+"""What a prediction is, and what it says by timeground's one grammar (``docs/answers.md``).
+
+The strict protocol reads everything this way, and so do official evaluators of benchmarks that have no parser of
+their own. A reply counts before spans that a file gives beside it, because other tools put made-up spans where they
+could not read a reply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from timeground.answers import ParsedSpans, parse_option, parse_spans, parse_yes_no
+from timeground.prompts import LETTERS
+from timeground.records import Row
+from timeground.spans import Span
+
+from .matching import Pair
+
+MISSING = "no prediction"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was said about one row; what a file does not hold is None.
+
+    text: the reply. spans: (start, end) seconds as said, in the order said, possibly reversed; empty says that it does
+    not happen. scores: the confidence of each span. saliency: a score for each 2-second clip. answer: option letter,
+    number of the option from 0, the option's text, or yes/no.
+    """
+
+    text: str | None = None
+    spans: tuple[Pair, ...] | None = None
+    scores: tuple[float, ...] | None = None
+    saliency: tuple[float, ...] | None = None
+    answer: str | int | None = None
+
+    def merged(self, other: Prediction) -> Prediction:
+        """This prediction with what the other adds or replaces."""
+        given = {name: value for name in self.__slots__ if (value := getattr(other, name)) is not None}
+        return replace(self, **given)
+
+
+def read_spans(prediction: Prediction | None) -> ParsedSpans:
+    """The spans of a prediction, or why there are none (``failure``). Reversed spans stay reversed."""
+    if prediction is None:
+        return ParsedSpans(failure=MISSING)
+    if prediction.text is not None:
+        return parse_spans(prediction.text)
+    if prediction.spans is None:
+        return ParsedSpans(failure="the prediction holds no spans")
+    try:
+        spans = tuple(Span(start_s, end_s) for start_s, end_s in prediction.spans)
+    except ValueError as error:
+        return ParsedSpans(failure=str(error))
+    return ParsedSpans(spans, rule="given", absent=not spans)
+
+
+def read_letter(prediction: Prediction | None, row: Row) -> str | None:
+    """The letter of the option that a prediction names, or None."""
+    if prediction is None:
+        return None
+    said = prediction.answer
+    if isinstance(said, int) and not isinstance(said, bool):
+        return LETTERS[said] if 0 <= said < len(row.options or LETTERS) else None
+    text = prediction.text if said is None else str(said)
+    return None if text is None else parse_option(text, row.options).letter
+
+
+def read_yes_no(prediction: Prediction | None) -> bool | None:
+    """True for yes, False for no, None for neither."""
+    if prediction is None:
+        return None
+    text = prediction.text if prediction.answer is None else str(prediction.answer)
+    return None if text is None else parse_yes_no(text).value
+
+
+def reply_text(prediction: Prediction) -> str:
+    """The reply as written, for evaluators that match texts; an answer given apart stands for it."""
+    return prediction.text if prediction.text is not None else str(prediction.answer or "")

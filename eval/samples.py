@@ -1,0 +1,68 @@
+"""``samples.jsonl``: one line a row, with what was said, what is true, and what that is worth.
+
+Keys: ``doc_id`` (the row's number), ``id``, ``task``, ``video``, ``text`` (the reply), ``spans`` (what was
+understood), ``truth`` (true spans), ``target`` (the right answer), ``iou`` (of the first span), ``correct`` (of a
+question), ``failure`` (why nothing was understood), ``metrics`` (strict metrics in [0, 1]), and ``filtered_resps``,
+which is lmms-eval's name for the reply.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from timeground.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row's line; spans are [start, end] in seconds."""
+
+    doc_id: int
+    id: str
+    task: str
+    video: str
+    text: str | None = None
+    spans: list[list[float]] = field(default_factory=list)
+    truth: list[list[float]] = field(default_factory=list)
+    target: str | None = None
+    iou: float | None = None
+    correct: bool | None = None
+    failure: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as a JSON object."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return found | {"filtered_resps": [] if self.text is None else [self.text]}
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> None:
+    """Write one JSON object a line."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for sample in samples:
+            file.write(json.dumps(sample.to_json(), ensure_ascii=False) + "\n")
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """Samples of a file, or of the ``samples.jsonl`` of a folder. UserError names the line that is none."""
+    file = path / "samples.jsonl" if path.is_dir() else path
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot be read ({error}); give a samples.jsonl or its folder") from error
+    return [_sample(file, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _sample(file: Path, number: int, line: str) -> Sample:
+    try:
+        entry = json.loads(line)
+        known = {name: entry[name] for name in Sample.__slots__ if name in entry}
+        metrics = {str(name): float(value) for name, value in entry["metrics"].items()}
+        return Sample(**{**known, "id": str(entry["id"]), "video": str(entry["video"]), "metrics": metrics})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"{file}:{number}: no sample ({what}); make it with timeground score --output_path") from error

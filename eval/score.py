@@ -1,0 +1,149 @@
+"""Scoring: predictions and rows in, both protocols with intervals out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from timeground.errors import UserError
+from timeground.metrics.intervals import ClusterBootstrap, Interval
+from timeground.records import Row
+
+from .official import EVALUATORS, Official
+from .official.qvhighlights import HEADLINE, nested_layout
+from .official.result import macro
+from .reading import Prediction
+from .samples import Sample
+from .scores import Counts, Protocol, Scores
+from .strict import (
+    Judge,
+    Judged,
+    choice_judge,
+    grounding_judge,
+    nextgqa_judge,
+    rextime_judge,
+    vue_judge,
+    yes_no_judge,
+)
+from .strict_qvhighlights import qvhighlights_judge
+from .task_spec import TaskSpec
+
+
+def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Scores:
+    """Both protocols over all rows; predictions by row id. UserError if the rows have no ground truth."""
+    if any("unlabelled" in row.meta for row in rows):
+        raise UserError(f"task {spec.name}: this split has no ground truth; get the release that has, or another split")
+    official = _official(spec, rows, predictions)
+    judge = judge_for(spec, predictions)
+    judged = [judge(row, predictions.get(row.id)) for row in rows]
+    strict, intervals = _averages(rows, judged, spec.macro)
+    return Scores(
+        task=spec.name,
+        counts=_counts(rows, judged, predictions),
+        official=official.metrics if official else None,
+        strict=strict,
+        intervals=intervals,
+        samples=_samples(spec, rows, judged, predictions),
+        layouts=_layouts(spec, official, strict),
+        headline=HEADLINE if spec.judging == "qvhighlights" else (),
+        notes=official.notes if official else (),
+    )
+
+
+def _official(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official | None:
+    """The benchmark's own numbers, if it has an evaluator. UserError if the rows lack what that works on."""
+    if not spec.official:
+        return None
+    try:
+        return EVALUATORS[spec.official](rows, predictions)
+    except KeyError as error:
+        what = f"the evaluator {spec.official!r} needs {error} in every row's meta"
+        raise UserError(f"task {spec.name}: {what}; leave 'official' out") from error
+
+
+def judge_for(spec: TaskSpec, predictions: Mapping[str, Prediction]) -> Judge:
+    """The strict judge of a task, for any number of predictions on a row; the mapping tells what kind they are."""
+    if spec.judging == "qvhighlights":
+        return qvhighlights_judge(any(p.saliency is not None for p in predictions.values()))
+    if spec.judging == "vue-tr":
+        return vue_judge
+    if spec.judging == "rextime":
+        return rextime_judge
+    if spec.answer == "grounded_choice":
+        return nextgqa_judge
+    if spec.answer == "choice":
+        return choice_judge(spec.groups)
+    if spec.answer == "yes_no":
+        return yes_no_judge(spec.groups)
+    return grounding_judge(spec.thresholds, with_sets=spec.judging == "sets")
+
+
+def _averages(
+    rows: Sequence[Row], judged: Sequence[Judged], macro_name: str
+) -> tuple[dict[str, float | None], dict[str, Interval]]:
+    """Every metric's mean over the rows that have it, in percent, and its interval with videos resampled."""
+    names = list(dict.fromkeys(name for one in judged for name in one.values))
+    table = np.array([[one.values.get(name, np.nan) for one in judged] for name in names]) * 100
+    bootstrap = ClusterBootstrap([row.video for row in rows])
+    resampled = dict(zip(names, bootstrap.means(table), strict=True))
+    means: dict[str, float | None] = {name: float(np.nanmean(line)) for name, line in zip(names, table, strict=True)}
+    if macro_name:
+        means[macro_name] = macro(means)
+        groups = np.stack([resampled[name] for name in names if name.startswith("accuracy/")])
+        resampled[macro_name] = _mean_of_known(groups)
+    intervals = {name: bootstrap.interval(mean, resampled[name]) for name, mean in means.items() if mean is not None}
+    return means, intervals
+
+
+def _mean_of_known(lines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mean over the first axis without NaN; a resample may lack the rows of a small group."""
+    known = ~np.isnan(lines)
+    sums = np.where(known, lines, 0.0).sum(axis=0)
+    means = np.full(lines.shape[1], np.nan)
+    np.divide(sums, known.sum(axis=0), out=means, where=known.any(axis=0))
+    return means
+
+
+def _counts(rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[str, Prediction]) -> Counts:
+    answered = [one for row, one in zip(rows, judged, strict=True) if row.id in predictions]
+    return Counts(
+        rows=len(rows),
+        videos=len({row.video for row in rows}),
+        missing=len(rows) - len(answered),
+        unreadable=sum(one.failure is not None for one in answered),
+        reversed=sum(any(span.is_reversed for span in one.spans) for one in answered),
+    )
+
+
+def _samples(
+    spec: TaskSpec, rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[str, Prediction]
+) -> list[Sample]:
+    shown = set(HEADLINE) if spec.judging == "qvhighlights" else None
+    return [
+        Sample(
+            doc_id=number,
+            id=row.id,
+            task=spec.name,
+            video=row.video,
+            text=predictions[row.id].text if row.id in predictions else None,
+            spans=[span.to_list() for span in one.spans],
+            truth=[span.to_list() for span in row.spans],
+            target=row.answer,
+            iou=one.iou,
+            correct=one.correct,
+            failure=one.failure if row.id in predictions else "no prediction",
+            metrics={name: value for name, value in one.values.items() if shown is None or name in shown},
+        )
+        for number, (row, one) in enumerate(zip(rows, judged, strict=True))
+    ]
+
+
+def _layouts(spec: TaskSpec, official: Official | None, strict: Mapping[str, float | None]) -> dict[Protocol, object]:
+    """The benchmark's own JSON, for the protocols that can be written in it."""
+    if official is None or official.layout is None:
+        return {}
+    if spec.judging == "qvhighlights":
+        return {"official": official.layout, "strict": nested_layout(strict)}
+    return {"official": official.layout}

@@ -1,0 +1,115 @@
+"""What a scoring gives: both protocols side by side, intervals, counts, and every row's sample."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from timeground.metrics.intervals import Interval
+
+from .samples import Sample, write_samples
+
+Protocol = Literal["official", "strict"]
+Metrics = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the rows fared. unreadable: answered, but not understood. reversed: a span ends before it starts."""
+
+    rows: int
+    videos: int
+    missing: int
+    unreadable: int
+    reversed: int
+
+    @property
+    def parse_failure_rate(self) -> float:
+        """Unreadable replies as a share of the replies there are."""
+        answered = self.rows - self.missing
+        return self.unreadable / answered if answered else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The result of a task.
+
+    official: the benchmark's own metrics in percent (None if it has no evaluator; a metric is None where the evaluator
+    gives no number). strict: ours, in percent. intervals: 95 % of the strict ones, videos resampled. layouts: the
+    benchmark's own JSON by protocol, where it has one. headline: which metrics to show first. notes: why they differ.
+    """
+
+    task: str
+    counts: Counts
+    official: Metrics | None
+    strict: Metrics
+    intervals: Mapping[str, Interval]
+    samples: Sequence[Sample]
+    layouts: Mapping[Protocol, Any] = field(default_factory=dict)
+    headline: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    def to_json(self, protocol: Protocol | None = None) -> dict[str, Any]:
+        """Everything but the samples, numbers rounded to 4 decimals; one protocol only if it is named."""
+        found: dict[str, Any] = {
+            "task": self.task,
+            "counts": asdict(self.counts) | {"parse_failure_rate": round(self.counts.parse_failure_rate, 4)},
+        }
+        if protocol != "strict" and self.official is not None:
+            found["official"] = {name: _rounded(value) for name, value in self.official.items()}
+        if protocol != "official" or self.official is None:
+            found["strict"] = {name: _rounded(value) for name, value in self.strict.items()}
+            found["intervals"] = {n: [_rounded(i.low), _rounded(i.high)] for n, i in self.intervals.items()}
+        return found | {"notes": list(self.notes)}
+
+    def own_layout(self, protocol: Protocol | None = None) -> Any:
+        """What ``--json`` prints: the benchmark's own layout where it has one (official unless told), else ours."""
+        return self.layouts.get(protocol or "official") or self.to_json(protocol)
+
+    def to_text(self, protocol: Protocol | None = None) -> str:
+        """A short report: counts, a table of the headline metrics, notes."""
+        counts = self.counts
+        lines = [
+            f"{self.task}: {counts.rows} rows of {counts.videos} videos, {counts.missing} without a prediction, "
+            f"{counts.unreadable} unreadable ({counts.parse_failure_rate:.1%}), {counts.reversed} with a reversed span"
+        ]
+        columns = [p for p in ("official", "strict") if protocol in (None, p) and (p == "strict" or self.official)]
+        names = self._shown_names()
+        width = max(map(len, names), default=6)
+        head = "".join(f"{column:>10}" for column in columns) + ("   95 % interval" if "strict" in columns else "")
+        lines.append(f"{'':{width}}{head}")
+        lines += [f"{name:{width}}{self._cells(name, columns)}" for name in names]
+        return "\n".join(lines + [f"note: {note}" for note in self.notes])
+
+    def _shown_names(self) -> list[str]:
+        names = list(dict.fromkeys([*(self.official or {}), *self.strict]))
+        return [name for name in self.headline if name in names] or names
+
+    def _cells(self, name: str, columns: Sequence[str]) -> str:
+        sides: dict[str, Metrics] = {"official": self.official or {}, "strict": self.strict}
+        cells = "".join(f"{_shown(sides[column], name):>10}" for column in columns)
+        interval = self.intervals.get(name)
+        if "strict" in columns and interval is not None and interval.low is not None and interval.high is not None:
+            cells += f"   {interval.low:.2f} to {interval.high:.2f}"
+        return cells
+
+    def save(self, folder: Path, protocol: Protocol | None = None) -> None:
+        """Write ``results.json`` and ``samples.jsonl`` into a folder, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_json(protocol), indent=2, ensure_ascii=False)
+        (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+        write_samples(folder / "samples.jsonl", self.samples)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _shown(metrics: Metrics, name: str) -> str:
+    if name not in metrics:
+        return ""
+    value = metrics[name]
+    return "none" if value is None else f"{value:.2f}"

@@ -1,0 +1,40 @@
+"""Rows and predictions for tests, short to write."""
+
+from __future__ import annotations
+
+from timeground.eval.reading import Prediction
+
+from timeground.records import Row
+from timeground.spans import Span
+
+
+def ground(row_id, *spans, video=None, duration=100.0, query="a man sits", **meta):
+    return Row(
+        id=row_id,
+        video=video or f"{row_id}.mp4",
+        duration=duration,
+        query=query,
+        spans=[Span(*span) for span in spans],
+        meta=meta,
+    )
+
+
+def choice(row_id, answer, options=("x", "y", "z", "w"), spans=(), video=None, **meta):
+    return Row(
+        id=row_id,
+        video=video or f"{row_id}.mp4",
+        duration=50.0,
+        question="what?",
+        options=list(options),
+        answer=answer,
+        spans=[Span(*span) for span in spans],
+        meta=meta,
+    )
+
+
+def said(text):
+    return Prediction(text=text)
+
+
+def spans(*pairs, **more):
+    return Prediction(spans=tuple((float(s), float(e)) for s, e in pairs), **more)

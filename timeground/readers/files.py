@@ -1,0 +1,121 @@
+"""What every reader needs: find an annotation file, open it, and say in one line what is wrong with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from timeground.errors import UserError
+from timeground.spans import MAX_TIME_S, Span, clamp
+
+UNKNOWN_DURATION_S = 0.0
+"""Stands where a format does not publish the length of the video; measure the video before rows are written."""
+
+PUBLISHED = "published_spans"
+"""Key of ``Row.meta`` with the spans as they stood in the file, where a reader had to change them."""
+
+_log = logging.getLogger(__name__)
+
+
+def find_file(root: Path, *names: str, download: str) -> Path:
+    """The first of the files ``names`` below ``root`` that is there; ``root`` itself if it is a file.
+
+    Raises UserError with what to download where none is.
+    """
+    if root.is_file():
+        return root
+    for name in names:
+        if (root / name).is_file():
+            return root / name
+    raise UserError(f"{root}: no file {' or '.join(names)}; download it from {download}")
+
+
+def read_json(path: Path) -> Any:
+    """A whole JSON file, decoded."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({error}); download it again") from error
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    """Line numbers (from 1) with the JSON value of each line; blank lines are skipped."""
+    for number, line in read_lines(path):
+        try:
+            yield number, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}:{number}: not JSON ({error}); download the file again") from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers (from 1) with the text of each line that is not blank."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, line.strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text ({error}); download it again") from error
+
+
+def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line numbers with the cells of each line of a CSV file that has a header."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            for cells in table:
+                yield table.line_num, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as CSV ({error}); download it again") from error
+
+
+@contextmanager
+def record(path: Path, where: object) -> Iterator[None]:
+    """Turn what goes wrong inside a record of another shape into one line that names the record."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path}:{where}: not in the published format ({what}); download the file again") from error
+
+
+def seconds(value: object) -> float:
+    """A number of seconds from a number or a text. ValueError unless it is finite and 0 or more."""
+    time_s = float(str(value))
+    if not 0 <= time_s <= MAX_TIME_S:
+        raise ValueError(f"{value} is no usable number of seconds")
+    return time_s
+
+
+def span_of(pair: Any) -> Span:
+    """A ``[start, end]`` pair as a span, as published. ValueError if it is reversed or not usable."""
+    start_s, end_s = seconds(pair[0]), seconds(pair[1])
+    if start_s > end_s:
+        raise ValueError(f"the span {pair} ends before it starts")
+    return Span(start_s, end_s)
+
+
+def clamped_span(pair: Any, duration_s: float) -> tuple[Span | None, dict[str, Any]]:
+    """The span moved into ``[0, duration_s]``, and the meta entry that says so if that changed it.
+
+    None where nothing with a length is left: reversed, empty, or outside the video.
+    """
+    span = Span(float(pair[0]), float(pair[1]))
+    if span.is_reversed:
+        return None, {}
+    inside = clamp(span, 0.0, duration_s)
+    changed = {} if inside == span else {PUBLISHED: [span.to_list()]}
+    return (inside, changed) if inside.length_s > 0 else (None, {})
+
+
+def report_left_out(path: Path, count: int, reason: str) -> None:
+    """Say once how many records of a file gave no row, and why."""
+    if count:
+        _log.warning("%s: %d left out: %s", path, count, reason)
