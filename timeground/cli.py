@@ -18,7 +18,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "synth": ("timeground.commands.synth", "render SynthMoments: videos whose moments are known exactly"),
     "train": ("timeground.train.__main__", "train a model: sft; export a run"),
-    "score": ("timeground.eval.score_command", "score predictions on a benchmark, by its own protocol and a strict one"),
+    "eval": ("timeground.eval.__main__", "ask a model the rows of benchmarks, and score what it says"),
+    "score": (
+        "timeground.eval.score_command",
+        "score predictions on a benchmark, by its own protocol and a strict one",
+    ),
     "compare": ("timeground.eval.compare_command", "say which of two scored runs is better, and if that can be told"),
 }
 """Each command's module has `add_arguments(parser)` and `run(args)`, which may return an exit status."""

@@ -69,15 +69,15 @@ class Grounder:
 
     @classmethod
     def from_pretrained(cls, name: str = "tiny", **options: Any) -> Grounder:
-        """Load a model: ``tiny``, a Hub id, or a folder.
+        """Load a model: ``tiny``, a Hub id, a folder, or connect to ``http://host:port/v1#model``.
 
         options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, ``profile`` (a name of
         the table of profiles) and ``overrides`` (a dict of
         changes to the checkpoint's `Profile`, such as ``{"fps": 4}``).
         """
-        from timeground.models.local import LocalBackend
+        from timeground.models.opening import open_backend
 
-        return cls(LocalBackend.from_pretrained(name, **options))
+        return cls(open_backend(name, **options))
 
     def read(self, video: Video, *, start_s: float | None = None, end_s: float | None = None) -> Clip:
         """The frames of a video (or of a window of it) that this model looks at."""

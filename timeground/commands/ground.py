@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", help=f"a video file, a folder of frames, or '{EXAMPLE}' (a clip that ships with it)")
     parser.add_argument("queries", nargs="*", metavar="query", help="a sentence that says what to look for")
     parser.add_argument("--queries-file", type=Path, metavar="FILE", help="a text file with one query a line")
-    parser.add_argument("--model", default="tiny", help="tiny (default), a Hub id, or a model folder")
+    parser.add_argument(
+        "--model", default="tiny", help="tiny (default), a Hub id, a folder, or http://host:port/v1#name"
+    )
     parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")
@@ -53,8 +55,6 @@ def run(args: argparse.Namespace) -> None:
 
     if not Path(task.video).is_dir():
         check_file(task.video)  # a wrong path is told before a model is loaded
-    if args.model.startswith(("http://", "https://")):
-        raise UserError(f"--model {args.model}: endpoints cannot be used yet; give 'tiny', a Hub id, or a folder")
     from timeground.grounder import Grounder
 
     _quiet()

@@ -1,0 +1,95 @@
+"""``python -m timeground.eval``: what `timeground eval` runs, and what torchrun starts."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from timeground.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command; names as in lmms-eval where it has them."""
+    add = parser.add_argument
+    add("--model", default="tiny", help="tiny, a Hub id, a folder, or http://host:port/v1#name")
+    add("--tasks", help="names joined by commas; --tasks list shows them", required=True)
+    add("--output_path", type=Path, metavar="DIR", help="where everything is written; a run there is gone on with")
+    add("--data", metavar="ROOT", help="the folder with the benchmarks' folders in it")
+    add("--include_path", metavar="YAML", help="a file or folder of your own tasks")
+    add("--limit", type=int, help="only the first rows of each task")
+    add("--profile", help="ask the model as a known one is asked, for instance arrowgev")
+    add("--fps", type=float, help="frames a second to look at (default: the model's own)")
+    add("--max_new_tokens", type=int, help="length of an answer at most (default: the model's own)")
+    add("--probe", default="", help="also on changed frames: reversed,shuffled,static,blank,other-video")
+    add("--choice", choices=("letter", "logprob"), default="letter", help="how a multiple-choice answer is told")
+    add("--samples", type=int, default=0, metavar="N", help="sampled answers to each row, for pass@k")
+    add("--temperature", type=float, default=1.0, help="of the sampled answers")
+    add("--skip-missing", action="store_true", help="leave out rows whose video is missing, instead of failing them")
+    add("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+    add("--workers", type=int, default=1, help="processes that decode ahead; 0 decodes in this one")
+    add("--processes", type=int, default=1, help="processes to share the videos on this machine (torchrun)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluate, in this process or in several that torchrun starts."""
+    from .tasks import read_specs
+
+    if args.tasks == "list":
+        include = Path(args.include_path) if args.include_path else None
+        for spec in read_specs(include).values():
+            print(f"{spec.name:24}{spec.about}")
+        return
+    if args.output_path is None:
+        raise UserError("give --output_path DIR, where answers and results are written")
+    if args.processes > 1:
+        _launch(args)
+        return
+    from .run.run import evaluate
+    from .run.settings import RunSettings
+
+    settings = RunSettings(
+        model=args.model,
+        tasks=tuple(name for name in args.tasks.split(",") if name),
+        profile=args.profile,
+        overrides={} if args.fps is None else {"fps": args.fps},
+        data=args.data,
+        include_path=args.include_path,
+        limit=args.limit,
+        probes=tuple(name for name in args.probe.split(",") if name),
+        choice_by=args.choice,
+        num_samples=args.samples,
+        temperature=args.temperature,
+        skip_missing=args.skip_missing,
+        max_new_tokens=args.max_new_tokens,
+    )
+    evaluate(settings, args.output_path, device=args.device, num_workers=args.workers)
+
+
+def _launch(args: argparse.Namespace) -> None:
+    """Start this command again under torchrun, without --processes."""
+    given = sys.argv[sys.argv.index("eval") + 1 :] if "eval" in sys.argv else sys.argv[1:]
+    place = next((i for i, word in enumerate(given) if word.startswith("--processes")), None)
+    if place is not None:
+        del given[place : place + (1 if "=" in given[place] else 2)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={args.processes}"]
+    if code := subprocess.run([*command, "-m", "timeground.eval", *given], check=False).returncode:
+        raise UserError(f"evaluation ended with status {code}; the message of the process that failed stands above")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point for torchrun."""
+    parser = argparse.ArgumentParser(prog="timeground.eval", description=__doc__)
+    add_arguments(parser)
+    try:
+        run(parser.parse_args(argv))
+    except UserError as error:
+        print(f"timeground: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

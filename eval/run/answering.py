@@ -1,0 +1,116 @@
+"""Asking a model the rows of one video: encoded once for each way of showing it, all rows from one KV cache."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from timeground.errors import UserError
+from timeground.models.backend import Backend, Completion, Request
+from timeground.prompts import LETTERS
+from timeground.records import Row
+from timeground.video import perturb
+from timeground.video.clip import Clip
+
+from ..tasks import Task
+from .answers import CLEAN, Answer
+from .settings import RunSettings
+
+
+@dataclass
+class Clock:
+    """Seconds spent on each kind of work."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def on(self, name: str) -> Iterator[None]:
+        """Count the time inside."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+@dataclass
+class Asker:
+    """Asks rows about clips. before: the clip asked about last, which `other-video` shows instead."""
+
+    backend: Backend
+    task: Task
+    settings: RunSettings
+    clock: Clock
+
+    def answers(self, clip: Clip, rows: Sequence[Row], other: Clip | None = None) -> list[Answer]:
+        """A reply to each row, then one for each probe; other: the clip that `other-video` shows."""
+        found = self._asked(clip, rows, CLEAN)
+        for probe in self.settings.probes:
+            changed = changed_clip(clip, probe, other)
+            if changed is not None:
+                found += self._asked(changed, rows, probe)
+        return found
+
+    def _asked(self, clip: Clip, rows: Sequence[Row], probe: str) -> list[Answer]:
+        with self.clock.on("encode"):
+            prefix = self.backend.encode(clip)
+        prompts = self.backend.profile.prompts()
+        texts = [self.task.prompt(row, prompts) for row in rows]
+        request = Request(max_new_tokens=self.settings.max_new_tokens)
+        with self.clock.on("generate"):
+            greedy = self.backend.sample(prefix, texts, request)
+            sampled = self._sampled(prefix, texts) if probe == CLEAN else [[] for _ in texts]
+            shares = [self._shares(prefix, text, row) for text, row in zip(texts, rows, strict=True)]
+        return [
+            self._answer(row, probe, one, [c.text for c in more], share)
+            for row, (one,), more, share in zip(rows, greedy, sampled, shares, strict=True)
+        ]
+
+    def _sampled(self, prefix: object, texts: Sequence[str]) -> list[list[Completion]]:
+        if not self.settings.num_samples:
+            return [[] for _ in texts]
+        request = Request(self.settings.num_samples, self.settings.temperature, self.settings.max_new_tokens)
+        return self.backend.sample(prefix, texts, request)
+
+    def _shares(self, prefix: object, text: str, row: Row) -> list[float]:
+        """Probability of each option's letter; only looked at where a choice is made by it or frames are changed."""
+        wanted = self.settings.choice_by == "logprob" or self.settings.probes
+        if not (wanted and row.options and self.task.spec.answer == "choice"):
+            return []
+        scores = self.backend.score(prefix, text, LETTERS[: len(row.options)])
+        weights = [math.exp(s - max(scores)) for s in scores]
+        return [round(w / sum(weights), 6) for w in weights]
+
+    def _answer(self, row: Row, probe: str, said: Completion, samples: list[str], shares: list[float]) -> Answer:
+        text = said.text
+        if shares and self.settings.choice_by == "logprob":
+            text = LETTERS[int(np.argmax(shares))]
+        return Answer(row.id, probe, text, None, samples, shares, said.num_tokens, said.finished)
+
+
+def changed_clip(clip: Clip, probe: str, other: Clip | None) -> Clip | None:
+    """The clip as a probe shows it; None for `other-video` where there is no other."""
+    if probe == "reversed":
+        return clip.reversed()
+    if probe == "shuffled":
+        return perturb.shuffled(clip, np.random.default_rng(clip.num_frames))
+    if probe == "static":
+        return perturb.static(clip)
+    if probe == "blank":
+        return perturb.blank(clip)
+    if probe != "other-video":
+        raise UserError(f"unknown probe {probe!r}")
+    return None if other is None else perturb.with_frames_of(clip, _resized(other, clip))
+
+
+def _resized(clip: Clip, like: Clip) -> Clip:
+    """A clip's frames at another clip's size."""
+    size = tuple(like.frames.shape[2:])
+    frames = torch.nn.functional.interpolate(clip.frames.float(), size, mode="bilinear", antialias=True)
+    return replace(clip, frames=frames.round().clamp(0, 255).to(torch.uint8))

@@ -1,0 +1,71 @@
+"""What a model said, line by line as it comes, so that a killed run loses at most one video."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply to one row. probe: what was done to the frames. error: why there is no reply.
+
+    samples: further replies, sampled. shares: probability of each option's letter, where it was asked for.
+    """
+
+    id: str
+    probe: str = CLEAN
+    text: str | None = None
+    error: str | None = None
+    samples: list[str] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    tokens: int = 0
+    finished: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as a JSON object."""
+        return asdict(self)
+
+
+class AnswerFile:
+    """The answers of one process to one task; reads those of all processes."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        """Open for more; a last line that a kill cut short is dropped."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.path = folder, folder / f"answers-{rank}.jsonl"
+        _drop_cut_line(self.path)
+
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Write the answers of one video at once."""
+        lines = "".join(json.dumps(a.to_json(), ensure_ascii=False) + "\n" for a in answers)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self) -> dict[tuple[str, str], Answer]:
+        """All answers there are, by row id and probe."""
+        found = {}
+        for path in sorted(self.folder.glob("answers-*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+                if line.endswith("\n"):
+                    answer = Answer(**json.loads(line))
+                    found[answer.id, answer.probe] = answer
+        return found
+
+
+def _drop_cut_line(path: Path) -> None:
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if text and not text.endswith("\n"):
+        part = path.with_suffix(".part")
+        part.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+        os.replace(part, path)

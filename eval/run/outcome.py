@@ -1,0 +1,124 @@
+"""From answers to files: ``results.json``, ``timings.json``, each task's ``samples.jsonl``, ``report.html``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from timeground.models.backend import Backend
+from timeground.records import Row
+
+from ..reading import Prediction
+from ..samples import write_samples
+from ..scores import Scores
+from ..tasks import Task
+from .answers import CLEAN, Answer, AnswerFile
+from .probes import probe_result
+from .report import write_report
+from .samples import pass_at_k_result
+from .settings import RunSettings, fingerprint
+
+PACKAGES = ("timeground", "torch", "transformers", "av", "numpy")
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """A finished task. extra: what probes and sampled answers tell."""
+
+    task: Task
+    scores: Scores
+    answers: Mapping[tuple[str, str], Answer]
+    extra: dict[str, Any]
+
+
+def write_outcome(
+    output: Path,
+    tasks: Sequence[Task],
+    backend: Backend,
+    settings: RunSettings,
+    missing: Mapping[str, list[str]],
+    seconds: Mapping[str, float],
+) -> None:
+    """Score all tasks and write every file of a run; all but ``timings.json`` are the same in every run."""
+    outcomes = [score_task(output, task, settings) for task in tasks]
+    results = {
+        "model": settings.model,
+        "profile": {**asdict(backend.profile), "time_encoding": backend.profile.time_encoding.value},
+        "decoding": {"temperature": 0.0, "choice_by": settings.choice_by, "max_new_tokens": settings.max_new_tokens},
+        "skip_missing": settings.skip_missing,
+        "tasks": {
+            o.task.spec.name: {
+                **o.scores.to_json(),
+                **o.extra,
+                "prompt": _prompt(o.task, backend),
+                "data_fingerprint": fingerprint(o.task.rows),
+                "missing_videos": missing[o.task.spec.name],
+            }
+            for o in outcomes
+        },
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+    for outcome in outcomes:
+        write_samples(output / outcome.task.spec.name / "samples.jsonl", outcome.scores.samples)
+    _write_json(output / "results.json", results)
+    rows = sum(len(o.task.rows) for o in outcomes)
+    _write_json(output / "timings.json", _timings(seconds, rows))
+    write_report(output / "report.html", results, outcomes, backend)
+    for outcome in outcomes:
+        print(outcome.scores.to_text())
+    print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
+
+
+def score_task(output: Path, task: Task, settings: RunSettings) -> TaskOutcome:
+    """Score the answers that lie in a run's folder."""
+    answers = AnswerFile(output / task.spec.name, 0).read()
+    scores = task.score(predictions(task.rows, answers, CLEAN))
+    extra: dict[str, Any] = {}
+    failed = {a.id: a.error for a in answers.values() if a.error}
+    if failed:
+        extra["unreadable_videos"] = failed
+    if settings.num_samples:
+        extra["pass_at_k"] = pass_at_k_result(task, answers)
+    if settings.probes:
+        extra["probes"] = {p: probe_result(task, answers, p, scores) for p in settings.probes}
+    return TaskOutcome(task, scores, answers, extra)
+
+
+def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], probe: str) -> dict[str, Prediction]:
+    """What was said about each row under a probe; rows without a reply are left out."""
+    found = {}
+    for row in rows:
+        answer = answers.get((row.id, probe))
+        if answer is not None and answer.text is not None:
+            found[row.id] = Prediction(text=answer.text)
+    return found
+
+
+def _prompt(task: Task, backend: Backend) -> str | None:
+    """What the model was asked for the first row."""
+    return task.prompt(task.rows[0], backend.profile.prompts()) if task.rows else None
+
+
+def _timings(seconds: Mapping[str, float], rows: int) -> dict[str, Any]:
+    total = seconds["total"]
+    shares = {f"{name}_share": round(s / total, 4) for name, s in seconds.items() if name != "total"}
+    rounded = {f"{name}_s": round(s, 3) for name, s in seconds.items()}
+    return {**rounded, **shares, "rows": rows, "rows_per_s": round(rows / total, 3)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _write_json(path: Path, content: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)

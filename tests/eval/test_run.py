@@ -1,0 +1,211 @@
+"""The run: kill and resume, one process and two, missing and broken videos, probes, an endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from timeground.eval.run.answering import changed_clip
+from timeground.eval.run.answers import Answer, AnswerFile
+from timeground.eval.run.probes import discrimination_by_label, jensen_shannon, mirrored
+from timeground.eval.run.settings import PROBES
+from timeground.eval.score import score
+from timeground.eval.task_spec import TaskSpec
+from timeground.eval.tasks import get_spec
+
+from tests.conftest import noise_clip
+from tests.eval.helpers import ground, said
+from tests.openai_server import serve
+from timeground.cli import main
+from timeground.models.loading import resolve
+from timeground.records import read_rows, write_rows
+
+COMMAND = [sys.executable, "-m", "timeground", "eval", "--model", "tiny", "--max_new_tokens", "24"]
+FILES = ("results.json", "report.html", "settings.json", "synth/samples.jsonl", "synth-choice/samples.jsonl")
+
+
+@pytest.fixture(scope="module")
+def data(synth_folder, tmp_path_factory) -> Path:
+    """A data root with the synth task's folder in it."""
+    root = tmp_path_factory.mktemp("data")
+    shutil.copytree(synth_folder, root / "synth")
+    return root
+
+
+def arguments(data: Path, output: Path, *more: str, tasks: str = "synth,synth-choice") -> list[str]:
+    return [*COMMAND, "--tasks", tasks, "--data", str(data), "--output_path", str(output), *more]
+
+
+def run(*args, **more) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")} | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(arguments(*args, **more), capture_output=True, text=True, timeout=300, env=env)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("out") / "whole"
+    done = run(data, output, "--probe", "reversed,other-video", "--samples", "2")
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(data, undisturbed, tmp_path):
+    """SIGKILL after the first video; the same command then leaves the same bytes."""
+    output = tmp_path / "killed"
+    args = arguments(data, output, "--probe", "reversed,other-video", "--samples", "2")
+    process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (output / "synth" / "answers-0.jsonl").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (output / "results.json").exists()
+    kept = (output / "synth" / "answers-0.jsonl").read_bytes()
+    (output / "synth" / "answers-0.jsonl").write_bytes(kept + b'{"id": "cut sh')
+    done = run(data, output, "--probe", "reversed,other-video", "--samples", "2")
+    assert done.returncode == 0, done.stderr
+    assert (output / "synth" / "answers-0.jsonl").read_bytes().startswith(kept)
+    for name in FILES:
+        assert (output / name).read_bytes() == (undisturbed / name).read_bytes(), name
+
+
+def test_two_processes_give_the_same_files(data, undisturbed, tmp_path):
+    done = run(data, tmp_path / "two", "--probe", "reversed,other-video", "--samples", "2", "--processes", "2")
+    assert done.returncode == 0, done.stderr
+    for name in FILES:
+        assert (tmp_path / "two" / name).read_bytes() == (undisturbed / name).read_bytes(), name
+
+
+def test_what_a_run_writes(data, undisturbed, capsys):
+    results = json.loads((undisturbed / "results.json").read_text())
+    rows = [row for row in read_rows(data / "synth" / "annotations.jsonl") if row.task == "ground"]
+    synth = results["tasks"]["synth"]
+    assert synth["counts"]["rows"] == len(rows) and synth["data_fingerprint"]
+    assert {"mIoU", "R1@0.5", "set IoU"} < set(synth["strict"])
+    low, high = synth["intervals"]["mIoU"]
+    assert low <= synth["strict"]["mIoU"] <= high
+    assert set(synth["pass_at_k"]["IoU>=0.5"]) == {"pass@1", "pass@2"}
+    turned = synth["probes"]["reversed"]
+    assert turned["difference"]["mIoU"] == pytest.approx(turned["strict"]["mIoU"] - synth["strict"]["mIoU"], abs=1e-3)
+    assert set(turned["directional_discrimination"]) <= {"sensitive", "insensitive"}
+    assert 0 <= results["tasks"]["synth-choice"]["probes"]["reversed"]["option_divergence_bits"] <= 1
+    assert {"decode_s", "encode_s", "generate_s", "rows_per_s"} < set(
+        json.loads((undisturbed / "timings.json").read_text())
+    )
+    page = (undisturbed / "report.html").read_text()
+    assert page.count("<img") == 6 and "http" not in page.replace("http://www.w3.org", "")
+    assert main(["compare", str(undisturbed / "synth"), str(undisturbed / "synth"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_missing_and_broken_videos_are_counted_and_the_rest_goes_on(data, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    first, second, _ = sorted((root / "synth" / "videos").iterdir())
+    first.unlink()
+    second.write_bytes(b"no video")
+    done = run(root, tmp_path / "out", tasks="synth")
+    assert done.returncode == 0, done.stderr
+    assert "1 videos are not in" in done.stderr and first.name in done.stderr
+    synth = json.loads((tmp_path / "out" / "results.json").read_text())["tasks"]["synth"]
+    rows = [r for r in read_rows(root / "synth" / "annotations.jsonl") if r.task == "ground"]
+    gone = [r for r in rows if r.video in (f"videos/{first.name}", f"videos/{second.name}")]
+    assert synth["counts"]["rows"] == len(rows) and synth["counts"]["missing"] == len(gone)
+    assert len(synth["unreadable_videos"]) == len(gone)
+    skipped = run(root, tmp_path / "skip", "--skip-missing", tasks="synth")
+    assert skipped.returncode == 0
+    results = json.loads((tmp_path / "skip" / "results.json").read_text())
+    assert results["skip_missing"] is True and results["tasks"]["synth"]["missing_videos"] == [f"videos/{first.name}"]
+    assert results["tasks"]["synth"]["counts"]["rows"] < len(rows)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--limit", "3"], "limit, num_samples"),
+        (["--probe", "upside-down"], "upside-down"),
+        (["--tasks", "synth,nonsense"], "unknown task 'nonsense'"),
+        (["--data", "/nowhere"], "/nowhere"),
+        (["--samples", "-1"], "--samples"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(data, undisturbed, more, words, capsys):
+    assert main(arguments(data, undisturbed, *more)[3:]) == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_other_data_is_noticed(data, tmp_path, capsys):
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    rows = list(read_rows(root / "synth" / "annotations.jsonl"))[:12]
+    write_rows(root / "synth" / "annotations.jsonl", rows)
+    assert main(arguments(root, tmp_path / "out", "--workers", "0")[3:]) == 0
+    write_rows(root / "synth" / "annotations.jsonl", rows[:-3])
+    assert main(arguments(root, tmp_path / "out", "--workers", "0")[3:]) == 2
+    assert "data_fingerprints" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_endpoint_is_a_model_too(data, tmp_path):
+    """Through a real HTTP server the bundled model says what it says here, shown the same stamped images."""
+    with serve(resolve("tiny")) as (url, served):
+        args = ["eval", "--tasks", "synth", "--data", str(data), "--limit", "6", "--max_new_tokens", "24"]
+        assert main([*args, "--model", url, "--output_path", str(tmp_path / "there")]) == 0
+        assert len(served.requests) == 6
+    texts = [json.loads(x)["text"] for x in (tmp_path / "there" / "synth" / "samples.jsonl").read_text().splitlines()]
+    from timeground.models.local import LocalBackend
+    from timeground.prompts import row_prompt
+    from timeground.video.decode import decode
+
+    local = LocalBackend.from_pretrained("tiny", overrides={"time_encoding": "stamped-images", "max_new_tokens": 24})
+    rows = [r for r in read_rows(data / "synth" / "annotations.jsonl") if r.task == "ground"][:6]
+    for row, text in zip(rows, texts, strict=True):
+        clip = decode(data / "synth" / row.video, local.sampling())
+        thinned = clip.__class__(clip.frames[::2], clip.frame_times_s[::2], 0.0, clip.end_s, clip.duration_s)
+        ((answer,),) = local.sample(local.encode(thinned), [row_prompt(local.profile.prompts(), row)])
+        assert answer.text == text
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_probes_change_frames_and_keep_the_layout(probe):
+    clip, other = noise_clip(6, 64, 96), noise_clip(8, 32, 64, seed=1)
+    changed = changed_clip(clip, probe, other)
+    assert changed.frames.shape == clip.frames.shape
+    assert np.allclose(changed.frame_times_s, clip.frame_times_s)
+    assert not (changed.frames == clip.frames).all()
+    assert changed_clip(clip, "other-video", None) is None
+
+
+def test_directional_discrimination_by_hand():
+    """Found forward twice and backward once: (1 - 0.5) / 1."""
+    rows = [ground(str(i), (10, 20), duration=100.0) for i in range(2)]
+    for row in rows:
+        row.direction = "sensitive"
+    spec = get_spec("synth")
+    assert isinstance(spec, TaskSpec)
+    forward = score(spec, rows, {row.id: said("10 - 20 seconds") for row in rows})
+    turned = [mirrored(row) for row in rows]
+    assert turned[0].spans[0].to_list() == [80.0, 90.0]
+    backward = score(spec, turned, {"0": said("80 - 90 seconds"), "1": said("It does not happen.")})
+    assert discrimination_by_label(rows, forward, backward) == {
+        "sensitive": {"rows": 2, "TDD@0.3": 0.5, "TDD@0.5": 0.5, "TDD@0.7": 0.5}
+    }
+
+
+def test_divergence_of_distributions():
+    assert jensen_shannon([0.5, 0.5], [0.5, 0.5]) == 0
+    assert jensen_shannon([1.0, 0.0], [0.0, 1.0]) == pytest.approx(1.0)
+
+
+def test_answers_of_all_processes_are_read(tmp_path):
+    for rank in (0, 1):
+        AnswerFile(tmp_path, rank).add([Answer(f"r{rank}", text="5 - 6", samples=["a"])])
+    assert set(AnswerFile(tmp_path, 0).read()) == {("r0", "clean"), ("r1", "clean")}
