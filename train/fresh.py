@@ -81,14 +81,15 @@ def make_tokenizer(vocab_size: int) -> Any:
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import Qwen2Tokenizer
 
+    tokenizer_class: Any = Qwen2Tokenizer  # its annotations are narrower than what it takes
     byte_ids = {symbol: i for i, symbol in enumerate(sorted(ByteLevel.alphabet()))}
-    blank = Qwen2Tokenizer(vocab=byte_ids, merges=[])
+    blank = tokenizer_class(vocab=byte_ids, merges=[])
     trained = blank.train_new_from_iterator(_corpus(), vocab_size, show_progress=False)
     state = json.loads(trained.backend_tokenizer.to_str())["model"]
     vocab = dict(state["vocab"])
     for name in SPECIAL_TOKENS:
         vocab.setdefault(name, len(vocab))
-    return Qwen2Tokenizer(
+    return tokenizer_class(
         vocab=vocab,
         merges=[tuple(m) for m in state["merges"]],
         unk_token=None,
@@ -102,6 +103,7 @@ def make_processor(tokenizer: Any, profile: Profile) -> Any:
     """Image and video processors with the model's patch size and token budget."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
+    processor_class: Any = Qwen3VLProcessor
     half = [0.5, 0.5, 0.5]
     cell = 32 * 32
     largest = (profile.max_tokens_per_pair or profile.min_tokens_per_pair) * cell
@@ -112,7 +114,7 @@ def make_processor(tokenizer: Any, profile: Profile) -> Any:
         "image_mean": half,
         "image_std": half,
     }
-    return Qwen3VLProcessor(
+    return processor_class(
         image_processor=Qwen2VLImageProcessor(
             size={"shortest_edge": profile.min_tokens_per_pair * cell, "longest_edge": largest}, **patches
         ),
