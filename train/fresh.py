@@ -187,6 +187,9 @@ def _corpus() -> list[str]:
         "What does the red circle do?\nA. moves left\nB. grows\nC. blinks\nD. turns\n"
         "Answer with the letter of the right option.",
         "Which shape moves left?",
+        "What does the red circle do at 3.0 seconds?",
+        "stands still",
+        "is not there",
         "List the events with their times.",
         "3.0 - 7.5, 9.0 - 12.0 seconds",
         "3.0 - 7.5: the red circle moves left\n",

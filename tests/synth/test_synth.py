@@ -18,7 +18,7 @@ from timeground.synth.frames import SPLITS, scene_clip, scene_seed
 from timeground.synth.language import PHRASES, mirrored_sentence, sentence
 from timeground.synth.render import render
 from timeground.synth.rows import events_of, make_rows
-from timeground.synth.scene import COLOURS, SHAPES, Act, Actor, Background, Scene, is_unseen
+from timeground.synth.scene import ACTIONS, COLOURS, SHAPES, Act, Actor, Background, Scene, is_unseen
 from timeground.synth.world import sample_scene
 from timeground.video.decode import decode, probe
 from timeground.video.sampling import Sampling
@@ -72,6 +72,9 @@ def test_blinking_and_turning_can_be_seen_at_two_frames_a_second():
     assert np.count_nonzero(np.diff(shown.astype(int))) >= 3
 
 
+DOINGS = [sentence(action, 0, "#").removeprefix("the # ") for action in ACTIONS]
+
+
 def test_rows_of_many_scenes_are_valid_and_their_answers_parse_back():
     prompts = get_prompts("short")
     kinds = set()
@@ -85,6 +88,8 @@ def test_rows_of_many_scenes_are_valid_and_their_answers_parse_back():
                 assert parse_option(text, row.options).letter == row.answer and len(set(row.options)) == 4
             elif row.task == "yes_no":
                 assert parse_yes_no(text).value is (row.answer == "yes")
+            elif row.meta["kind"] == "doing":
+                assert text in (*DOINGS, "stands still", "is not there")
             elif row.task == "open":
                 assert text == row.answer and set(text.split(", ")) <= {a.name for a in scene.actors} | {"nothing"}
             elif row.task == "events":
@@ -95,7 +100,7 @@ def test_rows_of_many_scenes_are_valid_and_their_answers_parse_back():
                 for said, true in zip(parsed.spans, row.spans, strict=True):
                     assert (said.start_s, said.end_s) == pytest.approx((true.start_s, true.end_s), abs=0.051)
         assert len(events) == len(events_of(scene))
-    assert kinds == {"single", "multi", "ordered", "absent", "choice", "yes_no", "events", "moment", "who"}
+    assert kinds == {"single", "multi", "ordered", "absent", "choice", "yes_no", "events", "moment", "doing", "who"}
 
 
 def test_the_mirrored_sentence_is_true_of_the_reversed_scene():
@@ -210,3 +215,14 @@ def test_command_writes_videos_and_valid_rows(tmp_path):
     assert {r.video for r in read_rows(rows)} == {f"videos/held_out-7-0000{i}.mp4" for i in (0, 1)}
     bad = subprocess.run([*command[:4], str(tmp_path / "t"), "--videos", "0"], capture_output=True, text=True)
     assert bad.returncode == 2 and bad.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("level", ["still", "coming", "acting"])
+def test_easier_levels_hold_what_they_say(level):
+    """`still` and `acting` show their actors all the time; only in `acting` does anything happen to them."""
+    for index in range(40):
+        scene = sample_scene(scene_seed("train", 1, index), durations_s=(3.0, 8.0), level=level)
+        whole = [Span(0.0, scene.duration_s)]
+        assert all((actor.visible == whole) is (level != "coming") for actor in scene.actors)
+        assert all(len(actor.acts) == (level == "acting") for actor in scene.actors)
+        assert level == "coming" or len(scene.actors) <= (1 if level == "still" else 2)

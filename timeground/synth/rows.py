@@ -57,6 +57,7 @@ def make_rows(scene: Scene, video: str) -> list[Row]:
     rows += _choice_rows(scene, events, rng)
     rows.append(_events_row(scene, events))
     rows += [_moment_row(scene, rng) for _ in range(3)]
+    rows += [row for _ in range(4) if (row := _doing_row(scene, rng)) is not None]
     rows.append(_who_row(scene))
     stem = video.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     for number, row in enumerate(rows):
@@ -236,3 +237,28 @@ def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
     seen = sorted(a.name for a in scene.actors if any(s.start_s <= time_s < s.end_s for s in a.visible))
     question = f"What is visible at {time_s:.1f} seconds?"
     return _row(scene, "", [], "moment", question=question, answer=", ".join(seen) or "nothing")
+
+
+def _doing_row(scene: Scene, rng: np.random.Generator) -> Row | None:
+    """What one actor does at one moment, away from where that changes; None where no such moment is found.
+
+    It teaches to see motion: started on "when" alone, a model says that motions do not happen.
+    """
+    for _ in range(20):
+        actor = scene.actors[rng.integers(len(scene.actors))]
+        within = Span(0.0, scene.duration_s - 0.2)
+        if actor.acts and rng.random() < 0.6:  # standing still would be the answer nearly always
+            within = actor.acts[rng.integers(len(actor.acts))].span
+        time_s = float(np.round(rng.uniform(within.start_s, within.end_s), 1))
+        spans = [*actor.visible, *(act.span for act in actor.acts)]
+        if min(abs(time_s - t) for s in spans for t in (s.start_s, s.end_s)) <= MARGIN_S:
+            continue
+        doing = [act for act in actor.acts if act.span.start_s <= time_s < act.span.end_s]
+        if doing and doing[0].other is not None:
+            continue
+        answer = sentence(doing[0].action, 0, "#")[len("the # ") :] if doing else "stands still"
+        if not any(s.start_s <= time_s < s.end_s for s in actor.visible):
+            answer = "is not there"
+        question = f"What does the {actor.name} do at {time_s:.1f} seconds?"
+        return _row(scene, "", [], "doing", question=question, answer=answer)
+    return None

@@ -10,7 +10,7 @@ from timeground.spans import Span
 
 from .scene import ACTIONS, COLOURS, MIRRORED, SHAPES, TURNABLE, Act, Actor, Background, Scene, is_unseen
 
-Level = Literal["still", "coming", "full"]
+Level = Literal["still", "coming", "acting", "full"]
 SIZES = ((192, 192), (240, 192), (192, 240))
 FRAME_RATES = (12.0, 15.0, 24.0, 25.0, 30000 / 1001, 30.0)
 SHORTEST_ACT_S = 2.0
@@ -31,7 +31,7 @@ def sample_scene(
     unseen: the first actor is a colour and shape that never stand together in other scenes.
     durations_s: between which the duration is drawn, evenly in its logarithm. size: width and height, else drawn.
     level: `full`, or easier scenes to begin a training with: `still` shows one actor all the time, in `coming`
-    two or more come and go once and do nothing else.
+    two or more come and go once and do nothing else, in `acting` one or two are there all the time and do one thing.
     """
     rng = np.random.default_rng([seed, int(unseen)])
     duration_s = float(np.round(np.exp(rng.uniform(*np.log(durations_s))), 2))
@@ -46,12 +46,19 @@ def sample_scene(
         background=_sample_background(rng),
         actors=[],
     )
-    count = 1 if level == "still" else int(rng.integers(2, 4 + (duration_s > 20) + (duration_s > 40)))
-    for name in _sample_names(rng, count, unseen):
+    for name in _sample_names(rng, _sample_count(duration_s, rng, level), unseen):
         _add_actor(scene, name, rng, level)
     if level == "full" and rng.random() < 0.35 and duration_s > 10:
         _add_meeting(scene, rng)
     return scene
+
+
+def _sample_count(duration_s: float, rng: np.random.Generator, level: Level) -> int:
+    if level == "still":
+        return 1
+    if level == "acting":
+        return int(rng.integers(1, 3))
+    return int(rng.integers(2, 4 + (duration_s > 20) + (duration_s > 40)))
 
 
 def _sample_background(rng: np.random.Generator) -> Background:
@@ -92,7 +99,11 @@ def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator,
     visible = _sample_visible(scene.duration_s, rng, level)
     actor = Actor(colour=name[0], shape=name[1], visible=visible)
     actor.blink_half_period_s = float(rng.uniform(0.7, 1.1))
-    slots = [] if level != "full" else [slot for span in actor.visible for slot in _sample_slots(span, rng)]
+    slots: list[Span] = []
+    if level == "acting":
+        slots = [_sample_stretch(scene.duration_s, rng)]
+    elif level == "full":
+        slots = [slot for span in actor.visible for slot in _sample_slots(span, rng)]
     choices = [a for a in ACTIONS if a != "turn" or actor.shape in TURNABLE]
     repeated = str(rng.choice(choices)) if rng.random() < 0.3 else None
     for slot in slots:
@@ -104,7 +115,7 @@ def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator,
 def _sample_visible(duration_s: float, rng: np.random.Generator, level: Level) -> list[Span]:
     """All the time, one stretch, or two stretches."""
     kind = rng.random()
-    if level == "still" or (level == "full" and kind < 0.35):
+    if level in ("still", "acting") or (level == "full" and kind < 0.35):
         return [Span(0.0, duration_s)]
     if level == "coming" or kind < 0.85 or duration_s < 14:
         return [_sample_stretch(duration_s, rng)]
