@@ -7,6 +7,7 @@ and scored strictly: what cannot be parsed scores zero.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 from collections import defaultdict
@@ -16,6 +17,7 @@ from typing import Any
 from rich.progress import track
 
 from benchmarks.common import cache_folder, machine, versions
+from timeground import synth
 from timeground.answers import parse_events, parse_option, parse_spans, parse_yes_no
 from timeground.grounder import Grounder
 from timeground.prompts import row_prompt
@@ -26,7 +28,8 @@ from timeground.synth.files import dataset_videos, write_annotations
 
 def dataset(split: str, num_videos: int, seed: int) -> Path:
     """The folder with the videos and rows of a split, rendered where it is not there yet."""
-    out = cache_folder() / f"synth-{split}-{num_videos}-{seed}"
+    world = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(synth.__file__).parent.glob("*.py"))))
+    out = cache_folder() / f"synth-{split}-{num_videos}-{seed}-{world.hexdigest()[:8]}"
     for _ in track(dataset_videos(out, num_videos, seed, split), total=num_videos, description="rendering"):
         pass
     write_annotations(out, num_videos, seed, split)
