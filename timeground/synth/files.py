@@ -35,7 +35,7 @@ def write_video(scene: Scene, path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = TIME_BASE
         # x264's macroblock tree gives other bytes from run to run where a frame is an odd number of blocks wide.
-        stream.options = {"crf": "20", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
+        stream.options = {"crf": "23", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
 
         def write(frame: av.VideoFrame | None) -> None:
             for packet in stream.encode(frame):
