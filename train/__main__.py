@@ -1,4 +1,4 @@
-"""``python -m timeground.train sft|grpo RECIPE``: what `timeground train` runs, and what launchers start."""
+"""``python -m timeground.train sft|grpo|check RECIPE``: what `timeground train` runs, and what launchers start."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grpo = kinds.add_parser("grpo", help="reinforcement learning with verifiable rewards (GRPO)")
     export = kinds.add_parser("export", help="write the model of a run's newest checkpoint to its folder model/")
     export.add_argument("recipe", metavar="run", help="the run's output folder")
-    for kind in (sft, grpo, export):
+    check = kinds.add_parser("check", help="check a recipe of either kind, and estimate its tokens and memory")
+    _add_check_options(check)
+    for kind in (sft, grpo, export, check):
         kind.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
     export.set_defaults(overrides=[])
-    for kind in (sft, grpo):
-        kind.add_argument(
-            "recipe", help=f"a YAML file, or the name of a shipped recipe such as tiny-{kind.prog.split()[-1]}"
-        )
+    for kind in (sft, grpo, check):
+        example = "timelens-8b-grpo" if kind is check else f"tiny-{kind.prog.split()[-1]}"
+        kind.add_argument("recipe", help=f"a YAML file, or the name of a shipped recipe such as {example}")
         kind.add_argument(
             "overrides",
             nargs=argparse.REMAINDER,
@@ -37,6 +38,9 @@ def run(args: argparse.Namespace) -> None:
     """Train, in this process or in several that torchrun starts."""
     late = argparse.ArgumentParser(prog="timeground train", add_help=False)
     late.add_argument("--processes", type=int, default=args.processes)
+    if args.kind == "check":
+        _check(args, late)
+        return
     parsed, args.overrides = late.parse_known_args(args.overrides)
     if parsed.processes > 1:
         _launch(args, parsed.processes)
@@ -55,6 +59,19 @@ def run(args: argparse.Namespace) -> None:
         export_newest(Path(args.recipe))
         return
     train(load_recipe(SftSettings, args.recipe, args.overrides))
+
+
+def _add_check_options(parser: argparse.ArgumentParser, json: bool = False, shape: str | None = None) -> None:
+    parser.add_argument("--json", action="store_true", default=json, help="print JSON; sizes are in bytes")
+    parser.add_argument("--shape", default=shape, help="count with this shipped model shape, e.g. qwen3-vl-8b")
+
+
+def _check(args: argparse.Namespace, late: argparse.ArgumentParser) -> None:
+    _add_check_options(late, args.json, args.shape)
+    parsed, overrides = late.parse_known_args(args.overrides)
+    from .check.command import check
+
+    check(args.recipe, overrides, parsed.processes, parsed.shape, parsed.json)
 
 
 def _launch(args: argparse.Namespace, processes: int) -> None:

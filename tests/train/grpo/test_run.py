@@ -125,7 +125,7 @@ def test_two_processes_give_what_one_gives(synth_folder, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        ["model.lora={rank: 4}", "loss.kl=0.04"],
+        ["model.lora={rank: 4}", "loss.kl=0.04", "model.frozen=vision"],
         ["sampling.backward=group", "rewards=[time_aware_iou, direction]"],
         ["sampling.backward=greedy", "rewards=[time_aware_iou, direction]", "loss.difficulty_tau=2.0"],
         ["sampling.shuffled=2", "rewards=[tiou, shuffle_bonus]", "resample=1"],
@@ -174,6 +174,7 @@ def test_rows_of_files_with_rounds_and_bad_videos(synth_folder, tmp_path):
         (["data.synth_seed=null", "data.rows=/none.jsonl"], "none.jsonl"),
         (["refilter={every: 10}"], "refilter needs data.rows"),
         (["model.lora={rank: 4}", "model.frozen=none"], "frozen"),
+        (["model.lora={rank: 4}", "loss.kl=0.1"], "set model.frozen to vision"),
         (["tracker=wandb"], "wandb"),
     ],
 )

@@ -1,0 +1,111 @@
+"""``timeground train check RECIPE``: the mistakes of a recipe, and what its run will need; no weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from timeground.errors import UserError
+
+from ..config import SftSettings
+from ..grpo.scoring import make_rewards
+from ..grpo.settings import GrpoSettings
+from ..kinds import load_any_recipe
+from ..sources import RowSource, make_source
+from ..trackers import require
+from .estimate import Estimate, estimate
+from .prompts import Prompts
+from .shapes import Shape, shape_of
+from .table import as_json, as_text, needed_card_gb
+
+LOOKED_AT = 200  # videos whose files are looked for
+
+
+def check(recipe: str, overrides: Sequence[str], processes: int, shape_name: str | None, json: bool) -> None:
+    """Print what a run of the recipe would need. UserError for what the run would refuse; what is missing warns."""
+    if processes < 1:
+        raise UserError(f"--processes {processes}: give 1 or more")
+    settings = load_any_recipe(recipe, overrides)
+    shape = shape_of(settings.model, shape_name)
+    if isinstance(settings, GrpoSettings):
+        make_rewards(settings)
+        require(settings.tracker)
+    prompts = Prompts(shape, settings.data)
+    data, warnings = _data(settings, prompts)
+    found = estimate(settings, shape, processes)
+    warnings = [*([shape.warning] if shape.warning else []), *warnings, *_limits(settings, prompts, found, processes)]
+    if json:
+        head = {"recipe": recipe, "kind": _kind(settings), "model": shape.name, "processes": processes, "data": data}
+        print(as_json(found, head, warnings))
+    else:
+        print(as_text(found, [_title(recipe, settings, shape, found, processes), f"data: {data}"], warnings))
+
+
+def _kind(settings: SftSettings | GrpoSettings) -> str:
+    return "grpo" if isinstance(settings, GrpoSettings) else "sft"
+
+
+def _title(recipe: str, settings: SftSettings | GrpoSettings, shape: Shape, found: Estimate, processes: int) -> str:
+    engine, model = settings.engine, settings.model
+    offloaded = [name for name in ("optimizer", "parameters") if getattr(engine, f"offload_{name}")]
+    how = [f"ZeRO-{engine.zero_stage}", engine.precision]
+    how += [f"{' and '.join(offloaded)} offloaded"] if offloaded else []
+    how += ["gradient checkpointing"] if model.gradient_checkpointing else []
+    how += [f"LoRA of rank {model.lora.rank}"] if model.lora else []
+    sizes = found.sizes
+    return (
+        f"{Path(recipe).stem}: {_kind(settings)}, {settings.steps:,} steps of {shape.name} "
+        f"({_millions(sizes.parameters)} parameters, {_millions(sizes.trained)} trained)\n"
+        f"{processes} process{'es' if processes > 1 else ''} with a GPU{' each' if processes > 1 else ''}, "
+        f"{', '.join(how)}"
+    )
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.2f} M"
+
+
+def _data(settings: SftSettings | GrpoSettings, prompts: Prompts) -> tuple[str, list[str]]:
+    """What there is to train on, and warnings; a file of rows that is there is read, as a run would read it."""
+    data, warnings = settings.data, []
+    if data.validation_rows is not None and not Path(data.validation_rows).is_file():
+        warnings.append(f"data.validation_rows: {data.validation_rows} is not there yet")
+    if data.rows is not None and data.synth_seed is None and not Path(data.rows).is_file():
+        return data.rows, [*warnings, f"data.rows: {data.rows} is not there yet"]
+    source = make_source(data, prompts.sampling, 1, settings.seed, Path(settings.output))
+    if not isinstance(source, RowSource):
+        return "SynthMoments, rendered while it trains", warnings
+    videos = list(dict.fromkeys(row.video for row in source.rows))[:LOOKED_AT]
+    missing = [video for video in videos if not (source.root / video).exists()]
+    if missing:
+        warnings.append(
+            f"data.videos: {len(missing)} of the first {len(videos)} videos are not under {source.root}, "
+            f"for instance {missing[0]}"
+        )
+    if _reverses(settings) and all(row.direction == "unknown" for row in source.rows):
+        warnings.append(f"reward direction: no row of {data.rows} says its direction, so it will always be 0")
+    return f"{data.rows}, {len(source.rows):,} rows in {len(source.groups):,} clips", warnings
+
+
+def _reverses(settings: SftSettings | GrpoSettings) -> bool:
+    return isinstance(settings, GrpoSettings) and any(r.name == "direction" for r in settings.rewards)
+
+
+def _limits(settings: SftSettings | GrpoSettings, prompts: Prompts, found: Estimate, processes: int) -> list[str]:
+    """Warnings about answers that do not fit, and memory that no GPU has."""
+    warnings = []
+    if isinstance(settings, GrpoSettings):
+        room = settings.sampling.max_new_tokens or prompts.profile.max_new_tokens
+        thinking = any(reward.name == "format_think" for reward in settings.rewards)
+        needed = prompts.true_answer_tokens(thinking)
+        if room < needed:
+            thought = " with one short sentence of thinking" if thinking else ""
+            warnings.append(
+                f"sampling.max_new_tokens {room}: a true answer{thought} takes {needed}, so answers will be cut off"
+            )
+    if needed_card_gb(found.memory[-1].peak_gpu) is None:
+        warnings.append(
+            f"no GPU holds this with {processes} process{'es' if processes > 1 else ''}: try more --processes, "
+            "engine.zero_stage=3, engine.offload_optimizer=true, a smaller profile total_tokens or model.lora"
+        )
+    return warnings
