@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from timeground.errors import UserError
+from timeground.launching import entry_point, start_processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output_path is None:
         raise UserError("give --output_path DIR, where answers and results are written")
     if args.processes > 1:
-        _launch(args)
+        start_processes("timeground.eval", _words(args), args.processes)
         return
     from .run.run import evaluate
     from .run.settings import RunSettings
@@ -68,27 +68,19 @@ def run(args: argparse.Namespace) -> None:
     evaluate(settings, args.output_path, device=args.device, num_workers=args.workers)
 
 
-def _launch(args: argparse.Namespace) -> None:
-    """Start this command again under torchrun, without --processes."""
-    given = sys.argv[sys.argv.index("eval") + 1 :] if "eval" in sys.argv else sys.argv[1:]
-    place = next((i for i, word in enumerate(given) if word.startswith("--processes")), None)
-    if place is not None:
-        del given[place : place + (1 if "=" in given[place] else 2)]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={args.processes}"]
-    if code := subprocess.run([*command, "-m", "timeground.eval", *given], check=False).returncode:
-        raise UserError(f"evaluation ended with status {code}; the message of the process that failed stands above")
+def _words(args: argparse.Namespace) -> list[str]:
+    """The command's arguments as they are typed, without --processes."""
+    words = []
+    for name, value in vars(args).items():
+        if name in ("command", "processes", "local_rank") or value in (None, False, ""):
+            continue
+        words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name}", str(value)]
+    return words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for torchrun."""
-    parser = argparse.ArgumentParser(prog="timeground.eval", description=__doc__)
-    add_arguments(parser)
-    try:
-        run(parser.parse_args(argv))
-    except UserError as error:
-        print(f"timeground: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Entry point for launchers."""
+    return entry_point("timeground.eval", __doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from timeground.errors import UserError
+from timeground.launching import entry_point, start_processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,24 +41,35 @@ def run(args: argparse.Namespace) -> None:
     if args.kind == "check":
         _check(args, late)
         return
-    parsed, args.overrides = late.parse_known_args(args.overrides)
+    parsed, overrides = late.parse_known_args(args.overrides)
     if parsed.processes > 1:
-        _launch(args, parsed.processes)
-        return
-    from .config import SftSettings, load_recipe
-
-    if args.kind == "grpo":
-        from .grpo.loop import train as train_grpo
+        start_processes("timeground.train", [args.kind, args.recipe, *overrides], parsed.processes)
+    elif args.kind == "grpo":
+        from .config import load_recipe
+        from .grpo import loop
         from .grpo.settings import GrpoSettings
 
-        train_grpo(load_recipe(GrpoSettings, args.recipe, args.overrides))
-        return
-    from .sft import export_newest, train
+        loop.train(load_recipe(GrpoSettings, args.recipe, overrides))
+    elif args.kind == "sft":
+        from . import sft
+        from .config import SftSettings, load_recipe
 
-    if args.kind == "export":
-        export_newest(Path(args.recipe))
-        return
-    train(load_recipe(SftSettings, args.recipe, args.overrides))
+        sft.train(load_recipe(SftSettings, args.recipe, overrides))
+    else:
+        _export(Path(args.recipe))
+
+
+def _export(run_folder: Path) -> None:
+    from . import sft
+    from .config import SftSettings
+    from .grpo import loop
+    from .kinds import load_any_recipe
+
+    settings = load_any_recipe(str(run_folder / "settings.yaml"))
+    session = sft.set_up_run(settings) if isinstance(settings, SftSettings) else loop.set_up_run(settings)
+    if not session.done:
+        raise UserError(f"{run_folder}: this run has no checkpoint yet")
+    session.export()
 
 
 def _add_check_options(parser: argparse.ArgumentParser, json: bool = False, shape: str | None = None) -> None:
@@ -74,24 +85,9 @@ def _check(args: argparse.Namespace, late: argparse.ArgumentParser) -> None:
     check(args.recipe, overrides, parsed.processes, parsed.shape, parsed.json)
 
 
-def _launch(args: argparse.Namespace, processes: int) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "timeground.train", args.kind, args.recipe, *args.overrides]
-    if code := subprocess.run(command, check=False).returncode:
-        raise UserError(f"training ended with status {code}; the message of the process that failed stands above")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point for launchers."""
-    parser = argparse.ArgumentParser(prog="timeground.train", description=__doc__)
-    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # the deepspeed launcher's
-    add_arguments(parser)
-    try:
-        run(parser.parse_args(argv))
-    except UserError as error:
-        print(f"timeground: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return entry_point("timeground.train", __doc__, add_arguments, run, argv)
 
 
 if __name__ == "__main__":

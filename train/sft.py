@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -15,7 +14,7 @@ from timeground.errors import UserError
 
 from . import engine as engines
 from .batches import Batch, made_ahead, pack
-from .config import SftSettings, load_recipe
+from .config import SftSettings
 from .examples import Encoder
 from .journal import Journal
 from .packed_model import PackedModel
@@ -37,7 +36,7 @@ class SftModel(PackedModel):
 
 def train(settings: SftSettings) -> None:
     """Run, or go on with, a supervised run; leaves checkpoints, metrics and the model in `settings.output`."""
-    session = _set_up(settings)
+    session = set_up_run(settings)
     journal = Journal(session.output, session.done, settings.steps, session.rank == 0)
     try:
         _run(session, settings, journal)
@@ -46,15 +45,8 @@ def train(settings: SftSettings) -> None:
     session.export()
 
 
-def export_newest(run: Path) -> None:
-    """Write the model of a run's newest checkpoint to ``run/model``, finished or not."""
-    session = _set_up(load_recipe(SftSettings, str(run / "settings.yaml")))
-    if not session.done:
-        raise UserError(f"{run}: this run has no checkpoint yet")
-    session.export()
-
-
-def _set_up(settings: SftSettings) -> Session:
+def set_up_run(settings: SftSettings) -> Session:
+    """The run as it stands."""
     autocast = settings.engine.precision == "autocast"
     return set_up(settings, lambda loaded: SftModel(loaded, settings.model, autocast))
 

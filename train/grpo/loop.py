@@ -15,7 +15,7 @@ from .. import engine as engines
 from ..batches import made_ahead
 from ..examples import Encoder
 from ..journal import Journal
-from ..session import set_up
+from ..session import Session, set_up
 from ..sources import ClipRows, make_source
 from ..trackers import make_tracker, require
 from ..validate import Validation
@@ -35,6 +35,11 @@ def train(settings: GrpoSettings) -> None:
     Trainer(settings).run()
 
 
+def set_up_run(settings: GrpoSettings) -> Session:
+    """The run as it stands."""
+    return set_up(settings, lambda loaded: GrpoModel(loaded, settings))
+
+
 class Trainer:
     """A GRPO run that is set up."""
 
@@ -43,7 +48,7 @@ class Trainer:
         self.settings = settings
         require(settings.tracker)
         self.rewards = make_rewards(settings)
-        self.session = session = set_up(settings, lambda loaded: GrpoModel(loaded, settings))
+        self.session = session = set_up_run(settings)
         self.engine = session.engine
         encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
         self.sampler = Sampler(self.engine.module, encoder, settings.sampling)

@@ -1,0 +1,35 @@
+"""Programs that run in one process or in several: started by torchrun, DeepSpeed, accelerate, or by themselves."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from timeground.errors import UserError
+
+
+def start_processes(module: str, arguments: Sequence[str], processes: int) -> None:
+    """Run ``python -m module arguments`` in several processes on this machine, by torchrun; UserError if one fails."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    if code := subprocess.run([*command, "-m", module, *arguments], check=False).returncode:
+        raise UserError(f"{module} ended with status {code}; the message of the process that failed stands above")
+
+
+def entry_point(
+    prog: str,
+    description: str | None,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    run: Callable[[argparse.Namespace], int | None],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Main of a program that launchers start: a user's mistake is one line on standard error and status 2."""
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # the deepspeed launcher's
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(argv)) or 0
+    except UserError as error:
+        print(f"timeground: {error}", file=sys.stderr)
+        return 2
