@@ -11,13 +11,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from timeground.cli import main
-from timeground.models.loading import resolve
+from timeground.commands.serve import server_command
 from timeground.models.local import LocalBackend
 from timeground.prompts import row_prompt
 from timeground.records import read_rows
@@ -34,17 +33,11 @@ def url(tmp_path_factory) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("vllm") / "server.log"
-    command = [
-        PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve("tiny"), "--served-model-name", "tiny",
-        "--dtype", "float32", "--enforce-eager", "--max-model-len", "4096", "--port", str(port), "--host", "127.0.0.1",
-        "--limit-mm-per-prompt", json.dumps({"image": 64, "video": 0}), "--max-num-seqs", "8",
-    ]  # fmt: skip
-    more = {
-        "PYTHONPATH": str(Path(__file__).parent / "hook"), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+    flags = ["--enforce-eager", "--max-num-seqs", "8"]
+    command, environment = server_command("tiny", "127.0.0.1", port, "float32", more=flags)
+    environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     with log.open("w") as file:
-        server = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **more}, start_new_session=True)
+        server = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
     try:
         deadline = time.monotonic() + 300
         while True:

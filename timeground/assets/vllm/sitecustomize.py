@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import sys
 from importlib.abc import MetaPathFinder
+from typing import Any
+
+KEPT: list[Any] = []
+"""A torch library undoes its definitions when it is collected."""
 
 
 class DeclareOperators(MetaPathFinder):
     """Acts once, when torchvision is first looked for."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Declare them; torchvision itself is found by whoever finds it."""
         if name != "torchvision":
-            return None
+            return
         sys.meta_path.remove(self)
         import torch
 
-        if not torch.version.cuda:
-            self.library = torch.library.Library("torchvision", "DEF")
-            for operator in ("nms", "qnms"):
-                self.library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-            sys.modules["timeground_torchvision_operators"] = self.library  # it ends with its last reference
-        return None
+        if torch.version.cuda:
+            return
+        library: Any = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        KEPT.append(library)
 
 
 sys.meta_path.insert(0, DeclareOperators())

@@ -1,0 +1,38 @@
+"""`timeground serve`: which command it runs, and what it says where vLLM is not there. A real server: tests/serving."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import pytest
+
+from timeground.cli import main
+
+
+def test_the_command_is_shown(capsys):
+    assert main(["serve", "--dry-run", "--python", sys.executable, "--port", "8123", "--", "--max-num-seqs", "4"]) == 0
+    shown = capsys.readouterr().out
+    assert "-m vllm.entrypoints.openai.api_server" in shown and "--served-model-name tiny" in shown
+    assert "--port 8123" in shown and shown.rstrip().endswith("--max-num-seqs 4")
+    assert "PYTHONPATH=" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--python", "/no/python"], "there is no such Python"),
+        (["--python", sys.executable, "--model", "/no/model"], "no such model folder"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(arguments, words, capsys):
+    assert main(["serve", "--dry-run", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_without_vllm_it_says_how_to_get_it(monkeypatch, capsys):
+    if importlib.util.find_spec("vllm"):
+        pytest.skip("vLLM is installed here")
+    monkeypatch.delenv("TIMEGROUND_VLLM", raising=False)
+    assert main(["serve", "--dry-run"]) == 2
+    assert "pip install vllm" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""``timeground serve``: starts vLLM for a model with the flags that grounding wants, and says which command it ran."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from timeground.errors import UserError
+
+PYTHON = "TIMEGROUND_VLLM"
+"""Environment variable that names the Python of vLLM's environment, where it has one of its own."""
+ROOM_FOR_TEXT = 4096
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("--model", default="tiny", help="tiny (default), a Hub id, or a model folder")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--dtype", default="auto", help="auto (default), float32, bfloat16 or float16")
+    parser.add_argument("--python", help=f"Python of the environment with vLLM (default: ${PYTHON}, else this one)")
+    parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
+    parser.add_argument("more", nargs="*", metavar="-- FLAG", help="further flags of vLLM, after --")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the server and stay with it; its exit status is ours."""
+    command, environment = server_command(
+        args.model, args.host, args.port, args.dtype, python=args.python, more=args.more
+    )
+    shown = {k: v for k, v in environment.items() if os.environ.get(k) != v}
+    print(" ".join(f"{k}={shlex.quote(v)}" for k, v in shown.items()), shlex.join(command), flush=True)
+    if args.dry_run:
+        return 0
+    print(f"when it says that it is up: timeground ground VIDEO 'query' --model http://{args.host}:{args.port}/v1")
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def server_command(
+    model: str, host: str, port: int, dtype: str = "auto", *, python: str | None = None, more: list[str] | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """The command that serves a model, and its environment. UserError if there is no vLLM to run.
+
+    Clips come as images, a frame pair each, so as many images are let in as the model's token budget holds.
+    """
+    from timeground.models.loading import resolve
+
+    path = resolve(model)
+    length, images = _limits(path)
+    command = [
+        _python(python), "-m", "vllm.entrypoints.openai.api_server",
+        "--model", path, "--served-model-name", model, "--host", host, "--port", str(port), "--dtype", dtype,
+        "--max-model-len", str(length), "--limit-mm-per-prompt", json.dumps({"image": images, "video": 1}),
+    ]  # fmt: skip
+    hook = str(files("timeground") / "assets" / "vllm")  # mends torchvision where torch is a CPU build
+    ours = {
+        "PYTHONPATH": os.pathsep.join(p for p in (hook, os.environ.get("PYTHONPATH")) if p),
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    given = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return [*command, *(more or [])], {**ours, **given}
+
+
+def _limits(path: str) -> tuple[int, int]:
+    """Longest sequence, and most images of a prompt."""
+    from transformers import AutoConfig
+
+    from timeground.models.family import family_of
+    from timeground.profile import profile_for
+
+    config: Any = AutoConfig.from_pretrained(path)
+    profile = profile_for(path, family_of(config, path).name)
+    images = -(-profile.total_tokens // profile.min_tokens_per_pair)
+    stamps = 12 * images
+    wanted = profile.total_tokens + stamps + profile.max_new_tokens + ROOM_FOR_TEXT
+    return min(config.get_text_config().max_position_embeddings, wanted), images
+
+
+def _python(given: str | None) -> str:
+    found = given or os.environ.get(PYTHON) or (sys.executable if importlib.util.find_spec("vllm") else None)
+    if found is None:
+        raise UserError(
+            "vLLM is not installed here; it wants an environment of its own: python3 -m venv vllm; "
+            f"vllm/bin/pip install vllm; then give --python vllm/bin/python, or set {PYTHON}"
+        )
+    if not Path(found).is_file():
+        raise UserError(f"{found}: there is no such Python; give the one of vLLM's environment")
+    return found
