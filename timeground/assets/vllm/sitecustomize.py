@@ -26,7 +26,8 @@ class DeclareOperators(MetaPathFinder):
 
         if torch.version.cuda:
             return
-        library: Any = torch.library.Library("torchvision", "DEF")
+        torch_library: Any = torch.library
+        library = torch_library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         KEPT.append(library)
