@@ -17,12 +17,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "check the installation, and what time each reader and model believes it sees",
     ),
     "synth": ("timeground.commands.synth", "render SynthMoments: videos whose moments are known exactly"),
+    "serve": ("timeground.commands.serve", "start a vLLM server for a model, with the flags that grounding wants"),
     "train": ("timeground.train.__main__", "train a model: sft; export a run"),
     "eval": ("timeground.eval.__main__", "ask a model the rows of benchmarks, and score what it says"),
     "score": (
         "timeground.eval.score_command",
         "score predictions on a benchmark, by its own protocol and a strict one",
     ),
+    "demo": ("timeground.demo.command", "query a video in the browser: a page on this machine, and an API"),
     "compare": ("timeground.eval.compare_command", "say which of two scored runs is better, and if that can be told"),
 }
 """Each command's module has `add_arguments(parser)` and `run(args)`, which may return an exit status."""

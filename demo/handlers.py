@@ -1,0 +1,205 @@
+"""What happens when somebody chooses a video or presses a button. Each handler yields (player, status) as it goes.
+
+Every exception ends as a line on the page, and the page stays as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from timeground.errors import UserError
+from timeground.grounder import GroundingAnswer
+from timeground.prompts import ground_prompt
+
+from . import pictures, views
+from .results import downloads
+from .service import Reading, Service, Timed, direction_score
+from .settings import MAX_QUERIES, MAX_TEXT, DemoSettings
+from .videos import Video, Videos
+
+Result = TypeVar("Result")
+Update = tuple[Any, Any]
+Steps = AsyncIterator[Update]
+UPDATE_EVERY_S = 0.5
+log = logging.getLogger("timeground.demo")
+
+
+def lines_of(text: str, what: str) -> list[str]:
+    """The lines of a text field. UserError if there are none, too many, or one is too long."""
+    lines = [line.strip() for line in str(text or "").splitlines() if line.strip()]
+    if not lines:
+        raise UserError(f"Write {what} first.")
+    if len(lines) > MAX_QUERIES:
+        raise UserError(f"{len(lines)} lines are too many; at most {MAX_QUERIES} at a time.")
+    if len(longest := max(lines, key=len)) > MAX_TEXT:
+        raise UserError(f"A line of {len(longest)} characters is too long; at most {MAX_TEXT}.")
+    return lines
+
+
+def on_the_page(handler: Callable[..., Steps]) -> Callable[..., Steps]:
+    """Turn a handler's exceptions into a status line."""
+
+    @wraps(handler)
+    async def told(*args: Any) -> Steps:
+        try:
+            async for step in handler(*args):
+                yield step
+        except UserError as error:
+            yield gr.skip(), views.status(str(error), "error")
+        except Exception:
+            log.exception("a request failed")
+            yield gr.skip(), views.status("This did not work; the server's log says why. Try again.", "error")
+
+    return told
+
+
+async def waiting(job: Awaitable[Result], text: str, done: list[Result]) -> Steps:
+    """Say what is being waited for until it is done, and put the result into `done`."""
+    task, began = asyncio.ensure_future(job), time.perf_counter()
+    try:
+        while not (await asyncio.wait({task}, timeout=UPDATE_EVERY_S))[0]:
+            yield gr.skip(), views.status(f"{text} {time.perf_counter() - began:.0f} s so far.", "busy")
+        done.append(task.result())
+    finally:
+        task.cancel()
+
+
+class Handlers:
+    """The handlers of one page."""
+
+    def __init__(self, settings: DemoSettings, videos: Videos, service: Service) -> None:
+        self.settings, self.videos, self.service = settings, videos, service
+
+    async def video_of(self, file: Any) -> Video:
+        """The video that a file field holds."""
+        if not (isinstance(file, dict) and isinstance(file.get("path"), str)):
+            raise UserError("Choose a video first: upload one, or take the example.")
+        path, name = file["path"], str(file.get("orig_name") or "")[:200] or None
+        return await self.service.aside(lambda: self.videos.admit(path, name))
+
+    @on_the_page
+    async def open(self, file: Any) -> Steps:
+        """A video was chosen: show it with its strip."""
+        if file is None:
+            yield {}, views.status("No video chosen.")
+            return
+        yield {}, views.status("Opening the video.", "busy")
+        video = await self.video_of(file)
+        strip = await self.service.aside(lambda: pictures.strip(video))
+        yield views.player(video, [views.track(strip, [])]), views.status(f"{video.name}: ask away.")
+
+    @on_the_page
+    async def find(self, file: Any, text: str) -> Steps:
+        """Ground every line of a text."""
+        queries = lines_of(text, "what to look for, one query a line,")
+        video = await self.video_of(file)
+        strip = await self.service.aside(lambda: pictures.strip(video))
+        got: list[Reading] = []
+        async for step in self._reading(video, got):
+            yield step
+        answers: list[Timed[GroundingAnswer]] = []
+        for number, query in enumerate(queries):
+            asking = f"Query {number + 1} of {len(queries)}."
+            yield gr.skip(), views.status(asking, "busy", number / len(queries))
+            async for step in waiting(self.service.ground(got[0].watched, query), asking, answers):
+                yield step
+            shown = views.track(strip, views.rows(answers, video.duration_s))
+            yield views.player(video, [shown]), gr.skip()
+        files = downloads(video, self.settings.model, answers)
+        spent_s = sum(timed.seconds for timed in answers)
+        said = f"{_read_text(got[0])} {len(queries)} {'query' if len(queries) == 1 else 'queries'} in {spent_s:.2f} s."
+        yield views.player(video, [shown], files), views.status(said)
+
+    @on_the_page
+    async def ask(self, file: Any, question: str, options_text: str) -> Steps:
+        """Answer a question with options, and ground the answer."""
+        (question,) = lines_of(" ".join(str(question or "").split()), "a question")
+        options = lines_of(options_text, "the options, one a line,")
+        video = await self.video_of(file)
+        strip = await self.service.aside(lambda: pictures.strip(video))
+        got: list[Reading] = []
+        async for step in self._reading(video, got):
+            yield step
+        yield gr.skip(), views.status("Asking.", "busy")
+        chosen = await self.service.ask(got[0].watched, question, options)
+        text = views.choice_text(chosen, options)
+        if chosen.answer.option is None:
+            yield views.player(video, [views.track(strip, [])]), views.status(text)
+            return
+        yield gr.skip(), views.status(f"{text}. Looking for the evidence.", "busy")
+        evidence = await self.service.ground(got[0].watched, f"{question} {chosen.answer.option}")
+        row = views.row(0, evidence, video.duration_s, f"evidence: {question} {chosen.answer.option}")
+        files = downloads(video, self.settings.model, [evidence])
+        yield views.player(video, [views.track(strip, [row])], files), views.status(text)
+
+    @on_the_page
+    async def arrow(self, file: Any, text: str) -> Steps:
+        """The same query forwards and backwards."""
+        (query,) = lines_of(" ".join(str(text or "").split()), "what to look for")
+        video = await self.video_of(file)
+        strip = await self.service.aside(lambda: pictures.strip(video))
+        got: list[Reading] = []
+        async for step in self._reading(video, got):
+            yield step
+        async for step in waiting(self.service.read(video, backwards=True), "Reading it backwards.", got):
+            yield step
+        ways = [await self.service.ground(reading.watched, query) for reading in got]
+        clip, length_s = got[0].watched.clip, video.duration_s
+        forward, backward = ([span.ordered() for span in timed.answer.spans] for timed in ways)
+        score = direction_score(
+            [s.ordered() for s in forward], [s.ordered() for s in backward], clip.start_s, clip.end_s
+        )
+        tracks = [
+            views.track(strip, [views.row(0, ways[0], length_s)], "The video as it is"),
+            views.track(views.mirrored(strip, length_s), [views.row(1, ways[1], length_s)], "Played backwards", True),
+        ]
+        yield views.player(video, tracks), views.status(views.direction_text(score))
+
+    async def look(self, file: Any, text: str) -> AsyncIterator[tuple[Any, Any, Any]]:
+        """What the model was given, and what it said: (seen, player, status)."""
+        got: list[Any] = []
+        async for player, status in self._look(file, text, got):
+            yield (got[-1] if got else gr.skip()), player, status
+
+    @on_the_page
+    async def _look(self, file: Any, text: str, got: list[Any]) -> Steps:
+        (query,) = lines_of(" ".join(str(text or "").split()), "a query")
+        video = await self.video_of(file)
+        readings: list[Reading] = []
+        async for step in self._reading(video, readings):
+            yield step
+        watched = readings[0].watched
+        profile = watched.backend.profile
+        seen = await self.service.aside(lambda: pictures.given_to_model(watched.clip, profile))
+        timed = await self.service.ground(watched, query)
+        question = ground_prompt(profile.prompts(), query)
+        left_out = f" ({seen['left_out']} not shown here)" if seen["left_out"] else ""
+        place = "before" if profile.text_first else "after"
+        seen["facts"] = (
+            f"{seen['num_frames']} frames of {seen['size']} pixels{left_out}; time is written as "
+            f"'{seen['encoding']}'. The question stands {place} the video."
+        )
+        seen["answer"] = f"Question: {question}\n\nRaw answer: {timed.answer.text}\n\nRead by rule: {timed.answer.rule}"
+        got.append(seen)
+        yield gr.skip(), views.status(f"{_read_text(readings[0])} Below is all that the model was given.")
+
+    def cancelled(self) -> views.Data:
+        """The status after a cancel."""
+        return views.status("Cancelled.")
+
+    def _reading(self, video: Video, got: list[Reading]) -> Steps:
+        doing = f"Reading {video.duration_s:.0f} s of video." if self.service.is_loaded else "Loading the model."
+        return waiting(self.service.read(video), doing, got)
+
+
+def _read_text(reading: Reading) -> str:
+    if reading.shared:
+        return "The video was read before: its prefix is shared."
+    return f"Video read and encoded in {reading.seconds:.2f} s."

@@ -1,0 +1,60 @@
+"""What a server of the demo is told: its model, where it listens, and the limits that keep it usable by several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from timeground.errors import UserError
+
+MAX_QUERIES = 20
+MAX_TEXT = 500
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """The settings of one server.
+
+    model, profile, fps, device: as `Grounder.from_pretrained` takes them.
+    auth: a user and a password, or None for an open page.
+    max_upload_mb, max_minutes: longest and largest video. max_waiting: requests that may wait in the queue.
+    keep_gb: memory for encoded videos, the last used ones. keep_hours: age at which uploads and clips are removed.
+    """
+
+    model: str = "tiny"
+    profile: str | None = None
+    fps: float | None = None
+    device: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 7860
+    share: bool = False
+    auth: tuple[str, str] | None = None
+    max_upload_mb: int = 500
+    max_minutes: float = 20.0
+    max_waiting: int = 32
+    keep_gb: float = 4.0
+    keep_hours: float = 12.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no server can run with."""
+        if not 0 <= self.port <= 65535:
+            raise UserError(f"--port {self.port}: a port is a number from 1 to 65535 (0: any free one)")
+        for name in ("max_upload_mb", "max_minutes", "max_waiting", "keep_gb", "keep_hours"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: must be more than 0")
+
+    @property
+    def limits(self) -> str:
+        """The limits, for people."""
+        return (
+            f"Videos up to {self.max_upload_mb} MB and {self.max_minutes:g} minutes; {MAX_QUERIES} queries at a time."
+        )
+
+
+def parse_auth(text: str | None) -> tuple[str, str] | None:
+    """``user:password`` as a pair; None if nothing was given."""
+    if not text:
+        return None
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise UserError("--auth: write a user and a password with a colon between them, like anna:secret")
+    return user, password

@@ -1,0 +1,86 @@
+"""Which videos may be read: what a user uploaded and what ships, within the limits, each known by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from timeground.errors import UserError
+from timeground.video.container import check_file
+from timeground.video.decode import probe
+
+from .settings import DemoSettings
+
+CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "gif"}
+"""Containers that hold their own frames. A playlist can name other files, so it is no video here."""
+
+
+def shipped_folder() -> Path:
+    """The folder with the clip that ships."""
+    return Path(str(files("timeground") / "assets" / "example"))
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video that may be read. id: hash of its content. name: what its owner called it, for display only."""
+
+    id: str
+    path: Path
+    name: str
+    duration_s: float
+
+
+class Videos:
+    """The videos of one server."""
+
+    def __init__(self, uploads: Path, settings: DemoSettings) -> None:
+        """uploads: the one folder whose files users may name."""
+        self.folders = [uploads.resolve(), shipped_folder().resolve()]
+        self.settings = settings
+        self._by_id: dict[str, Video] = {}
+        self._by_file: dict[tuple[str, int, int], Video] = {}
+
+    def admit(self, path: str, name: str | None = None) -> Video:
+        """Check a video and learn its id. UserError if it is not the user's to read, not a video, or too long."""
+        file = Path(path).resolve()
+        if not any(file.is_relative_to(folder) for folder in self.folders) or not file.is_file():
+            raise UserError("this video is not on the server (any more); upload it again")
+        facts = file.stat()
+        key = (str(file), facts.st_size, facts.st_mtime_ns)
+        if key not in self._by_file:
+            self._by_file[key] = self._check(file, name or file.name)
+        video = self._by_file[key]
+        self._by_id[video.id] = video
+        return video
+
+    def known(self, video_id: str) -> Video:
+        """A video admitted before. Only who has a video can know its id, so this names no file of others."""
+        video = self._by_id.get(video_id)
+        if video is None or not video.path.is_file():
+            raise UserError("this video is not on the server any more; upload it again")
+        return video
+
+    def _check(self, file: Path, name: str) -> Video:
+        size_mb = file.stat().st_size / 1e6
+        if size_mb > self.settings.max_upload_mb:
+            raise UserError(
+                f"{name}: {size_mb:.0f} MB, and at most {self.settings.max_upload_mb} are taken; cut or re-encode it"
+            )
+        try:
+            check_file(file)
+            info = probe(file)
+        except UserError as error:
+            raise UserError(str(error).replace(os.fspath(file), name)) from None
+        if not set(info.container.split(",")) & CONTAINERS:
+            raise UserError(f"{name}: {info.container} is not a video container that is taken; re-encode it to mp4")
+        if info.duration_s > self.settings.max_minutes * 60:
+            raise UserError(
+                f"{name}: {info.duration_s / 60:.1f} minutes, and at most {self.settings.max_minutes:g} are taken; "
+                "cut out the part you mean"
+            )
+        with file.open("rb") as content:
+            video_id = hashlib.file_digest(content, "sha256").hexdigest()
+        return Video(video_id, file, name, info.duration_s)

@@ -1,0 +1,68 @@
+"""A served page on the bundled model, and Debian's Chromium to drive it with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from timeground.demo.server import Server, serve
+from timeground.demo.settings import DemoSettings
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLE = ROOT / "timeground" / "assets" / "example" / "shapes.mp4"
+SHOTS = ROOT / "out" / "demo"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+collect_ignore_glob = [] if find_spec("gradio") else ["test_*.py"]  # the demo is an extra
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve(DemoSettings(port=0)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        message = "Chromium is not installed (apt-get install chromium), so the page is not driven"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: Server) -> Iterator[Any]:
+    """The page, opened; it must not fail in its scripts, fetch from elsewhere, or run a user's script."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(120_000)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on(
+        "request", lambda r: errors.append(r.url) if not r.url.startswith((server.url, "data:", "blob:")) else None
+    )
+    opened.goto(server.url)
+    opened.wait_for_selector("#tg-example")
+    yield opened
+    assert opened.evaluate("window.hacked") is None
+    context.close()
+    assert not errors

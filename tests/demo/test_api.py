@@ -1,0 +1,198 @@
+"""The API through gradio_client, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from timeground.demo.server import serve
+from timeground.demo.settings import DemoSettings
+
+from tests.demo.conftest import EXAMPLE
+
+QUERY = "the blue cross can be seen"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serve(DemoSettings(port=0, max_upload_mb=5)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return Client(server.url, verbose=False)
+
+
+def file_data(path):
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def post(server, path, body):
+    request = urllib.request.Request(
+        server.url.rstrip("/") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def fetch_status(server, path):
+    try:
+        return urllib.request.urlopen(server.url.rstrip("/") + path).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def raw_ground(server, video):
+    """Call /ground as no client would; the event's last lines."""
+    started = post(server, "/gradio_api/call/ground", {"data": [video, [QUERY]]})
+    with urllib.request.urlopen(f"{server.url.rstrip('/')}/gradio_api/call/ground/{started['event_id']}") as stream:
+        return stream.read().decode()
+
+
+def test_ground_takes_a_list_or_lines(client):
+    said = client.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY, "a dog"], api_name="/ground")
+    assert [answer["query"] for answer in said["answers"]] == [QUERY, "a dog"]
+    assert (
+        said["model"] == "tiny" and said["video"] == "shapes.mp4" and said["duration"] == pytest.approx(21.1, abs=0.1)
+    )
+    again = client.predict(video=handle_file(str(EXAMPLE)), queries=f"{QUERY}\na dog", api_name="/ground")
+    assert again["shared_prefix"] and [a["spans"] for a in again["answers"]] == [a["spans"] for a in said["answers"]]
+
+
+def test_ask(client):
+    said = client.predict(
+        video=handle_file(str(EXAMPLE)),
+        question="What does the white triangle do?",
+        options=["shrinks", "moves left"],
+        api_name="/ask",
+    )
+    assert set(said["shares"]) == {"shrinks", "moves left"} and sum(said["shares"].values()) == pytest.approx(1)
+    assert said["letter"] in ("A", "B", None)
+
+
+def test_twenty_calls_at_once(server, client):
+    def call(number):
+        one = Client(server.url, verbose=False) if number % 5 == 0 else client
+        return one.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(call, range(20)))
+    assert len({json.dumps(a["answers"][0]["spans"]) for a in answers}) == 1
+
+
+def test_only_two_endpoints_are_public(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/ground", "/ask"}
+
+
+@pytest.mark.parametrize(
+    ("content", "queries", "said"),
+    [
+        (b"hello " * 50, [QUERY], "not a video"),
+        (EXAMPLE.read_bytes()[:1500], [QUERY], "download it again"),
+        (b"", [QUERY], "empty"),
+        (b"#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n", [QUERY], "video"),
+        (EXAMPLE.read_bytes(), [], "Write queries first"),
+        (EXAMPLE.read_bytes(), ["x"] * 21, "at most 20"),
+        (EXAMPLE.read_bytes(), ["x" * 501], "too long"),
+    ],
+    ids=["text", "cut short", "empty", "playlist", "no query", "many queries", "long query"],
+)
+def test_bad_input_is_told_in_one_line(client, tmp_path, content, queries, said):
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(content)
+    with pytest.raises(Exception, match=said) as error:
+        client.predict(video=handle_file(str(video)), queries=queries, api_name="/ground")
+    assert "/timeground-demo-" not in str(error.value) and "Traceback" not in str(error.value)
+
+
+def test_too_long_and_too_large(client, tmp_path):
+    from timeground.synth.files import write_video
+    from timeground.synth.frames import scene_seed
+    from timeground.synth.world import sample_scene
+
+    scene = sample_scene(scene_seed("validation", 3, 0))
+    write_video(scene, tmp_path / "long.mp4")
+    with serve(DemoSettings(port=0, max_minutes=scene.duration_s / 120)) as other:
+        strict = Client(other.url, verbose=False)
+        with pytest.raises(Exception, match="at most"):
+            strict.predict(video=handle_file(str(tmp_path / "long.mp4")), queries=[QUERY], api_name="/ground")
+    (tmp_path / "large.mp4").write_bytes(bytes(6_000_000))
+    with pytest.raises(Exception, match=r"413|size"):
+        client.predict(video=handle_file(str(tmp_path / "large.mp4")), queries=[QUERY], api_name="/ground")
+
+
+def test_no_path_and_no_address_of_the_server_can_be_named(server, tmp_path):
+    secret = tmp_path / "secret.mp4"
+    secret.write_bytes(EXAMPLE.read_bytes())
+    for named in (
+        str(secret),
+        file_data(secret),
+        file_data("/etc/passwd"),
+        file_data(f"{server.uploads}/../{secret.relative_to('/')}"),
+        file_data("http://127.0.0.1:1/x.mp4"),
+        {"path": str(server.uploads), "meta": {"_type": "gradio.FileData"}},
+    ):
+        said = raw_ground(server, named)
+        assert "event: error" in said and '"answers"' not in said
+    assert fetch_status(server, f"/gradio_api/file={secret}") == 403
+    assert fetch_status(server, "/gradio_api/file=/etc/passwd") == 403
+    assert fetch_status(server, "/gradio_api/file=http://127.0.0.1:1/x") == 403
+    assert fetch_status(server, "/gradio_api/proxy=http://127.0.0.1:1/x") == 403
+
+
+def test_clips_are_cut_by_id_only(server, client):
+    client.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
+    config = json.load(urllib.request.urlopen(f"{server.url.rstrip('/')}/config"))
+    player = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "tg-player")
+
+    def cut(*arguments):
+        body = {"data": list(arguments), "fn_name": "cut", "component_id": player, "session_hash": "t"}
+        return post(server, "/gradio_api/component_server/", body)
+
+    import hashlib
+
+    video_id = hashlib.sha256(EXAMPLE.read_bytes()).hexdigest()
+    made = cut(video_id, 2.0, 4.0)
+    with urllib.request.urlopen(server.url.rstrip("/") + made["src"]) as clip:
+        assert clip.read(12)[4:8] == b"ftyp"
+    assert "error" in cut(str(EXAMPLE), 2.0, 4.0)
+    assert "error" in cut(video_id, "x; rm -rf /", 4.0)
+    assert "error" in cut("../../etc/passwd", 0, 1)
+
+
+def test_old_uploads_and_everything_at_the_end_are_removed():
+    with serve(DemoSettings(port=0, keep_hours=2 / 3600)) as short:
+        client = Client(short.url, verbose=False)
+        client.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
+        assert list(short.uploads.rglob("*.mp4"))
+        deadline_s = time.monotonic() + 30
+        while list(short.uploads.rglob("*.mp4")) and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        assert not list(short.uploads.rglob("*.mp4"))
+        said = client.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
+        assert said["answers"]
+    assert not Path(short.uploads).exists()
+
+
+def test_user_and_password(tmp_path):
+    with serve(DemoSettings(port=0, auth=("anna", "secret"))) as closed:
+        assert fetch_status(closed, "/config") == 401
+        with pytest.raises(Exception, match=r"(?i)auth|401|credentials"):
+            Client(closed.url, verbose=False).view_api(return_format="dict")
+        opened = Client(closed.url, auth=("anna", "secret"), verbose=False)
+        assert opened.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")["answers"]
+
+
+@pytest.mark.parametrize("model", ["/no/such/folder", "http://127.0.0.1:9/v1#nobody"], ids=["folder", "endpoint"])
+def test_a_model_that_cannot_be_had_is_told(model):
+    with serve(DemoSettings(port=0, model=model)) as without:
+        client = Client(without.url, verbose=False)
+        with pytest.raises(Exception, match=r"no/such/folder|127\.0\.0\.1:9"):
+            client.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
