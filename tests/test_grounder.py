@@ -99,7 +99,7 @@ def test_command_prints_answers_as_text_and_as_json(qwen3_folder, video, tmp_pat
         (["ground", "VIDEO"], "no query"),
         (["ground", "nowhere.mp4", "x"], "no such file"),
         (["ground", "VIDEO", "x", "--model", "/nowhere"], "no such model folder"),
-        (["ground", "VIDEO", "x", "--model", "http://localhost:1/v1#m"], "endpoints"),
+        (["ground", "VIDEO", "x", "--model", "http://localhost:1/v1#m"], "does not answer"),
         (["ground", "VIDEO", "x", "--queries-file", "/nowhere.txt"], "cannot be read"),
         (["ground", "VIDEO", "x", "--model", "MODEL", "--start", "5", "--end", "2"], "start"),
         (["ground", "VIDEO", "", "--model", "MODEL"], "empty"),

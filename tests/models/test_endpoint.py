@@ -69,7 +69,7 @@ def test_what_goes_wrong_is_one_line(served, monkeypatch):
     with pytest.raises(UserError, match="serves tiny; name one of them"):
         open_backend(f"{url}#other")
     with pytest.raises(UserError, match=r"does not answer .*2 tries.*start the server"):
-        open_backend("http://127.0.0.1:9/v1", tries=2)
+        open_backend("http://127.0.0.1:9/v1")
     backend = EndpointBackend.connect(url)
     backend.model = "gone"
     with pytest.raises(UserError, match=r"refused the request .status 404.: no model gone"):

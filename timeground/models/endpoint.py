@@ -78,7 +78,8 @@ class EndpointBackend:
         """
         url, _, wanted = address.partition("#")
         made = cls(url, wanted, named_profile(profile) if profile else Profile(), **options)
-        served = {entry["id"]: entry for entry in made._get("models")["data"]}
+        listed = made._request("GET", "models", tries=2)  # a wrong address is to be told soon
+        served = {entry["id"]: entry for entry in listed["data"]}
         if not wanted and len(served) == 1:
             made.model = wanted = next(iter(served))
         if wanted not in served:
@@ -155,13 +156,10 @@ class EndpointBackend:
         name = hashlib.sha256(json.dumps([self.url, body], sort_keys=True).encode()).hexdigest()
         return self.cache / name[:2] / f"{name}.json"
 
-    def _get(self, path: str) -> dict[str, Any]:
-        return self._request("GET", path)
-
-    def _request(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+    def _request(self, method: str, path: str, tries: int = 0, **more: Any) -> dict[str, Any]:
         """The JSON of a reply. Tries again with growing pauses while the server is busy or unreachable."""
-        problem = ""
-        for turn in range(self.tries):
+        problem, tries = "", tries or self.tries
+        for turn in range(tries):
             if turn:
                 time.sleep(min(30.0, 0.5 * 2**turn))
             try:
@@ -174,7 +172,7 @@ class EndpointBackend:
                 continue
             return _decoded(response, self.url)
         raise UserError(
-            f"{self.url} does not answer ({problem}, {self.tries} tries); start the server, or correct the address"
+            f"{self.url} does not answer ({problem}, {tries} tries); start the server, or correct the address"
         )
 
 

@@ -1,0 +1,51 @@
+"""A folder of short SynthMoments videos with a bad one among them, and a way to run recipes on it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from timeground.records import read_rows, write_rows
+
+
+@pytest.fixture(scope="session")
+def pile(synth_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three videos, a copy of the first, and a file that is no video; rows.jsonl holds rows about all."""
+    root = tmp_path_factory.mktemp("pile")
+    rows = list(read_rows(synth_folder / "annotations.jsonl"))
+    for row in rows:
+        if not (root / row.video).exists():
+            (root / row.video).parent.mkdir(exist_ok=True)
+            shutil.copy(synth_folder / row.video, root / row.video)
+    copy = [row for row in read_rows(synth_folder / "annotations.jsonl") if row.video == rows[0].video]
+    shutil.copy(synth_folder / rows[0].video, root / "videos" / "copy.mp4")
+    (root / "videos" / "bad.mp4").write_bytes(b"this is not a video" * 10)
+    for row in copy:
+        row.id, row.video = f"copy-{row.id}", "videos/copy.mp4"
+    bad = next(read_rows(synth_folder / "annotations.jsonl"))
+    bad.id, bad.video = "bad-0", "videos/bad.mp4"
+    write_rows(root / "rows.jsonl", [*rows, *copy, bad])
+    return root
+
+
+@pytest.fixture
+def write_recipe(pile: Path, tmp_path: Path):
+    """Write a recipe with these stages and give its path."""
+
+    def write(stages: list[dict], **settings) -> str:
+        tree = {
+            "input": {"videos": str(pile), "rows": str(pile / "rows.jsonl")},
+            "output": str(tmp_path / "out"),
+            "shard_size": 2,
+            "max_failed_share": 0.5,
+            "stages": stages,
+            **settings,
+        }
+        path = tmp_path / "recipe.yaml"
+        path.write_text(yaml.safe_dump(tree))
+        return str(path)
+
+    return write
