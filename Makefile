@@ -19,7 +19,7 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
-	$(BIN)/mypy train eval demo
+	$(BIN)/mypy train eval demo data_pipeline
 
 unit: $(READY)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile

@@ -1,0 +1,1 @@
+"""Videos, with or without old annotations, to clean training rows: `timeground data`."""

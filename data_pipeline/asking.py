@@ -1,0 +1,116 @@
+"""Models as the stages use them: asked within limits, with the tokens counted."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from timeground.answers import ParsedSpans, parse_spans
+from timeground.errors import UserError
+from timeground.models.backend import Backend, Completion, Request
+from timeground.models.opening import is_url, open_backend
+from timeground.profile import Profile
+from timeground.prompts import ground_prompt
+from timeground.records import Row
+from timeground.video.clip import Clip
+from timeground.video.sampling import Sampling
+
+from .settings import ModelSettings
+from .tools import RunStopped
+
+MAX_TOKENS_TO_LIST = 768
+"""Room for an answer that lists events."""
+
+
+@dataclass
+class Asked:
+    """An opened model. tokens: what it was given to read is not told by every server; what it wrote is counted."""
+
+    backend: Backend
+    settings: ModelSettings
+    usage: Counter[str] = field(default_factory=Counter)
+    next_call_s: float = 0.0
+
+    @property
+    def profile(self) -> Profile:
+        """How the model wants to be asked."""
+        return self.backend.profile
+
+    def sampling(self) -> Sampling:
+        """Which frames it looks at."""
+        return self.backend.sampling()
+
+    def changed(self, **changes: Any) -> Asked:
+        """The same loaded weights, asked another way: changes to the profile, such as ``time_encoding`` or ``fps``."""
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if not changes:
+            return self
+        other = copy.copy(self.backend)
+        other.profile = self.profile.with_changes(changes)
+        return replace(self, backend=other)
+
+    def watch(self, clip: Clip) -> Any:
+        """Encode a clip once, for all that is asked about it."""
+        return self.backend.encode(clip)
+
+    def say(self, prefix: Any, texts: Sequence[str], **request: Any) -> list[list[Completion]]:
+        """Answers to each text; the fields of `request` are those of `Request`."""
+        if not texts:
+            return []
+        self._wait(len(texts))
+        found = self.backend.sample(prefix, list(texts), Request(**request))
+        self.usage["answers"] += sum(len(group) for group in found)
+        self.usage["tokens"] += sum(one.num_tokens for group in found for one in group)
+        limit = self.settings.max_tokens
+        if limit is not None and self.usage["tokens"] > limit:
+            raise RunStopped(
+                f"model {self.settings.name} has written {self.usage['tokens']} tokens, max_tokens is {limit}; "
+                "raise it and start again, nothing that is done is lost"
+            )
+        return found
+
+    def ground(self, prefix: Any, rows: Sequence[Row], **request: Any) -> list[list[ParsedSpans]]:
+        """When each row's query happens, as parsed answers."""
+        texts = [ground_prompt(self.profile.prompts(), row.query) for row in rows]
+        found = self.say(prefix, texts, **request)
+        return [[parse_spans(one.text).ordered() for one in group] for group in found]
+
+    def _wait(self, num_requests: int) -> None:
+        """Keep to the rate limit."""
+        rate = self.settings.max_requests_per_minute
+        if rate is None:
+            return
+        now = time.monotonic()
+        time.sleep(max(0.0, self.next_call_s - now))
+        self.next_call_s = max(now, self.next_call_s) + num_requests * 60 / rate
+
+
+def open_model(settings: ModelSettings, device: str | None) -> Asked:
+    """Open a model. Raises RunStopped if it cannot be opened: every video would meet that."""
+    options = dict(settings.options)
+    if not is_url(settings.name):
+        _be_quiet()
+        if device:
+            options.setdefault("device", device)
+    try:
+        backend = open_backend(settings.name, profile=settings.profile, overrides=settings.overrides, **options)
+    except UserError as error:
+        raise RunStopped(f"model {settings.name}: {error}") from error
+    except TypeError as error:
+        raise RunStopped(f"model {settings.name}: options: {error}") from error
+    return Asked(backend, settings)
+
+
+def _be_quiet() -> None:
+    """No bars and advice from every worker in the middle of the run's own display."""
+    from timeground.torchvision_repair import repair_torchvision
+
+    repair_torchvision()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

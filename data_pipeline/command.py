@@ -1,0 +1,93 @@
+"""`timeground data`: run a recipe, report on a run, check a file of rows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from timeground.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Three commands: run, report, check."""
+    commands = parser.add_subparsers(dest="action", metavar="run | report | check", required=True)
+    run_parser = commands.add_parser("run", help="run a recipe; a run that was stopped goes on")
+    add = run_parser.add_argument
+    add("recipe", metavar="RECIPE", help="a YAML file, or the name of a recipe that ships")
+    add("overrides", nargs="*", metavar="name=value", help="changes to the recipe, such as input.videos=clips")
+    add("--engine", choices=("local", "ray"), default="local", help="processes on this machine, or a Ray cluster")
+    add("--workers", type=int, default=1, help="processes for stages that ask no model")
+    add("--model-workers", type=int, help="processes for stages that do (default: one a GPU, else --workers)")
+    add("--address", help="of a Ray cluster (default: start one here)")
+    add("--recycle-after", type=int, default=500, metavar="N", help="replace a local worker after N videos")
+    add("--retry-failed", action="store_true", help="do shards again in which videos failed")
+    add("--quiet", action="store_true", help="show no progress")
+    report_parser = commands.add_parser("report", help="write DIR/report.html about a run")
+    report_parser.add_argument("folder", metavar="DIR", type=Path, help="the output folder of a run")
+    report_parser.add_argument("--samples", type=int, default=12, help="rows to show with their frames")
+    check_parser = commands.add_parser("check", help="list every problem of a file of rows, with its line")
+    check_parser.add_argument("file", metavar="FILE", type=Path)
+    check_parser.add_argument("--videos", type=Path, metavar="ROOT", help="videos must be below this folder, and there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is asked; the exit status."""
+    if args.action == "report":
+        from .report import write_report
+
+        print(write_report(args.folder, args.samples))
+        return 0
+    return _check(args.file, args.videos) if args.action == "check" else _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .recipe import load_recipe
+    from .run import Engine, run_recipe
+
+    recipe = load_recipe(args.recipe, args.overrides)
+    for name in ("workers", "model_workers", "recycle_after"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    num_model_workers = args.model_workers or _default_model_workers(args.workers)
+    engine: Engine
+    if args.engine == "ray":
+        from .engine_ray import RayEngine
+
+        engine = RayEngine(recipe, args.workers, num_model_workers, args.address)
+    else:
+        from .engine_local import LocalEngine
+
+        engine = LocalEngine(recipe, args.workers, num_model_workers, args.recycle_after)
+    try:
+        summary = run_recipe(recipe, engine, retry_failed=args.retry_failed, shown=not args.quiet)
+    finally:
+        engine.close()
+    came_in = f" of {summary['rows_in']}" if summary["rows_in"] else ""
+    left = f"{summary['rows_out']}{came_in} rows, {summary['videos']} videos, {len(summary['failed_videos'])} failed"
+    print(f"{recipe.output}/rows.jsonl: {left}")
+    return 0
+
+
+def _default_model_workers(num_workers: int) -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else num_workers
+
+
+def _check(file: Path, root: Path | None) -> int:
+    """Print every problem; status 2 if there are any."""
+    from timeground.records import check_rows, read_rows, resolve_video
+
+    problems = check_rows(file, root=root)
+    if root is not None and not problems:
+        gone = sorted({row.video for row in read_rows(file) if not resolve_video(root, row.video).exists()})
+        problems = [f"{file}: video {video!r} is not in {root}" for video in gone]
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(f"{file}: {len(problems)} problems", file=sys.stderr)
+        return 2
+    print(f"{file}: {sum(1 for _ in read_rows(file))} rows, no problem")
+    return 0

@@ -1,0 +1,59 @@
+"""What comes in: rows of a file or of a public format, or a folder of bare videos, as items in a fixed order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from timeground.errors import UserError
+from timeground.readers import read
+from timeground.records import Row, read_rows, resolve_video
+
+from .item import Item
+from .settings import InputSettings
+
+SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg", ".wmv"}
+MEASURED_LATER_S = 1e-3
+"""Stands for a length that a format does not publish, until the stage `probe` measures it."""
+
+
+def read_items(settings: InputSettings) -> list[Item]:
+    """Every video with its rows, in the order in which each comes first.
+
+    Raises UserError: no such root or file, a row that is not right (with its line), a video outside the root, an id
+    that comes twice.
+    """
+    root = Path(settings.videos)
+    if not root.is_dir():
+        raise UserError(f"input.videos: {root} is not a folder; name the folder with the videos")
+    items = _bare(root) if settings.rows is None else _annotated(settings, root)
+    if not items:
+        raise UserError(f"no videos found in {settings.rows or root}; check input.rows and input.videos")
+    return items[: settings.limit]
+
+
+def _bare(root: Path) -> list[Item]:
+    found = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    for video in found:
+        resolve_video(root, video)
+    return [Item(video) for video in found]
+
+
+def _annotated(settings: InputSettings, root: Path) -> list[Item]:
+    path = Path(settings.rows or "")
+    own = settings.reader == "rows" and path.is_file()
+    rows = read_rows(path, root=root) if own else read(settings.reader, path, settings.split)
+    items: dict[str, Item] = {}
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise UserError(f"{path}: id {row.id!r} comes twice; make ids unique")
+        seen.add(row.id)
+        resolve_video(root, row.video)
+        items.setdefault(row.video, Item(row.video)).rows.append(_with_length(row))
+    return list(items.values())
+
+
+def _with_length(row: Row) -> Row:
+    """Formats that publish no length give 0, which a row may not have."""
+    row.duration = row.duration or MEASURED_LATER_S
+    return row

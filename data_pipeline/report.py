@@ -1,0 +1,155 @@
+"""`timeground data report`: one page about a run. What came in, what each stage dropped and changed, and why."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from timeground.errors import UserError
+from timeground.records import Row, read_rows, resolve_video
+from timeground.report import Page
+from timeground.spans import total_length_s
+
+from .shards import read_plan
+
+MOST_REASONS = 40
+Values = Callable[[Row], list[float]]
+
+
+def write_report(folder: Path, num_samples: int = 12) -> Path:
+    """Write ``report.html`` into the output folder of a run and return its path. UserError if no run ended there."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+        before = [row for item in read_plan(folder).items(0) for row in item.rows]
+    except (OSError, ValueError, KeyError, yaml.YAMLError):
+        raise UserError(f"{folder}: no finished run; give the output folder of timeground data run") from None
+    after = list(read_rows(folder / "rows.jsonl"))
+    rejected = [json.loads(line) for line in (folder / "rejected.jsonl").read_text(encoding="utf-8").splitlines()]
+    page = Page(f"Data pipeline: {folder.name}")
+    _counts(page, summary)
+    _reasons(page, rejected)
+    _distributions(page, before, after)
+    _samples(page, after, rejected, Path(recipe["input"]["videos"]), num_samples)
+    page.write(folder / "report.html")
+    return folder / "report.html"
+
+
+def _counts(page: Page, summary: dict[str, Any]) -> None:
+    """What came in, and stage by stage what is left."""
+    came, left = summary["rows_in"], summary["rows_out"]
+    page.note(f"{summary['videos']} videos with {came} rows came in; {left} rows are left.")
+    if tokens := summary["tokens_written_by_models"]:
+        page.note(f"The models wrote {tokens} tokens.")
+    page.heading("Stages")
+    lines = [
+        (one["stage"], one["rows_in"], one["rows_out"], _told(one["dropped"]), _told(one["changed"]))
+        for one in summary["stages"]
+    ]
+    page.table(("stage", "rows in", "rows out", "dropped", "changed"), lines)
+    if summary["failed_videos"]:
+        page.heading("Videos that failed")
+        failed = [(video, one["stage"], one["reason"]) for video, one in summary["failed_videos"].items()]
+        page.table(("video", "stage", "reason"), failed[:MOST_REASONS])
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.items())
+
+
+def _reasons(page: Page, rejected: list[dict[str, Any]]) -> None:
+    """Reasons by class with an example each."""
+    page.heading("Why rows were dropped")
+    counts = Counter((one["stage"], one["class"]) for one in rejected)
+    example = {(one["stage"], one["class"]): one for one in reversed(rejected)}
+    lines = []
+    for (stage, kind), count in counts.most_common(MOST_REASONS):
+        row = example[stage, kind]["row"] or {}
+        lines.append((stage, kind, count, row.get("query", ""), example[stage, kind]["reason"]))
+    page.table(("stage", "class", "rows", "for example", "because"), lines)
+
+
+def _distributions(page: Page, before: list[Row], after: list[Row]) -> None:
+    """The same histogram of what came in and of what is left."""
+    page.heading("Before and after")
+    _histogram(page, "Duration of the video, s", before, after, lambda row: [row.duration])
+    _histogram(page, "Length of the spans, s", before, after, lambda row: [total_length_s(row.spans)] * bool(row.spans))
+    _histogram(
+        page,
+        "Middle of a span, share of the video",
+        before,
+        after,
+        lambda row: [span.centre_s / row.duration for span in row.spans],
+    )
+    _histogram(page, "Mean IoU of the rollouts", [], after, lambda row: _known(row.difficulty.get("mean_iou")))
+    _histogram(
+        page, "Agreement of the passes", [], after, lambda row: _known(row.quality.get("agreement", {}).get("iou"))
+    )
+    for name, rows in (("came in", before), ("left", after)):
+        counts = Counter(row.direction for row in rows)
+        page.bars(f"Direction, rows that {name}", {kind: float(counts[kind]) for kind in sorted(counts)})
+
+
+def _agreement(row: Row) -> list[float]:
+    return _known(row.quality.get("agreement", {}).get("iou"))
+
+
+def _known(value: float | None) -> list[float]:
+    return [] if value is None else [float(value)]
+
+
+def _histogram(page: Page, title: str, before: Iterable[Row], after: Iterable[Row], values: Values) -> None:
+    """Bars of both, over the same bins."""
+    sides = {"came in": [v for row in before for v in values(row)], "left": [v for row in after for v in values(row)]}
+    everything = [value for side in sides.values() for value in side]
+    if not everything:
+        return
+    edges = np.histogram_bin_edges(everything, bins=10)
+    for name, side in sides.items():
+        if side:
+            counts, _ = np.histogram(side, edges)
+            bars = {f"{low:.3g}": float(count) for low, count in zip(edges, counts, strict=False)}
+            page.bars(f"{title}: rows that {name}", bars)
+
+
+def _samples(page: Page, after: list[Row], rejected: list[dict[str, Any]], root: Path, count: int) -> None:
+    """Rows with a strip of frames: evenly many of those left, those changed and those dropped."""
+    page.heading("Samples")
+    dropped = [(Row.from_json(one["row"]), f"{one['class']}: {one['reason']}") for one in rejected if one["row"]]
+    changed = [(row, "; ".join(f"{e['stage']}: {e['why']}" for e in row.history)) for row in after if row.history]
+    plain = [(row, "") for row in after if not row.history]
+    for name, rows in (("Changed", changed), ("Dropped", dropped), ("As they came", plain)):
+        share = max(1, count // 3) if count else 0
+        picked = rows[:: max(1, len(rows) // max(1, share))][:share]
+        if picked:
+            page.heading(name, 3)
+        for row, why in picked:
+            caption = f"{row.id}: {row.query or row.question}" + (f" ({why})" if why else "")
+            picture = _strip(root, row)
+            page.picture(picture, caption) if picture else page.note(caption)
+
+
+def _strip(root: Path, row: Row) -> bytes | None:
+    """Frames along the row's time axis with its spans; None where the video cannot be read."""
+    from timeground.plot import save_timeline
+    from timeground.video.decode import decode
+    from timeground.video.sampling import Sampling
+
+    window = row.window
+    try:
+        sampling = Sampling(fps=1.0, max_frames=12, min_tokens_per_pair=16, max_tokens_per_pair=32, total_tokens=400)
+        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
+        clip = decode(resolve_video(root, row.video), sampling, start_s=start_s, end_s=end_s)
+    except UserError:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "strip.png"
+        save_timeline(path, clip, [("spans", row.spans)])
+        return path.read_bytes()

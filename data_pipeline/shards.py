@@ -1,0 +1,148 @@
+"""Where finished work lies: a folder for each stage, named by everything that shaped it, a file for each shard.
+
+A shard's file appears whole or not at all, so that its being there means that it is done. Its first line counts what is
+in it; then comes one line for each video.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from timeground import __version__
+from timeground.models.opening import is_url
+
+from .item import Item
+from .recipe import Recipe
+from .tools import read_prompt
+
+BIG_FILE = 1 << 22
+"""Of files larger than this only the ends are read to tell one model from another."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The folders of a run: `folders[0]` holds what came in, `folders[i]` what stage i - 1 made of it."""
+
+    folders: tuple[Path, ...]
+    num_shards: int
+    num_videos: int
+
+    def file(self, place: int, shard: int) -> Path:
+        """The file of a shard."""
+        return self.folders[place] / f"{shard:05d}.jsonl"
+
+    def missing(self, place: int) -> list[int]:
+        """Shards that are still to be done."""
+        return [shard for shard in range(self.num_shards) if not self.file(place, shard).is_file()]
+
+    def items(self, place: int) -> Iterator[Item]:
+        """Every video, in order, a shard at a time."""
+        for shard in range(self.num_shards):
+            yield from read_shard(self.file(place, shard))
+
+    def counts(self, place: int, shard: int) -> dict[str, int]:
+        """How many videos, failures, rows and rejected rows a shard holds."""
+        with self.file(place, shard).open(encoding="utf-8") as lines:
+            found: dict[str, int] = json.loads(lines.readline())
+        return found
+
+
+def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
+    """Name the folder of each stage by a hash of all before it, and write what came in."""
+    work = Path(recipe.output) / "work"
+    shards = [items[i : i + recipe.shard_size] for i in range(0, len(items), recipe.shard_size)]
+    folders, digest = [], _input_digest(recipe, items)
+    folders.append(work / f"00-input-{digest[:10]}")
+    for number, stage in enumerate(recipe.stages, start=1):
+        digest = _hash([digest, stage.model_dump(mode="json"), _models(recipe, stage), _prompts(recipe, stage)])
+        folders.append(work / f"{number:02d}-{stage.stage}-{digest[:10]}")
+    plan = Plan(tuple(folders), len(shards), len(items))
+    for shard in plan.missing(0):
+        write_shard(plan.file(0, shard), shards[shard])
+    names = {"folders": [folder.name for folder in folders], "num_shards": len(shards), "num_videos": len(items)}
+    write_text(work / "plan.json", json.dumps(names, indent=2) + "\n")
+    return plan
+
+
+def read_plan(output: Path) -> Plan:
+    """The plan of the last run in a folder. Raises OSError or ValueError if there is none."""
+    names = json.loads((output / "work" / "plan.json").read_text(encoding="utf-8"))
+    folders = tuple(output / "work" / Path(name).name for name in names["folders"])
+    return Plan(folders, int(names["num_shards"]), int(names["num_videos"]))
+
+
+def write_shard(path: Path, items: Iterable[Item]) -> dict[str, int]:
+    """Write a shard at once and return its counts."""
+    held = list(items)
+    counts = {
+        "videos": len(held),
+        "failed": sum(item.failure is not None for item in held),
+        "rows": sum(len(item.rows) for item in held),
+        "rejected": sum(len(item.rejected) for item in held),
+    }
+    lines = [json.dumps(counts), *(json.dumps(item.to_json(), ensure_ascii=False) for item in held)]
+    write_text(path, "\n".join(lines) + "\n")
+    return counts
+
+
+def read_shard(path: Path) -> list[Item]:
+    """The videos of a shard."""
+    with path.open(encoding="utf-8") as lines:
+        next(lines)
+        return [Item.from_json(json.loads(line)) for line in lines]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _hash(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:
+    """What tells one input from another: rows, names and sizes of videos, seed, shards, our version."""
+    digest = hashlib.sha256(json.dumps([__version__, recipe.seed, recipe.shard_size]).encode())
+    for item in items:
+        file = Path(recipe.input.videos) / item.video
+        size = file.stat().st_size if file.is_file() else -1
+        digest.update(_hash([item.to_json(), size]).encode())
+    return digest.hexdigest()
+
+
+def _models(recipe: Recipe, stage: Any) -> list[Any]:
+    """The models a stage asks, with what tells one set of weights from another."""
+    asked = [recipe.models[name] for name in sorted(set(stage.models()))]
+    return [[settings.model_dump(mode="json"), weights_digest(settings.name)] for settings in asked]
+
+
+def _prompts(recipe: Recipe, stage: Any) -> list[str]:
+    folder = Path(recipe.prompts) if recipe.prompts else None
+    return [read_prompt(name, folder).version for name in stage.prompt_names()]
+
+
+def weights_digest(name: str) -> str:
+    """A fingerprint of a local model's files; empty for a server or a Hub id, whose name is all that is known."""
+    import timeground
+
+    folder = Path(timeground.__file__).parent / "assets" / "tiny" if name == "tiny" else Path(name)
+    if is_url(name) or not folder.is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.iterdir() if p.is_file()):
+        size = file.stat().st_size
+        with file.open("rb") as data:
+            digest.update(f"{file.name}:{size}:".encode() + data.read(BIG_FILE))
+            data.seek(max(0, size - BIG_FILE))
+            digest.update(data.read(BIG_FILE))
+    return digest.hexdigest()

@@ -1,0 +1,204 @@
+"""TimeLens's quality criteria, as checks in code and as yes/no questions: finds what is wrong with a row and mends it.
+
+Diagnose, then refine: every failure has its class (span, missing, ambiguous, duplicate, leak, unclear) and every class
+an action. Works on new rows and on old annotations, which it compares with the answers that `ground` and `agree` left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from timeground.answers import parse_yes_no
+from timeground.records import Row
+from timeground.spans import set_iou, total_length_s
+
+from ..item import Item, note
+from ..settings import Settings
+from ..tools import Tools
+from .audit_checks import bad_span, duplicate_of, fits_several, leak, unclear, without_leak
+from .base import VideoStage, bounds, by_window, is_grounding, to_spans
+
+Question = Literal["happens", "unique", "clear"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a row. kind: its class. prompt: version of the question that found it."""
+
+    kind: str
+    why: str
+    prompt: str | None = None
+
+
+class Actions(Settings):
+    """What becomes of a row by the class of its failure. ``keep``: it is only written into ``quality["audit"]``.
+
+    retime: take the spans that the passes agree on, or drop. rewrite: take out the words that give the position away,
+    or drop. absent: keep as a row whose event does not happen.
+    """
+
+    span: Literal["retime", "drop", "keep"] = "retime"
+    missing: Literal["drop", "absent", "keep"] = "drop"
+    ambiguous: Literal["drop", "retime", "keep"] = "drop"
+    duplicate: Literal["drop", "keep"] = "drop"
+    leak: Literal["rewrite", "drop", "keep"] = "rewrite"
+    unclear: Literal["drop", "keep"] = "drop"
+
+
+class Audit(VideoStage):
+    """Checks each row, and each video's rows against each other.
+
+    questions: yes/no questions to the model: does it happen at all, only once, is it clear. min_iou: a pass supports
+    the old spans from this IoU on. min_absent: share of passes that must say "does not happen". max_share: spans may
+    cover so much of a video. min_similarity, duplicate_iou: when two rows ask for one event.
+    """
+
+    stage: Literal["audit"] = "audit"
+    model: str = "tiny"
+    questions: tuple[Question, ...] = ("happens",)
+    actions: Actions = Actions()
+    min_iou: float = Field(0.5, ge=0, le=1)
+    min_absent: float = Field(0.5, gt=0, le=1)
+    max_share: float = Field(0.95, gt=0, le=1)
+    max_words: int = Field(60, ge=2)
+    min_similarity: float = Field(0.6, ge=0, le=1)
+    duplicate_iou: float = Field(0.7, ge=0, le=1)
+
+    def models(self) -> list[str]:
+        """The model that is asked yes or no, if any question is."""
+        return [self.model] if self.questions else []
+
+    def prompt_names(self) -> list[str]:
+        """One prompt for each question."""
+        return list(self.questions)
+
+    def run(self, item: Item, tools: Tools) -> None:
+        """Find what is wrong, act on it, then look for rows that ask the same."""
+        said = self._ask(item, tools)
+        for row in [row for row in item.rows if is_grounding(row)]:
+            findings = [*self._by_code(row), *self._by_model(row, said.get(row.id, {}), tools)]
+            self._act(item, row, findings)
+        self._duplicates(item)
+        covered_s = total_length_s([span for row in item.rows if is_grounding(row) for span in row.spans])
+        if item.rows:
+            item.facts["coverage"] = round(min(1.0, covered_s / item.rows[0].duration), 4)
+
+    def _ask(self, item: Item, tools: Tools) -> dict[str, dict[str, bool]]:
+        """The model's answers by row and question; what is neither yes nor no is left out."""
+        said: dict[str, dict[str, bool]] = {}
+        for window, rows in by_window(item.rows) if self.questions else ():
+            model = tools.model(self.model)
+            prefix = model.watch(tools.clip(item.video, model.sampling(), window))
+            form = model.profile.prompts().yes_no
+            for name in self.questions:
+                texts = [form.format(question=_question(tools.prompt(name).text, row)) for row in rows]
+                for row, (answer,) in zip(rows, model.say(prefix, texts), strict=True):
+                    value = parse_yes_no(answer.text).value
+                    if value is not None:
+                        said.setdefault(row.id, {})[name] = value
+        return said
+
+    def _by_code(self, row: Row) -> list[Finding]:
+        checks = {
+            "unclear": unclear(row.query, self.max_words),
+            "leak": leak(row.query),
+            "span": bad_span(row, self.max_share),
+        }
+        return [Finding(kind, why) for kind, why in checks.items() if why]
+
+    def _by_model(self, row: Row, said: dict[str, bool], tools: Tools) -> list[Finding]:
+        """What the passes and the answers to the questions tell."""
+        passes = [one["spans"] for one in row.quality.get("passes", []) if one["spans"] is not None]
+        support = [set_iou(to_spans(spans), row.spans) >= self.min_iou for spans in passes]
+        share = sum(support) / len(support) if support else 0.0
+        findings = []
+        if said.get("clear") is False:
+            findings.append(Finding("unclear", "the model says that it is not clear", tools.prompt("clear").version))
+        if said.get("unique") is False and share < 0.5:
+            why = "the model says that it fits several moments"
+            findings.append(Finding("ambiguous", why, tools.prompt("unique").version))
+        if row.spans and (missing := self._missing(row, said, share, tools)):
+            return [*findings, missing]
+        return [*findings, *self._apart(row, support)]
+
+    def _missing(self, row: Row, said: dict[str, bool], share: float, tools: Tools) -> Finding | None:
+        """Whether it does not happen at all."""
+        absent = row.quality.get("agreement", {}).get("absent", 0.0)
+        if absent >= self.min_absent:
+            return Finding("missing", f"{absent:.0%} of the passes say that it does not happen")
+        if said.get("happens") is False and share < 0.5:
+            why = "the model says that it does not happen, and the passes do not support the span"
+            return Finding("missing", why, tools.prompt("happens").version)
+        return None
+
+    def _apart(self, row: Row, support: list[bool]) -> list[Finding]:
+        """Whether the passes see it at another time, or more often."""
+        found = row.quality.get("agreement")
+        if not found or not support:
+            return []
+        if found["agreed"] and found["spans"]:
+            if several := fits_several(row.spans, to_spans(found["spans"])):
+                return [Finding("ambiguous", several)]
+            overlap = set_iou(to_spans(found["spans"]), row.spans)
+            if overlap < self.min_iou:
+                return [Finding("span", f"passes agree on {found['spans']}, IoU {overlap:.2f} with the row's spans")]
+        elif len(support) >= 3 and not any(support):
+            return [Finding("span", f"none of {len(support)} passes supports the row's spans")]
+        return []
+
+    def _act(self, item: Item, row: Row, findings: list[Finding]) -> None:
+        """Mend what can be mended; drop the row for the first thing that cannot."""
+        if findings:
+            row.quality["audit"] = [{"class": one.kind, "why": one.why} for one in findings]
+        for one in findings:
+            action = getattr(self.actions, one.kind)
+            if action != "keep" and not self._mended(row, one, action):
+                item.drop(row, self.stage, one.kind, one.why)
+                return
+
+    def _mended(self, row: Row, one: Finding, action: str) -> bool:
+        """Whether an action could set the row right; what it changed goes into its history."""
+        if action == "rewrite" and (query := without_leak(row.query)):
+            note(row, self.stage, "query", f"{one.kind}: {one.why}; was {row.query!r}", one.prompt)
+            row.query = query
+            return True
+        if action == "absent":
+            note(row, self.stage, "spans", f"{one.kind}: {one.why}; were {_pairs(row)}", one.prompt)
+            row.spans = []
+            return True
+        seen = row.quality.get("agreement", {})
+        if action == "retime" and seen.get("agreed") and seen["spans"]:
+            if to_spans(seen["spans"]) != row.spans:
+                note(row, self.stage, "spans", f"{one.kind}: {one.why}; were {_pairs(row)}", one.prompt)
+                row.spans = to_spans(seen["spans"])
+            return bad_span(row, self.max_share) is None
+        return False
+
+    def _duplicates(self, item: Item) -> None:
+        """Of rows that ask for one event the first stays."""
+        kept: list[Row] = []
+        for row in [row for row in item.rows if is_grounding(row)]:
+            same = [other for other in kept if other.window == row.window]
+            why = duplicate_of(row, same, self.min_similarity, self.duplicate_iou)
+            if why is None:
+                kept.append(row)
+            elif self.actions.duplicate == "drop":
+                item.drop(row, self.stage, "duplicate", why)
+            else:
+                row.quality.setdefault("audit", []).append({"class": "duplicate", "why": why})
+
+
+def _question(template: str, row: Row) -> str:
+    """A question about a row, over all of the part of the video that it asks about."""
+    inside = bounds(row)
+    values: dict[str, Any] = {"query": row.query.rstrip("."), "start": f"{inside.start_s:.1f}"}
+    for name, value in (values | {"end": f"{inside.end_s:.1f}"}).items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+def _pairs(row: Row) -> list[list[float]]:
+    return [span.to_list() for span in row.spans]

@@ -1,0 +1,66 @@
+"""How hard a row is for the model that will be trained on it: rollouts, pass@k, and whether it needs eyes at all."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Literal
+
+from pydantic import Field
+
+from timeground.answers import ParsedSpans
+from timeground.metrics.passk import pass_at_k
+from timeground.records import Row
+from timeground.spans import set_iou
+
+from ..item import Item
+from ..tools import Tools
+from .base import VideoStage, by_window
+from .ground import Pass, answers_of
+
+
+class Difficulty(VideoStage):
+    """Writes ``difficulty``: ``ious``, ``mean_iou``, ``spread`` (standard deviation), ``pass@1``, ``pass@k``.
+
+    rollouts: answers to each row at `temperature` (TimeLens2: 8). hit_iou: from here on an answer is right. blind: also
+    ask on grey frames; a row that is answered right there is ``blind_solvable``.
+    """
+
+    stage: Literal["difficulty"] = "difficulty"
+    model: str = "tiny"
+    rollouts: int = Field(8, ge=1, le=64)
+    temperature: float = Field(1.0, gt=0)
+    hit_iou: float = Field(0.5, gt=0, le=1)
+    blind: bool = True
+
+    def models(self) -> list[str]:
+        """The model to be trained."""
+        return [self.model]
+
+    def run(self, item: Item, tools: Tools) -> None:
+        """Roll out, and look away."""
+        sampled = Pass(model=self.model, temperature=self.temperature, samples=self.rollouts)
+        for _, rows in by_window(item.rows):
+            for row, answers in zip(rows, answers_of(sampled, item.video, rows, tools), strict=True):
+                self._write(row, answers)
+            if not self.blind:
+                continue
+            greedy = Pass(model=self.model)
+            for row, (answer,) in zip(rows, answers_of(greedy, item.video, rows, tools, blank=True), strict=True):
+                row.difficulty["blind_iou"] = round(score(answer, row), 4)
+                row.difficulty["blind_solvable"] = row.difficulty["blind_iou"] >= self.hit_iou
+
+    def _write(self, row: Row, answers: list[ParsedSpans]) -> None:
+        ious = [round(score(answer, row), 4) for answer in answers]
+        hits, count = sum(iou >= self.hit_iou for iou in ious), len(ious)
+        row.difficulty |= {
+            "ious": ious,
+            "mean_iou": round(statistics.fmean(ious), 4),
+            "spread": round(statistics.pstdev(ious), 4),
+            "pass@1": round(pass_at_k(count, hits, 1), 4),
+            f"pass@{count}": round(pass_at_k(count, hits, count), 4),
+        }
+
+
+def score(answer: ParsedSpans, row: Row) -> float:
+    """Set IoU of an answer with the row's spans; what was not understood scores 0."""
+    return set_iou(list(answer.spans), row.spans) if answer.parsed else 0.0

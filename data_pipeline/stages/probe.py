@@ -1,0 +1,118 @@
+"""Looks at each video file: can it be read, how long is it; TimeLens's plain filters; keeps test videos out."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from timeground.errors import UserError
+from timeground.readers import read
+from timeground.records import Row, read_rows
+from timeground.video.clip import Clip
+from timeground.video.decode import probe
+from timeground.video.sampling import Sampling
+
+from ..inputs import MEASURED_LATER_S
+from ..item import Item, note
+from ..tools import Tools
+from .base import VideoStage
+
+SOUND = re.compile(
+    r"\b(?:hear[sd]?|hearing|sounds?|sounding|audio|audible|listen\w*|loud\w*|noises?|noisy|voices?|music\w*|songs?)\b",
+    re.IGNORECASE,
+)
+FINGERPRINT_FRAMES = 8
+LOOK = Sampling(fps=0.001, min_frames=8, max_frames=8, min_tokens_per_pair=4, max_tokens_per_pair=9, total_tokens=36)
+CLOSE_S = 0.5
+"""A published length this close to the measured one is left as it is."""
+
+
+class Probe(VideoStage):
+    """Facts of the file, and plain filters (TimeLens's defaults).
+
+    min_s, max_s: length of a video. max_words: of a query. hears: the model hears, so queries about sound stay.
+    fingerprint: eight frames as bits, for the stage `duplicates`. keep_out: files of rows, or ``reader:path``, of
+    benchmarks; a video whose file name (without suffix) is among theirs is dropped.
+    """
+
+    stage: Literal["probe"] = "probe"
+    min_s: float = Field(5.0, ge=0)
+    max_s: float = Field(500.0, gt=0)
+    max_words: int = Field(200, ge=1)
+    hears: bool = False
+    fingerprint: bool = True
+    keep_out: tuple[str, ...] = ()
+
+    @cached_property
+    def test_names(self) -> frozenset[str]:
+        """File names, without suffix, of the benchmarks' videos."""
+        return frozenset(Path(row.video).stem for source in self.keep_out for row in rows_of(source))
+
+    def run(self, item: Item, tools: Tools) -> None:
+        """Measure and filter."""
+        if Path(item.video).stem in self.test_names:
+            item.drop_all(self.stage, "test", "the video is in a benchmark's test set")
+            return
+        info = probe(tools.path(item.video))
+        item.facts |= {
+            "duration_s": info.duration_s,
+            "fps": round(info.fps, 4),
+            "width": info.width,
+            "height": info.height,
+            "has_audio": info.has_audio,
+        }
+        if not self.min_s <= info.duration_s <= self.max_s:
+            kept = f"{self.min_s:g} to {self.max_s:g} s are kept"
+            item.drop_all(self.stage, "duration", f"the video lasts {info.duration_s:.1f} s; {kept}")
+            return
+        if self.fingerprint:
+            item.facts["fingerprint"] = fingerprint(tools.clip(item.video, LOOK))
+        for row in item.rows:
+            _measure(row, info.duration_s)
+        item.keep_only(self._too_long, self.stage, "words")
+        if not self.hears:
+            item.keep_only(_about_sound, self.stage, "sound")
+
+    def _too_long(self, row: Row) -> str | None:
+        words = len(row.query.split())
+        return f"the query has {words} words; at most {self.max_words} are kept" if words > self.max_words else None
+
+
+def rows_of(source: str) -> list[Row]:
+    """Rows of a file, or of ``reader:path``."""
+    reader, sign, path = source.partition(":")
+    try:
+        return list(read(reader, path) if sign and not Path(source).exists() else read_rows(source))
+    except UserError as error:
+        raise UserError(f"keep_out: {error}") from None
+
+
+def fingerprint(clip: Clip) -> str:
+    """Difference hash of each frame (64 bits: is a place brighter than the next), as hexadecimal text."""
+    from PIL import Image
+
+    bits = []
+    for frame in clip.frames[:FINGERPRINT_FRAMES]:
+        grey = Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy()).convert("L")
+        pixels = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+        bits.append((pixels[:, 1:] > pixels[:, :-1] + 1).ravel())
+    return np.packbits(np.concatenate(bits)).tobytes().hex()
+
+
+def _measure(row: Row, duration_s: float) -> None:
+    """Take the measured length where the published one is off or missing."""
+    if abs(row.duration - duration_s) <= CLOSE_S:
+        return
+    published = "none" if row.duration == MEASURED_LATER_S else f"{row.duration:.2f} s"
+    note(row, "probe", "duration", f"published: {published}, measured: {duration_s:.2f} s")
+    row.duration = duration_s
+
+
+def _about_sound(row: Row) -> str | None:
+    found = SOUND.search(row.query)
+    return f"the query is about sound ({found[0]!r}), which the model cannot hear" if found else None

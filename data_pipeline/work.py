@@ -1,0 +1,81 @@
+"""What a worker does: one stage on one shard. Whatever goes wrong with a video is that video's failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from timeground.errors import UserError
+
+from .item import Item
+from .recipe import Recipe
+from .shards import read_shard, write_shard
+from .stages.base import VideoStage
+from .tools import RunStopped, Tools
+
+
+@dataclass(frozen=True)
+class Task:
+    """One stage on one shard. crashed: videos whose reader ended the worker before, with how; they are not tried."""
+
+    place: int
+    shard: int
+    source: Path
+    target: Path
+    crashed: tuple[tuple[str, str], ...] = ()
+
+
+def make_tools(recipe: Recipe, device: str | None = None) -> Tools:
+    """A worker's tools."""
+    return Tools(
+        root=Path(recipe.input.videos),
+        output=Path(recipe.output),
+        models=recipe.models,
+        seed=recipe.seed,
+        prompt_folder=Path(recipe.prompts) if recipe.prompts else None,
+        device=device,
+    )
+
+
+def do_task(recipe: Recipe, task: Task, tools: Tools, begins: Callable[[str], None]) -> dict[str, int]:
+    """Read a shard, put every video through the stage, write the result. Returns counts; ``dropped``: rows.
+
+    begins: told each video before work on it starts. Raises RunStopped where every video would fail alike.
+    """
+    stage = recipe.stages[task.place - 1]
+    assert isinstance(stage, VideoStage)
+    items = read_shard(task.source)
+    before = sum(len(item.rejected) for item in items)
+    crashed = dict(task.crashed)
+    for item in items:
+        if item.is_out:
+            continue
+        begins(item.video)
+        if item.video in crashed:
+            item.fail(stage.stage, crashed[item.video])
+        else:
+            _run(stage, item, tools)
+    counts = write_shard(task.target, items)
+    return {**counts, "dropped": counts["rejected"] - before}
+
+
+def _run(stage: VideoStage, item: Item, tools: Tools) -> None:
+    """The stage on one video, with what it cost in tokens."""
+    names = stage.models()
+    before = _tokens(tools, names)
+    try:
+        stage.run(item, tools)
+    except RunStopped:
+        raise
+    except UserError as error:
+        item.fail(stage.stage, str(error))
+    except Exception as error:  # a bug, or a file that breaks a library: the others go on
+        item.fail(stage.stage, f"failed unexpectedly ({type(error).__name__}: {error})")
+    if names:
+        item.facts["tokens"] = item.facts.get("tokens", 0) + _tokens(tools, names) - before
+
+
+def _tokens(tools: Tools, names: Collection[str]) -> int:
+    """Tokens that the stage's models have written in this worker; a model that is not open yet has written none."""
+    return sum(tools.tokens(name) for name in set(names))
