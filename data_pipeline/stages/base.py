@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
@@ -21,12 +22,12 @@ class VideoStage(Settings):
     prompts: ClassVar[tuple[str, ...]] = ()
     """Prompt files that shape what it does."""
 
+    @abstractmethod
     def run(self, item: Item, tools: Tools) -> None:
         """Change the item in place: drop rows with a reason, note each change in the row's history.
 
         Raises VideoError or UserError where it cannot work on this video; the engine notes that and goes on.
         """
-        raise NotImplementedError
 
     def models(self) -> list[str]:
         """Names of the models it asks."""
@@ -44,9 +45,9 @@ class GlobalStage(Settings):
     writes_files: ClassVar[bool] = False
     """Whether it writes files of its own, and so is done anew in every run."""
 
+    @abstractmethod
     def decide(self, items: Iterable[Item], tools: Tools) -> dict[str, tuple[str, str]]:
         """What goes: row id, or video, to (class, reason)."""
-        raise NotImplementedError
 
     def models(self) -> list[str]:
         """Names of the models it asks: none."""
