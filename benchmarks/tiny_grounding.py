@@ -20,6 +20,7 @@ from benchmarks.common import cache_folder, machine, versions
 from timeground import synth
 from timeground.answers import parse_events, parse_option, parse_spans, parse_yes_no
 from timeground.grounder import Grounder
+from timeground.metrics.grounding import grounding_scores
 from timeground.prompts import row_prompt
 from timeground.records import Row, read_rows
 from timeground.spans import Span, set_iou
@@ -91,9 +92,10 @@ def main() -> None:
         "model": args.model,
         "split": args.split,
         "single_span_queries": len(single),
-        "miou": round(statistics.mean(single), 4),
         "standard_error": round(statistics.stdev(single) / len(single) ** 0.5, 4),
-        **{f"r1_{t}": round(statistics.mean(s >= t for s in single), 4) for t in (0.3, 0.5, 0.7)},
+        **{
+            name.lower().replace("@", "_"): round(v, 4) for name, v in grounding_scores(single, (0.3, 0.5, 0.7)).items()
+        },
         "mean_score_by_kind": {k: [round(statistics.mean(v), 3), len(v)] for k, v in sorted(scores.items())},
         "versions": versions("torch", "transformers", "av"),
         "machine": machine(),

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from timeground.records import Row, write_rows
+from timeground.whole_files import write_text
 
 from .recipe import Recipe
-from .shards import Plan, write_text
+from .shards import Plan
 
 
 def write_outcome(recipe: Recipe, plan: Plan) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from timeground.errors import UserError
+from timeground.recipes import Settings, read_recipe
 
-from .settings import InputSettings, ModelSettings, Settings
+from .settings import InputSettings, ModelSettings
 from .stages import AnyStage
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -38,30 +37,8 @@ class Recipe(Settings):
 
 def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe from a file, or one that ships, with ``a.b=value`` overrides; ``stages.0.min_s=2`` counts stages."""
-    path = Path(recipe)
-    if not path.is_file():
-        path = RECIPES / f"{path.stem}.yaml"
-    if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-        raise UserError(f"recipe {recipe!r}: no such file, nor a shipped recipe; shipped are: {there}")
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: expected settings as 'name: value' lines")
-    for override in overrides:
-        _apply(tree, override)
-    try:
-        made = Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(f"{path}: {_in_one_line(error)}") from None
+    made, path = read_recipe(Recipe, RECIPES, recipe, overrides)
     return _checked(made, path)
-
-
-def dump(settings: Settings) -> str:
-    """The settings as YAML, as they are kept beside the results."""
-    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
 
 
 def _checked(recipe: Recipe, path: Path) -> Recipe:
@@ -72,26 +49,3 @@ def _checked(recipe: Recipe, path: Path) -> Recipe:
                 there = ", ".join(recipe.models)
                 raise UserError(f"{path}: stages.{number} ({stage.stage}) asks model {name!r}; models has: {there}")
     return recipe
-
-
-def _apply(tree: Any, override: str) -> None:
-    name, sign, text = override.partition("=")
-    if not sign:
-        raise UserError(f"override {override!r}: write it as name=value, for instance input.videos=clips")
-    *parents, last = name.split(".")
-    try:
-        for parent in parents:
-            tree = tree[int(parent)] if isinstance(tree, list) else tree.setdefault(parent, {})
-        tree[int(last) if isinstance(tree, list) else last] = yaml.safe_load(text)
-    except (TypeError, ValueError, IndexError, AttributeError):
-        raise UserError(f"override {override!r}: there is no such setting in the recipe") from None
-    except yaml.YAMLError:
-        raise UserError(f"override {override!r}: the value is not valid YAML") from None
-
-
-def _in_one_line(error: ValidationError) -> str:
-    problems = []
-    for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
-        problems.append(f"unknown key {name}" if item["type"] == "extra_forbidden" else f"{name}: {item['msg']}")
-    return "; ".join(problems)

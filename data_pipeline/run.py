@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from timeground.recipes import dump
+from timeground.whole_files import write_text
+
 from .engine_local import Counts
 from .inputs import read_items
 from .item import Item
 from .outcome import write_outcome
 from .progress import Display, display
-from .recipe import Recipe, dump
-from .shards import Plan, make_plan, read_shard, write_shard, write_text
+from .recipe import Recipe
+from .shards import Plan, make_plan, read_shard, write_shard
 from .stages.base import GlobalStage
 from .tools import RunStopped
 from .work import Task, make_tools

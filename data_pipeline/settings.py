@@ -1,16 +1,12 @@
-"""The base of all settings, and the two groups that say what goes in: models and videos."""
+"""The settings that say what goes in: models and videos."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Settings(BaseModel):
-    """A group of settings; names that are not listed are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from timeground.recipes import Settings
 
 
 class ModelSettings(Settings):

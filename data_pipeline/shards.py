@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from timeground import __version__
 from timeground.models.opening import is_url
+from timeground.whole_files import write_text
 
 from .item import Item
 from .recipe import Recipe
@@ -96,14 +96,6 @@ def read_shard(path: Path) -> list[Item]:
     with path.open(encoding="utf-8") as lines:
         next(lines)
         return [Item.from_json(json.loads(line)) for line in lines]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _hash(data: Any) -> str:

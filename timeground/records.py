@@ -12,13 +12,13 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from .errors import UserError
 from .row_checks import CHECKS, Direction, shown
-from .spans import Span
+from .spans import Span, mirror_all
 
 Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
@@ -62,6 +62,15 @@ class Row:
         if "events" in self.meta:
             return "events"
         return "open" if self.question and self.answer else "ground"
+
+    @property
+    def extent(self) -> Span:
+        """The part of the file that is meant: its window, else all of it."""
+        return self.window or Span(0.0, self.duration)
+
+    def mirrored(self) -> Row:
+        """The row as it is true of the video played backwards: spans mirrored in the part that is meant."""
+        return replace(self, spans=mirror_all(self.spans, self.extent.start_s, self.extent.end_s))
 
     @classmethod
     def from_json(cls, obj: object) -> Row:

@@ -7,6 +7,8 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from timeground.whole_files import write_text
+
 STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1b2430, #e6ebf2); --soft: light-dark(#5b6878, #9aa7b8);
   --line: light-dark(#d8dee7, #36414f); --bar: light-dark(#2f62b4, #7aa5e8); --back: light-dark(#fff, #151b23); }
@@ -75,6 +77,4 @@ class Page:
         """Write the page at once."""
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         text = f"<!doctype html><html lang=en>{head}<title>{html.escape(self.title)}</title><style>{STYLE}</style>"
-        part = path.with_suffix(".part")
-        part.write_text(text + "\n".join(self.parts) + "</html>\n", encoding="utf-8")
-        part.replace(path)
+        write_text(path, text + "\n".join(self.parts) + "</html>\n")

@@ -1,26 +1,19 @@
-"""A run's settings: one YAML recipe, dotted overrides on the command line, unknown keys are errors."""
+"""The settings of training runs, and the recipes that ship."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from timeground.errors import UserError
+from timeground.recipes import Settings, SettingsType, read_recipe
 from timeground.synth.world import Level
 
 from .fresh import FreshModel
 
 RECIPES = Path(__file__).parent / "recipes"
-
-
-class Settings(BaseModel):
-    """A group of settings; names that are not listed are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LoraSettings(Settings):
@@ -29,7 +22,7 @@ class LoraSettings(Settings):
     rank: int = Field(16, ge=1)
     alpha: int = 32
     dropout: float = Field(0.0, ge=0, lt=1)
-    targets: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    targets: list[str] = Field(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
 
 
 class ModelSettings(Settings):
@@ -63,7 +56,7 @@ class StageSettings(Settings):
     micro_batches: how long it lasts, counted over all processes; the last stage lasts to the end.
     """
 
-    durations_s: list[tuple[float, float]] = [(8.0, 60.0)]
+    durations_s: list[tuple[float, float]] = Field([(8.0, 60.0)])
     kind_weights: dict[str, float] = Field(default_factory=dict)
     level: Level = "full"
     snap: bool = False
@@ -80,7 +73,7 @@ class DataSettings(Settings):
     validation_rows: str | None = Field(None, description="rows to validate on, under the same video root")
     snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = None
-    synth_stages: list[StageSettings] = [StageSettings()]
+    synth_stages: list[StageSettings] = Field([StageSettings()])
     validation_scenes: SceneSettings = Field(SceneSettings(), description="where no validation_rows are given")
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
     image_share: float = Field(0.0, ge=0, le=1, description="share of clips given as stamped images")
@@ -138,51 +131,6 @@ class SftSettings(RunSettings):
     )
 
 
-SettingsType = TypeVar("SettingsType", bound=Settings)
-
-
 def load_recipe(kind: type[SettingsType], recipe: str, overrides: Sequence[str] = ()) -> SettingsType:
     """The settings of a recipe (a file, or the name of one that ships) with ``a.b=value`` overrides."""
-    path = Path(recipe)
-    if not path.is_file():
-        path = RECIPES / f"{path.stem}.yaml"
-    if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-        raise UserError(f"recipe {recipe!r}: no such file, nor a shipped recipe; shipped are: {there}")
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: expected settings as 'name: value' lines")
-    for override in overrides:
-        _apply_override(tree, override)
-    try:
-        return kind.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(f"{path}: {_in_one_line(error)}") from None
-
-
-def dump(settings: Settings) -> str:
-    """The resolved settings as YAML, as they are printed and saved with a run."""
-    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    name, sign, text = override.partition("=")
-    if not sign:
-        raise UserError(f"override {override!r}: write it as name=value, for instance optimizer.lr=1e-4")
-    *parents, last = name.split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise UserError(f"override {override!r}: {parent} is a value, not a group of settings")
-    tree[last] = yaml.safe_load(text)
-
-
-def _in_one_line(error: ValidationError) -> str:
-    problems = []
-    for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
-        problems.append(f"unknown key {name}" if item["type"] == "extra_forbidden" else f"{name}: {item['msg']}")
-    return "; ".join(problems)
+    return read_recipe(kind, RECIPES, recipe, overrides)[0]

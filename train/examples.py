@@ -15,7 +15,6 @@ from timeground.prompts import row_answer, row_prompt
 from timeground.records import Row
 from timeground.spans import Span
 from timeground.timecode import TimeEncoding, VisionSegment, encode_time, stamp_times_s
-from timeground.video.clip import Clip
 
 from .sources import ClipRows
 
@@ -73,9 +72,7 @@ class Encoder:
         spans snapped to the stamps where that is asked for.
         """
         encoding = TimeEncoding.STAMPED_IMAGES if item.as_images else self.profile.time_encoding
-        clip, segments = encode_time(
-            _every_second_frame(item.clip) if item.as_images else item.clip, encoding, self.profile.stamp
-        )
+        clip, segments = encode_time(item.clip.thinned() if item.as_images else item.clip, encoding, self.profile.stamp)
         grid_hw = (
             clip.frames.shape[2] // self.family.patch_size,
             clip.frames.shape[3] // self.family.patch_size,
@@ -120,7 +117,3 @@ def snapped(row: Row, stamps_s: Sequence[float], how: str) -> Row:
     if how == "outward":
         return replace(row, spans=[outward(s) for s in row.spans])
     return replace(row, spans=[Span(nearest(s.start_s), nearest(s.end_s)) for s in row.spans])
-
-
-def _every_second_frame(clip: Clip) -> Clip:
-    return replace(clip, frames=clip.frames[::2], frame_times_s=clip.frame_times_s[::2])

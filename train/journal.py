@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from timeground.whole_files import write_text
 
 from .curves import draw_curves
 from .trackers import Tracker
@@ -101,6 +102,4 @@ def _keep_lines(path: Path, up_to_step: int) -> None:
                 kept.append(line + "\n")
         except ValueError:
             continue
-    part = path.with_suffix(".part")
-    part.write_text("".join(kept), encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, "".join(kept))

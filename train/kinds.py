@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from .config import Settings, SftSettings, load_recipe
+from timeground.recipes import Settings
+
+from .config import SftSettings, load_recipe
 from .grpo.settings import GrpoSettings
 
 

@@ -12,10 +12,11 @@ import torch
 from timeground.errors import UserError
 from timeground.models.loading import Loaded, load
 from timeground.profile import Profile, profile_for
+from timeground.recipes import dump
 
 from . import engine as engines
 from .adapters import add_lora
-from .config import ModelSettings, RunSettings, dump
+from .config import ModelSettings, RunSettings
 from .export import export_model
 from .fresh import make_fresh_model
 from .packed_model import PackedModel

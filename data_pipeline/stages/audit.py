@@ -12,14 +12,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from timeground.answers import parse_yes_no
+from timeground.recipes import Settings
 from timeground.records import Row
 from timeground.spans import set_iou, total_length_s
 
 from ..item import Item, note
-from ..settings import Settings
 from ..tools import Tools
 from .audit_checks import bad_span, duplicate_of, fits_several, leak, unclear, without_leak
-from .base import VideoStage, bounds, by_window, is_grounding, to_spans
+from .base import VideoStage, by_window, is_grounding, to_spans
 
 Question = Literal["happens", "unique", "clear"]
 
@@ -193,7 +193,7 @@ class Audit(VideoStage):
 
 def _question(template: str, row: Row) -> str:
     """A question about a row, over all of the part of the video that it asks about."""
-    inside = bounds(row)
+    inside = row.extent
     values: dict[str, Any] = {"query": row.query.rstrip("."), "start": f"{inside.start_s:.1f}"}
     for name, value in (values | {"end": f"{inside.end_s:.1f}"}).items():
         template = template.replace("{" + name + "}", value)

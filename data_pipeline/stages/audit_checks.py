@@ -13,8 +13,6 @@ from timeground.records import Row
 from timeground.reply import word_set
 from timeground.spans import Span, merge, set_iou
 
-from .base import bounds
-
 _TIME = r"(?:\d{1,2}:\d{2}(?::\d{2})?|\d+(?:\.\d+)?\s?(?:s|sec|secs|seconds?|minutes?|min)\b)"
 _PART = r"(?:video|clip|footage|recording|movie|film)"
 LEAKS = re.compile(
@@ -57,7 +55,7 @@ def unclear(query: str, max_words: int) -> str | None:
 
 def bad_span(row: Row, max_share: float) -> str | None:
     """Spans that cannot be right whatever the video shows."""
-    inside = bounds(row)
+    inside = row.extent
     for span in row.spans:
         if span.length_s == 0:
             return f"span {span.to_list()} has no length"

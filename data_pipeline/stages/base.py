@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from timeground.errors import UserError
+from timeground.recipes import Settings
 from timeground.records import Row
 from timeground.spans import Span
 
 from ..item import Item
-from ..settings import Settings
 from ..tools import Tools
 
 
@@ -70,11 +70,6 @@ def by_window(rows: Iterable[Row]) -> Iterator[tuple[Span | None, list[Row]]]:
         if is_grounding(row):
             groups.setdefault(row.window, []).append(row)
     yield from groups.items()
-
-
-def bounds(row: Row) -> Span:
-    """The part of the file that a row asks about."""
-    return row.window or Span(0.0, row.duration)
 
 
 def to_spans(pairs: Iterable[Any]) -> list[Span]:

@@ -8,15 +8,15 @@ from typing import Any, Literal
 from pydantic import Field
 
 from timeground.answers import ParsedSpans
+from timeground.recipes import Settings
 from timeground.records import Row
 from timeground.spans import clamp
 from timeground.timecode import TimeEncoding
 from timeground.video.perturb import blank as blanked
 
 from ..item import Item
-from ..settings import Settings
 from ..tools import Tools
-from .base import VideoStage, bounds, by_window
+from .base import VideoStage, by_window
 
 
 class Pass(Settings):
@@ -68,7 +68,7 @@ def answers_of(
 
 def stored(label: str, answer: ParsedSpans, row: Row) -> dict[str, Any]:
     """An answer as it is kept in the row, inside the row's window."""
-    inside = bounds(row)
+    inside = row.extent
     spans = [clamp(span, inside.start_s, inside.end_s) for span in answer.spans]
     kept = [[round(span.start_s, 3), round(span.end_s, 3)] for span in spans if span.length_s > 0]
     understood = answer.absent or bool(kept)

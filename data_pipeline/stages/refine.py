@@ -12,7 +12,7 @@ from timeground.spans import Span
 from ..asking import Asked
 from ..item import Item, note
 from ..tools import Tools
-from .base import VideoStage, bounds, is_grounding
+from .base import VideoStage, is_grounding
 
 
 class Refine(VideoStage):
@@ -54,7 +54,7 @@ class Refine(VideoStage):
 
     def _edge(self, row: Row, time_s: float, end: str, model: Asked, tools: Tools) -> float:
         """The nearest such end of an answer about the seconds around; one at the window's own edge says nothing."""
-        inside = bounds(row)
+        inside = row.extent
         window = Span(max(inside.start_s, time_s - self.around_s), min(inside.end_s, time_s + self.around_s))
         if window.length_s < 1.0:
             return time_s

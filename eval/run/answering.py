@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from timeground.errors import UserError
 from timeground.models.backend import Backend, Completion, Request
 from timeground.prompts import LETTERS
 from timeground.records import Row
+from timeground.stopwatch import Stopwatch
 from timeground.video import perturb
 from timeground.video.clip import Clip
 
@@ -24,29 +23,13 @@ from .settings import RunSettings
 
 
 @dataclass
-class Clock:
-    """Seconds spent on each kind of work."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def on(self, name: str) -> Iterator[None]:
-        """Count the time inside."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-
-@dataclass
 class Asker:
-    """Asks rows about clips. before: the clip asked about last, which `other-video` shows instead."""
+    """Asks rows about clips."""
 
     backend: Backend
     task: Task
     settings: RunSettings
-    clock: Clock
+    clock: Stopwatch
 
     def answers(self, clip: Clip, rows: Sequence[Row], other: Clip | None = None) -> list[Answer]:
         """A reply to each row, then one for each probe; other: the clip that `other-video` shows."""

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timeground.whole_files import write_text
+
 CLEAN = "clean"
 
 
@@ -66,6 +68,4 @@ def _drop_cut_line(path: Path) -> None:
         return
     text = path.read_text(encoding="utf-8", errors="replace")
     if text and not text.endswith("\n"):
-        part = path.with_suffix(".part")
-        part.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
-        os.replace(part, path)
+        write_text(path, text[: text.rfind("\n") + 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -12,15 +11,16 @@ from typing import Any
 
 from timeground.models.backend import Backend
 from timeground.records import Row
+from timeground.whole_files import write_text
 
 from ..reading import Prediction
 from ..samples import write_samples
 from ..scores import Scores
 from ..tasks import Task
 from .answers import CLEAN, Answer, AnswerFile
+from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
-from .samples import pass_at_k_result
 from .settings import RunSettings, fingerprint
 
 PACKAGES = ("timeground", "torch", "transformers", "av", "numpy")
@@ -119,6 +119,4 @@ def _version(name: str) -> str | None:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

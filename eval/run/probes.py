@@ -9,7 +9,6 @@ from typing import Any
 
 from timeground.metrics.direction import directional_discrimination
 from timeground.records import Row
-from timeground.spans import mirror_all
 
 from ..reading import Prediction
 from ..scores import Scores
@@ -31,7 +30,7 @@ def probe_result(task: Task, answers: Mapping[tuple[str, str], Answer], probe: s
         for row in task.rows
         if (answer := answers.get((row.id, probe))) is not None and answer.text is not None
     }
-    rows = [mirrored(row) for row in task.rows] if probe == "reversed" else task.rows
+    rows = [row.mirrored() for row in task.rows] if probe == "reversed" else task.rows
     changed = replace(task, rows=rows).score(said)
     result: dict[str, Any] = {
         "strict": {name: _rounded(value) for name, value in changed.strict.items()},
@@ -53,12 +52,6 @@ def probe_result(task: Task, answers: Mapping[tuple[str, str], Answer], probe: s
     if divergences:
         result["option_divergence_bits"] = round(sum(divergences) / len(divergences), 4)
     return result
-
-
-def mirrored(row: Row) -> Row:
-    """The row with its spans as they lie in the reversed clip."""
-    start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (0.0, row.duration)
-    return replace(row, spans=mirror_all(row.spans, start_s, end_s))
 
 
 def discrimination_by_label(rows: Sequence[Row], forward: Scores, backward: Scores) -> dict[str, Any]:

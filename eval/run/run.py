@@ -13,10 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from timeground.models.backend import Backend
 from timeground.models.opening import open_backend
+from timeground.stopwatch import Stopwatch
 from timeground.video.clip import Clip
 
 from ..tasks import Task, get_spec, load_task
-from .answering import Asker, Clock
+from .answering import Asker
 from .answers import Answer, AnswerFile
 from .outcome import write_outcome
 from .settings import RunSettings, fingerprint, keep_settings
@@ -29,7 +30,7 @@ def evaluate(settings: RunSettings, output: Path, *, device: str | None = None, 
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if rank == 0:
         keep_settings(output, settings, {task.spec.name: fingerprint(task.rows) for task in tasks})
-    clock, began = Clock(), time.perf_counter()
+    clock, began = Stopwatch(), time.perf_counter()
     device = device or _own_device(world)
     backend = open_backend(settings.model, profile=settings.profile, overrides=settings.overrides, device=device)
     for task in tasks:
@@ -65,7 +66,7 @@ def _answer_task(
     backend: Backend,
     settings: RunSettings,
     output: Path,
-    clock: Clock,
+    clock: Stopwatch,
     share: tuple[int, int],
     workers: int,
 ) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from timeground.eval.run.answering import changed_clip
 from timeground.eval.run.answers import Answer, AnswerFile
-from timeground.eval.run.probes import discrimination_by_label, jensen_shannon, mirrored
+from timeground.eval.run.probes import discrimination_by_label, jensen_shannon
 from timeground.eval.run.settings import PROBES
 from timeground.eval.score import score
 from timeground.eval.task_spec import TaskSpec
@@ -169,8 +169,7 @@ def test_an_endpoint_is_a_model_too(data, tmp_path):
     rows = [r for r in read_rows(data / "synth" / "annotations.jsonl") if r.task == "ground"][:6]
     for row, text in zip(rows, texts, strict=True):
         clip = decode(data / "synth" / row.video, local.sampling())
-        thinned = clip.__class__(clip.frames[::2], clip.frame_times_s[::2], 0.0, clip.end_s, clip.duration_s)
-        ((answer,),) = local.sample(local.encode(thinned), [row_prompt(local.profile.prompts(), row)])
+        ((answer,),) = local.sample(local.encode(clip.thinned()), [row_prompt(local.profile.prompts(), row)])
         assert answer.text == text
 
 
@@ -192,7 +191,7 @@ def test_directional_discrimination_by_hand():
     spec = get_spec("synth")
     assert isinstance(spec, TaskSpec)
     forward = score(spec, rows, {row.id: said("10 - 20 seconds") for row in rows})
-    turned = [mirrored(row) for row in rows]
+    turned = [row.mirrored() for row in rows]
     assert turned[0].spans[0].to_list() == [80.0, 90.0]
     backward = score(spec, turned, {"0": said("80 - 90 seconds"), "1": said("It does not happen.")})
     assert discrimination_by_label(rows, forward, backward) == {

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,8 @@ class EndpointBackend:
 
     def encode(self, clip: Clip) -> EndpointPrefix:
         """Every second frame as an image after its stamp: as many images as there would be frame pairs."""
-        thinned = replace(clip, frames=clip.frames[::2], frame_times_s=clip.frame_times_s[::2])
         stamp = self.profile.stamp or DEFAULT_STAMPS.get(self.profile.time_encoding)
-        clip, segments = encode_time(thinned, TimeEncoding.STAMPED_IMAGES, stamp)
+        clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, stamp)
         opening = self.profile.prompts().opening
         content = [_text(opening)] if opening else []
         for segment in segments:

@@ -50,6 +50,10 @@ class Clip:
             frame_times_s=torch.cat([self.frame_times_s, self.frame_times_s[-1:]]),
         )
 
+    def thinned(self) -> Clip:
+        """Every second frame: as many images as there are frame pairs, for models that are sent single images."""
+        return replace(self, frames=self.frames[::2], frame_times_s=self.frame_times_s[::2])
+
     def pair_times_s(self) -> torch.Tensor:
         """Times of the two frames of each pair, float64 ``[T/2, 2]`` (an odd clip is padded first)."""
         return self.paired().frame_times_s.view(-1, 2)

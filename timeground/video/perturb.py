@@ -10,11 +10,6 @@ import torch
 from timeground.video.clip import Clip
 
 
-def reversed_in_place(clip: Clip) -> Clip:
-    """Frames from last to first under the times as they were."""
-    return replace(clip, frames=clip.frames.flip(0))
-
-
 def shuffled(clip: Clip, rng: np.random.Generator) -> Clip:
     """Frames in a random order (T-GRPO's contrast)."""
     order = torch.from_numpy(rng.permutation(clip.num_frames))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from timeground.errors import UserError
+from timeground.stopwatch import Stopwatch
 
 from .. import engine as engines
 from ..batches import made_ahead
@@ -51,7 +50,8 @@ class Trainer:
         self.session = session = set_up_run(settings)
         self.engine = session.engine
         encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
-        self.sampler = Sampler(self.engine.module, encoder, settings.sampling)
+        self.watch = Stopwatch()
+        self.sampler = Sampler(self.engine.module, encoder, settings.sampling, self.watch)
         self.updater = Updater(self.engine, settings, session.visual_ids, self.sampler.max_new_tokens)
         if settings.loss.kl:
             self.updater.reference = make_reference(session, settings)
@@ -61,7 +61,6 @@ class Trainer:
         self.rounds = Rounds(settings.refilter, self.source, self.sampler, session) if settings.refilter else None
         self.plateau = Plateau(settings.plateau, session.state.get("plateau")) if settings.plateau else None
         self.validation = Validation(session, settings)
-        self.seconds: dict[str, float] = {}
 
     def run(self) -> None:
         """Train to the last step, or to a plateau."""
@@ -76,7 +75,10 @@ class Trainer:
                     if self.rounds is not None:
                         self.rounds.use(step)
                     ahead = self._ahead(step - 1)
-                if self._step(step, next(ahead), journal):
+                self.watch.seconds.clear()
+                with self.watch.on("waited_for_data"):
+                    items = next(ahead)
+                if self._step(step, items, journal):
                     break
         finally:
             journal.close()
@@ -90,17 +92,16 @@ class Trainer:
 
     def _step(self, step: int, items: list[ClipRows], journal: Journal) -> bool:
         """One step; whether the run is to stop after it."""
-        self.seconds = {}
         lr = self.session.set_lr(step)
-        with self._timed("rollout"), engines.whole_weights(self.engine):
+        with self.watch.on("rollout"), engines.whole_weights(self.engine):
             self.engine.eval()
             clips = [self._rolled_out(item, step, place) for place, item in enumerate(items)]
             self.engine.train()
         scored = [s for clip in clips for s in clip]
         metrics, reward_std = self._summary(scored)
-        with self._timed("update"):
+        with self.watch.on("update"):
             metrics |= self.updater.update(clips, reward_std, step)
-        timings: dict[str, Any] = {f"{name}_s": round(value, 4) for name, value in self.seconds.items()}
+        timings: dict[str, Any] = {f"{name}_s": round(value, 4) for name, value in self.watch.seconds.items()}
         journal.step(step, {**metrics, "lr": lr}, {**timings, "peak_memory_mb": engines.peak_memory_mb()})
         journal.sample(step, scored[0].sample())
         stop = self.plateau is not None and self.plateau.reached(metrics["reward"], metrics["reward_spread"])
@@ -120,7 +121,7 @@ class Trainer:
                 item = self.source.clips((1 << 40) + (number << 8) + attempt)[0]
             try:
                 rollouts = self.sampler.roll_out(item, [self.settings.seed, number, attempt])
-                with self._timed("reward"):
+                with self.watch.on("reward"):
                     scored = score(rollouts, self.rewards)
             except UserError as error:
                 raise UserError(f"step {step}, rows {', '.join(r.id for r in item.rows)}: {error}") from None
@@ -148,9 +149,3 @@ class Trainer:
         answers = groups * rewards.shape[1]
         variance = (means.pop("square") - means["reward"] ** 2) * answers / max(1.0, answers - 1)
         return means, max(0.0, variance) ** 0.5
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

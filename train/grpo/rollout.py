@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ import torch
 from timeground.models.sharing import Answer, Decoding, PrefixCache
 from timeground.models.vision import TowerStates
 from timeground.records import Row
-from timeground.spans import mirror_all
+from timeground.stopwatch import Stopwatch
 from timeground.video.perturb import shuffled
 
 from ..examples import Encoder, Example
@@ -46,6 +46,7 @@ class Sampler:
     model: PackedModel
     encoder: Encoder
     settings: SamplingSettings
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
     def roll_out(self, item: ClipRows, seed: Sequence[int]) -> list[Rollout]:
         """Sample a group for each row of a clip; the same seed gives the same answers.
@@ -112,7 +113,8 @@ class Sampler:
         states: TowerStates | None = None
         sampled = []
         for example, rows in self.encoder.asked(item):
-            states = states or self.model.tower_states(example)
+            with self.watch.on("encode"):
+                states = states or self.model.tower_states(example)
             seen = replace(example, states=states)
             with torch.no_grad(), self.model.amp():
                 features = self.model.features([seen])
@@ -139,9 +141,7 @@ class Sampler:
 
 def reversed_item(item: ClipRows) -> ClipRows:
     """The clip played backwards, its rows' spans mirrored."""
-    clip = item.clip
-    rows = [replace(row, spans=mirror_all(row.spans, clip.start_s, clip.end_s)) for row in item.rows]
-    return replace(item, clip=clip.reversed(), rows=rows)
+    return replace(item, clip=item.clip.reversed(), rows=[row.mirrored() for row in item.rows])
 
 
 def shuffled_item(item: ClipRows, seed: Sequence[int]) -> ClipRows:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
 
 from timeground.errors import UserError, VideoError
 from timeground.records import Row
+from timeground.whole_files import write_text
 
 from .. import engine as engines
 from ..session import Session
@@ -56,13 +56,7 @@ class Rounds:
                 f"refilter: no row has {low} < IoU <= {high} in round {number}; widen refilter.low and high"
             )
 
-        def write() -> None:
-            self.folder.mkdir(exist_ok=True)
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps({"kept": kept, "mean_iou": ious}), encoding="utf-8")
-            os.replace(part, file)
-
-        engines.on_first_rank(write)
+        engines.on_first_rank(lambda: write_text(file, json.dumps({"kept": kept, "mean_iou": ious})))
 
     def _measure(self, number: int) -> dict[str, float]:
         """Mean IoU of sampled answers to each row, measured by all processes together."""

@@ -106,12 +106,11 @@ def columns(rollout: Rollout, number: int = 0) -> dict[str, list[Any]]:
 
 def row_columns(row: Row) -> dict[str, Any]:
     """A row as reward columns."""
-    window = row.window.to_list() if row.window else [0.0, row.duration]
     return {
         "query": row.query,
         "spans": [s.to_list() for s in row.spans],
         "duration": row.duration,
-        "window": window,
+        "window": row.extent.to_list(),
         "direction": row.direction,
         "question": row.question,
         "options": row.options,

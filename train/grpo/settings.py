@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ..config import RunSettings, Settings
+from timeground.recipes import Settings
+
+from ..config import RunSettings
 from ..rewards import RewardSettings
 
 

@@ -83,7 +83,9 @@ def test_what_a_run_leaves(undisturbed):
     assert [m["step"] for m in metrics] == [1, 2, 3, 4, 5, 6]
     named = {"reward", "reward_spread", "silent_groups", "iou", "parsed", "entropy", "clipped", "loss", "reward/tiou"}
     assert named < set(metrics[0]) and f"reward/{TOY}" in metrics[0]
-    assert {"rollout_s", "reward_s", "update_s", "peak_memory_mb"} < set(lines(undisturbed, "timings")[0])
+    assert {"waited_for_data_s", "encode_s", "rollout_s", "reward_s", "update_s", "peak_memory_mb"} < set(
+        lines(undisturbed, "timings")[0]
+    )
     sample = lines(undisturbed, "samples")[0]
     assert len(sample["answers"]) == len(sample["rewards"]) == 4
     assert (undisturbed / "curves.png").stat().st_size > 1000

@@ -1,0 +1,76 @@
+"""Recipes: one YAML file of settings, dotted overrides on the command line, unknown keys are errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from timeground.errors import UserError
+
+
+class Settings(BaseModel):
+    """A group of settings; names that are not listed are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+def read_recipe(
+    kind: type[SettingsType], shipped: Path, recipe: str, overrides: Sequence[str] = ()
+) -> tuple[SettingsType, Path]:
+    """The settings of a recipe and its file; a recipe is a file, or the name of one in the folder `shipped`.
+
+    overrides: ``a.b=value``; a number counts the entries of a list (``stages.0.min_s=2``). UserError in one line.
+    """
+    path = Path(recipe)
+    if not path.is_file():
+        path = shipped / f"{path.stem}.yaml"
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in shipped.glob("*.yaml")))
+        raise UserError(f"recipe {recipe!r}: no such file, nor a shipped recipe; shipped are: {there}")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: expected settings as 'name: value' lines")
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return kind.model_validate(tree), path
+    except ValidationError as error:
+        raise UserError(f"{path}: {_in_one_line(error)}") from None
+
+
+def dump(settings: Settings) -> str:
+    """The resolved settings as YAML, as they are printed and kept with a run."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+
+
+def _apply(tree: Any, override: str) -> None:
+    name, sign, text = override.partition("=")
+    if not sign:
+        raise UserError(f"override {override!r}: write it as name=value, for instance seed=1")
+    *parents, last = name.split(".")
+    try:
+        for parent in parents:
+            tree = tree[int(parent)] if isinstance(tree, list) else tree.setdefault(parent, {})
+        tree[int(last) if isinstance(tree, list) else last] = yaml.safe_load(text)
+    except (TypeError, ValueError, IndexError, AttributeError):
+        raise UserError(f"override {override!r}: a part of its name is a value, not a group of settings") from None
+    except yaml.YAMLError:
+        raise UserError(f"override {override!r}: the value is not valid YAML") from None
+
+
+def _in_one_line(error: ValidationError) -> str:
+    problems = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        problems.append(f"unknown key {name}" if item["type"] == "extra_forbidden" else f"{name}: {item['msg']}")
+    return "; ".join(problems)
