@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -60,12 +60,14 @@ def on_the_page(handler: Callable[..., Steps]) -> Callable[..., Steps]:
     return told
 
 
-async def waiting(job: Awaitable[Result], text: str, done: list[Result]) -> Steps:
-    """Say what is being waited for until it is done, and put the result into `done`."""
+async def waiting(
+    job: Awaitable[Result], text: str, done: list[Result], share: Callable[[], float | None] = lambda: None
+) -> Steps:
+    """Say what is being waited for, and which share of it there is, until it is done; the result goes into `done`."""
     task, began = asyncio.ensure_future(job), time.perf_counter()
     try:
         while not (await asyncio.wait({task}, timeout=UPDATE_EVERY_S))[0]:
-            yield gr.skip(), views.status(f"{text} {time.perf_counter() - began:.0f} s so far.", "busy")
+            yield gr.skip(), views.status(f"{text} {time.perf_counter() - began:.0f} s so far.", "busy", share())
         done.append(task.result())
     finally:
         task.cancel()
@@ -196,7 +198,7 @@ class Handlers:
 
     def _reading(self, video: Video, got: list[Reading]) -> Steps:
         doing = f"Reading {video.duration_s:.0f} s of video." if self.service.is_loaded else "Loading the model."
-        return waiting(self.service.read(video), doing, got)
+        return waiting(self.service.read(video), doing, got, partial(self.service.share_decoded, video))
 
 
 def _read_text(reading: Reading) -> str:

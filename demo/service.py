@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from timeground.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
+from timeground.video.clip import Clip
 
 from .settings import DemoSettings
 from .videos import Video
@@ -51,6 +53,7 @@ class Service:
         self._grounder: Grounder | None = None
         self._kept: OrderedDict[tuple[str, bool], Watched] = OrderedDict()
         self._under_way: dict[tuple[str, bool], asyncio.Task[Watched]] = {}
+        self._decoded: dict[str, float] = {}
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -88,6 +91,10 @@ class Service:
         watched = await asyncio.shield(task)  # who cancels does not spoil it for the others
         return Reading(watched, time.perf_counter() - began, False)
 
+    def share_decoded(self, video: Video) -> float | None:
+        """How much of a video that is being read is decoded, from 0 to 1; None before and after."""
+        return self._decoded.get(video.id)
+
     async def ground(self, watched: Watched, query: str) -> Timed[GroundingAnswer]:
         """When does it happen?"""
         began = time.perf_counter()
@@ -108,9 +115,15 @@ class Service:
         if backwards:
             clip = (await self.read(video)).watched.clip.reversed()
         else:
-            clip = await self.aside(lambda: grounder.read(video.path))
+            clip = await self.aside(lambda: self._decode(grounder, video))
         prefix = await self._on_model(lambda: grounder.backend.encode(clip))
         return Watched(grounder.backend, clip, prefix)
+
+    def _decode(self, grounder: Grounder, video: Video) -> Clip:
+        try:
+            return grounder.read(video.path, on_progress=partial(self._decoded.__setitem__, video.id))
+        finally:
+            self._decoded.pop(video.id, None)
 
     def _keep(self, key: tuple[str, bool], task: asyncio.Task[Watched]) -> None:
         self._under_way.pop(key, None)

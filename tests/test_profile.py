@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from timeground.answers import parse_spans
 from timeground.errors import UserError
 from timeground.profile import FAMILY_DEFAULTS, FILE_NAME, KNOWN, Profile, load_profile, named_profile, profile_for
-from timeground.prompts import PROMPTS, choice_prompt, get_prompts, ground_prompt
+from timeground.prompts import PROMPTS, choice_prompt, get_prompts, ground_prompt, row_answer
+from timeground.records import Row
+from timeground.spans import Span
 from timeground.timecode import TimeEncoding
 
 
@@ -19,9 +23,18 @@ def test_round_trip_through_a_folder(tmp_path):
     assert profile_for(str(tmp_path), "qwen3_vl") == profile
 
 
+@pytest.mark.parametrize("name", PROMPTS)
+def test_answers_that_are_trained_are_read_back(name):
+    """Times have one decimal, so true spans of one decimal come back as they were."""
+    prompts, spans = get_prompts(name), [Span(1.0, 2.5), Span(10.0, 12.3)]
+    row = Row(id="r", video="v.mp4", duration=20.0, query="it falls", spans=spans)
+    assert list(parse_spans(row_answer(prompts, row)).spans) == spans
+    assert parse_spans(row_answer(prompts, replace(row, spans=[]))).absent
+
+
 def test_known_ids_and_family_defaults():
     assert profile_for("TencentARC/TimeLens-8B", "qwen3_vl").time_encoding is TimeEncoding.NATIVE
-    assert profile_for("TencentARC/TimeLens-7B", "qwen2_5_vl").prompts().opening
+    assert "frame indicate" in profile_for("TencentARC/TimeLens-7B", "qwen2_5_vl").prompts().ground
     assert profile_for("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl") == FAMILY_DEFAULTS["qwen2_5_vl"]
     assert all(p.prompt in PROMPTS for p in (*KNOWN.values(), *FAMILY_DEFAULTS.values()))
     assert named_profile("arrowgev").text_first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, overload
@@ -79,13 +79,23 @@ class Grounder:
 
         return cls(open_backend(name, **options))
 
-    def read(self, video: Video, *, start_s: float | None = None, end_s: float | None = None) -> Clip:
-        """The frames of a video (or of a window of it) that this model looks at."""
+    def read(
+        self,
+        video: Video,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Clip:
+        """The frames of a video (or of a window of it) that this model looks at.
+
+        on_progress: told the share that is decoded, from 0 to 1.
+        """
         if isinstance(video, Clip):
             return video if start_s is end_s is None else video.between(start_s or 0.0, end_s or video.end_s)
         from timeground.video.decode import decode
 
-        return decode(video, self.backend.sampling(), start_s=start_s, end_s=end_s)
+        return decode(video, self.backend.sampling(), start_s=start_s, end_s=end_s, on_progress=on_progress)
 
     def watch(self, video: Video, *, start_s: float | None = None, end_s: float | None = None) -> Watched:
         """Read and encode a video once; ask it as often as you like."""

@@ -72,6 +72,7 @@ class Profile:
 
 _STAMPED = Profile(prompt="timelens-stamped", time_encoding=TimeEncoding.INTERLEAVED_SECONDS)
 _NATIVE = Profile(prompt="timelens", time_encoding=TimeEncoding.NATIVE)
+_TIMELENS2 = Profile(prompt="timelens2", time_encoding=TimeEncoding.NATIVE, total_tokens=16384, max_new_tokens=512)
 _TIME_R1 = Profile(
     prompt="time-r1",
     time_encoding=TimeEncoding.MROPE,
@@ -85,6 +86,8 @@ KNOWN: dict[str, Profile] = {
     # The exact stamp text of the published checkpoint is known second-hand only; `stamp` overrides it.
     "TencentARC/TimeLens-7B": _STAMPED,
     "TencentARC/TimeLens-8B": _NATIVE,
+    "MCG-NJU/TimeLens2-4B": _TIMELENS2,
+    "MCG-NJU/TimeLens2-8B": _TIMELENS2,
     "Boshenxx/Time-R1-7B": _TIME_R1,
     "arrowgev": _TIME_R1,  # a name for `--profile`: no Hub id of its checkpoint is known to us
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from timeground.answers import format_seconds, format_spans
+from timeground.answers import format_seconds
 from timeground.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ ABSENT_ANSWER = "It does not happen."
 class PromptSet:
     """Templates for each kind of question; ``{query}``, ``{question}`` and ``{options}`` are filled in.
 
-    opening: what the model is told before everything else about the video (TimeLens-7B needs it).
-    answer: how a span answer is worded in training, with ``{spans}``.
+    opening: what the model is told before everything else about the video.
+    span: how a span is written in training, with ``{start}`` and ``{end}``. answer: the whole answer, with ``{spans}``,
+    joined by commas. absent: the answer where it does not happen.
     """
 
     ground: str
@@ -28,40 +29,43 @@ class PromptSet:
     yes_no: str = "{question}\nAnswer yes or no."
     open: str = "{question}"
     opening: str = ""
-    answer: str = "{spans} seconds"
+    span: str = "{start} - {end} seconds"
+    answer: str = "{spans}"
+    absent: str = ABSENT_ANSWER
 
 
+_TIMELENS = (
+    "Please find the visual event described by the sentence '{query}', determining its starting and "
+    "ending times. The format should be: 'The event happens in <start time> - <end time> seconds'."
+)
+# Worded as the checkpoints' model cards and published evaluators ask.
 PROMPTS: dict[str, PromptSet] = {
-    "timelens": PromptSet(
-        ground=(
-            "Please find the visual event described by the sentence '{query}', determining its starting and "
-            "ending times. The format should be: 'The event happens in <start time> - <end time> seconds'."
-        ),
-        answer="The event happens in {spans} seconds.",
-    ),
+    "timelens": PromptSet(ground=_TIMELENS, answer="The event happens in {spans}."),
     "timelens-stamped": PromptSet(
-        opening=(
-            "You are given a video with multiple frames. "
-            "The numbers before each frame indicate its sampling timestamp (in seconds). "
-        ),
-        ground=(
-            "Please find the visual event described by the sentence '{query}', determining its starting and "
-            "ending times. The format should be: 'The event happens in <start time> - <end time> seconds'."
-        ),
-        answer="The event happens in {spans} seconds.",
+        ground="You are given a video with multiple frames. The numbers before each video frame indicate its "
+        "sampling timestamp (in seconds). " + _TIMELENS,
+        answer="The event happens in {spans}.",
+    ),
+    "timelens2": PromptSet(
+        ground='Given the query: "{query}", return ALL time spans (in seconds) where the query is relevant.\n'
+        "Output format MUST be a JSON array of [start, end] pairs.\n",
+        span="[{start}, {end}]",
+        answer="[{spans}]",
+        absent="[]",
     ),
     "time-r1": PromptSet(
         ground=(
             'To accurately pinpoint the event "{query}" in the video, determine the precise time period of the '
             "event.\n\nOutput your thought process within the <think> </think> tags, including analysis with "
-            "either specific time ranges (xx.xx to xx.xx) in <timestep> </timestep> tags.\n\nThen, provide the "
-            'start and end times (in seconds, precise to two decimal places) in the format "start time to end '
-            'time" within the <answer> </answer> tags. For example: "12.54 to 17.83".'
+            "either specific timestamps (xx.xx) or time ranges (xx.xx to xx.xx) in <timestep> </timestep> tags.\n\n"
+            "Then, provide the start and end times (in seconds, precise to two decimal places) in the format "
+            '"start time to end time" within the <answer> </answer> tags. For example: "12.54 to 17.83".'
         ),
         choice=(
             "{question}\n{options}\nOutput your thought process within the <think> </think> tags, then the letter "
             "of the right option within the <answer> </answer> tags."
         ),
+        span="{start} to {end}",
         answer="<answer>{spans}</answer>",
     ),
     "short": PromptSet(ground="When does this happen: {query}?"),
@@ -109,8 +113,9 @@ def row_answer(prompts: PromptSet, row: Row) -> str:
     if row.task == "events":
         return "\n".join(_event_line(event["query"], *event["span"]) for event in row.meta["events"])
     if not row.spans:
-        return ABSENT_ANSWER
-    return prompts.answer.format(spans=format_spans(row.spans).removesuffix(" seconds"))
+        return prompts.absent
+    times = ((format_seconds(span.start_s), format_seconds(span.end_s)) for span in row.spans)
+    return prompts.answer.format(spans=", ".join(prompts.span.format(start=start, end=end) for start, end in times))
 
 
 def _event_line(query: str, start_s: float, end_s: float) -> str:

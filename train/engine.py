@@ -87,9 +87,10 @@ def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
     """The rate of a step (from 1): warm-up, then constant or down to ``lr * final_lr_ratio``."""
     if step <= settings.warmup_steps:
         return settings.lr * step / settings.warmup_steps
-    if settings.schedule == "constant":
+    decay_steps = settings.decay_steps or max(1, steps - settings.warmup_steps)
+    if settings.schedule == "constant" or step <= steps - decay_steps:
         return settings.lr
-    left = 1 - (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    left = (steps - step) / decay_steps
     share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
     return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
 

@@ -147,9 +147,12 @@ def test_the_picture_in_the_readme(page):
 def test_reading_a_video_shows_progress(page, tmp_path, monkeypatch):
     quick = Grounder.read
 
-    def slow(self, video, **window):
-        time.sleep(3)
-        return quick(self, video, **window)
+    def slow(self, video, on_progress):
+        def told(share):
+            on_progress(share)
+            time.sleep(0.1)
+
+        return quick(self, video, on_progress=told)
 
     monkeypatch.setattr(Grounder, "read", slow)
     video = tmp_path / "long.mp4"
@@ -158,6 +161,8 @@ def test_reading_a_video_shows_progress(page, tmp_path, monkeypatch):
     page.fill("#tg-queries textarea", "the blue cross can be seen")
     page.click("#tg-find")
     assert "Reading 21 s of video" in _eventually(page, "so far")
+    page.wait_for_function("0 < document.querySelector('.tg-status progress').value")
+    assert page.evaluate("document.querySelector('.tg-status progress').value") < 1
     assert "read and encoded in" in _eventually(page, "read and encoded in")
 
 

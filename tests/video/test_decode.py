@@ -398,3 +398,9 @@ def test_a_file_written_anew_is_read_anew(examples: Get, tmp_path: Path) -> None
     shutil.copy(examples("edit_list.mp4").path, path)
     assert probe(path).num_frames == 217
     assert frame_index._cached_index.cache_info().maxsize is not None
+
+
+def test_progress_is_told_from_the_first_frame_to_the_last(examples: Get) -> None:
+    told: list[float] = []
+    clip = decode(examples("open_gop.mp4").path, small(), on_progress=told.append)
+    assert len(told) == len(clip.frames) and told == sorted(told) and told[-1] == 1.0

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -33,6 +34,7 @@ from .sampling import Sampling, frame_size
 from .selection import check_window, choose, choose_reference
 
 Backend = Literal["auto", "pyav", "torchcodec", "decord"]
+OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def decode(
     num_threads: int = 0,
     timeout_s: float | None = None,
     folder_fps: float = DEFAULT_FOLDER_FPS,
+    on_progress: OnProgress | None = None,
 ) -> Clip:
     """Read a video file (or a folder of pictures), or a window of it.
 
@@ -80,6 +83,7 @@ def decode(
     timeout_s: VideoError if reading takes longer. A reader stuck inside FFmpeg is ended only by
     ``decode_many``.
     folder_fps: pictures a second in a folder that does not say when each is shown.
+    on_progress: told the share of frames that are decoded, from 0 to 1; only by PyAV.
 
     Frames that stand still longer than the sampling interval are taken once, so a clip can have fewer frames
     than ``num_frames`` says.
@@ -87,19 +91,20 @@ def decode(
     Raises: VideoError if the file cannot be read; UserError if the window does not lie in it.
     """
     return decode_request(
-        DecodeRequest(path, sampling or Sampling(), start_s, end_s, backend, fast, num_threads, timeout_s, folder_fps)
+        DecodeRequest(path, sampling or Sampling(), start_s, end_s, backend, fast, num_threads, timeout_s, folder_fps),
+        on_progress,
     )
 
 
-def decode_request(request: DecodeRequest) -> Clip:
+def decode_request(request: DecodeRequest, on_progress: OnProgress | None = None) -> Clip:
     """``decode`` with its arguments in one object."""
     if os.path.isdir(request.path):
         return _decode_folder(request)
     deadline_s = None if request.timeout_s is None else time.monotonic() + request.timeout_s
     try:
-        return _decode_file(request, read_index(request.path), deadline_s)
+        return _decode_file(request, read_index(request.path), deadline_s, on_progress)
     except FramesMissing:
-        return _decode_file(request, read_index(request.path, by_decoding=True), deadline_s)
+        return _decode_file(request, read_index(request.path, by_decoding=True), deadline_s, on_progress)
 
 
 def probe(path: str | os.PathLike[str], folder_fps: float = DEFAULT_FOLDER_FPS) -> VideoInfo:
@@ -121,7 +126,9 @@ def _decode_folder(request: DecodeRequest) -> Clip:
     return _clip(request, folder.info, frames, folder.times_s[chosen], start_s, end_s)
 
 
-def _decode_file(request: DecodeRequest, index: FrameIndex, deadline_s: float | None) -> Clip:
+def _decode_file(
+    request: DecodeRequest, index: FrameIndex, deadline_s: float | None, on_progress: OnProgress | None
+) -> Clip:
     """Choose frames of a file and read them."""
     chosen, start_s, end_s, size = _plan(request, index.info, index.times_s)
     if request.fast and not index.by_decoding:
@@ -132,7 +139,7 @@ def _decode_file(request: DecodeRequest, index: FrameIndex, deadline_s: float | 
     elif request.backend == "decord":
         frames = read_decord(request.path, index, chosen, size, request.num_threads)
     else:
-        frames = read_pyav(request.path, index, chosen, size, request.num_threads, deadline_s)
+        frames = read_pyav(request.path, index, chosen, size, request.num_threads, deadline_s, on_progress)
     if deadline_s is not None and time.monotonic() > deadline_s:
         raise VideoError(f"{request.path}: reading it took longer than {request.timeout_s} s; raise timeout_s")
     return _clip(request, index.info, frames, index.times_s[chosen], start_s, end_s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,11 +56,13 @@ def read_pyav(
     size: tuple[int, int],
     num_threads: int = 0,
     deadline_s: float | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> torch.Tensor:
     """The chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
 
     num_threads: decoding threads, 0 for as many as there are cores.
     deadline_s: on ``time.monotonic``'s clock; VideoError when it passes.
+    on_progress: told the share of frames that are there, now and then.
     Raises: VideoError; FramesMissing if the index should be made by decoding.
     """
     canvas = Canvas(len(chosen), size, index.info.rotation)
@@ -78,6 +80,8 @@ def read_pyav(
                 raise damaged(path, f"the frame at {frame.time:.2f} s cannot be decoded")
             canvas.paint(place, frame)
             painted += 1
+            if on_progress is not None:
+                on_progress(painted / len(chosen))
     if painted != len(chosen):
         if index.by_decoding:
             raise damaged(path, f"{len(chosen) - painted} of {len(chosen)} frames cannot be decoded")
