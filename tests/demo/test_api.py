@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
+from timeground.demo.page import CALLS_AT_ONCE
 from timeground.demo.server import serve
 from timeground.demo.settings import DemoSettings
 
+from tests import openai_server
 from tests.demo.conftest import EXAMPLE
+from timeground.grounder import Watched
+from timeground.models.loading import resolve
 
 QUERY = "the blue cross can be seen"
 
@@ -196,3 +201,27 @@ def test_a_model_that_cannot_be_had_is_told(model):
         client = Client(without.url, verbose=False)
         with pytest.raises(Exception, match=r"no/such/folder|127\.0\.0\.1:9"):
             client.predict(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
+
+
+def test_a_full_queue_is_told_and_who_waits_is_served(monkeypatch):
+    answer, go_on = Watched.ground, threading.Event()
+    monkeypatch.setattr(Watched, "ground", lambda self, queries: go_on.wait(200) and answer(self, queries))
+    with serve(DemoSettings(port=0, max_waiting=2)) as narrow:
+        client = Client(narrow.url, max_workers=2 * CALLS_AT_ONCE, httpx_kwargs={"timeout": 120}, verbose=False)
+        jobs = [
+            client.submit(video=handle_file(str(EXAMPLE)), queries=[QUERY], api_name="/ground")
+            for _ in range(CALLS_AT_ONCE + 8)
+        ]
+        wait(jobs, timeout=120, return_when=FIRST_EXCEPTION)
+        go_on.set()
+        failed = [str(error) for job in jobs if (error := job.exception(timeout=120))]
+    assert 0 < len(failed) <= CALLS_AT_ONCE  # they come in bursts, so some are turned away while places come free
+    assert all("full" in said.lower() for said in failed), failed
+
+
+def test_an_endpoint_answers(tmp_path):
+    with openai_server.serve(str(resolve("tiny"))) as (url, _), serve(DemoSettings(port=0, model=url)) as page:
+        said = Client(page.url, verbose=False).predict(
+            video=handle_file(str(EXAMPLE)), queries=[QUERY, "it"], api_name="/ground"
+        )
+    assert len(said["answers"]) == 2 and said["answers"][0]["text"]
