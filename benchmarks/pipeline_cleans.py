@@ -4,8 +4,8 @@
 
 Five kinds of damage, those that TimeLens's audit counts: a wrong span, a query for an event that is not there, a query
 that fits several moments, a second row for the same event, wording that gives the position away. Found means: dropped
-or changed. Prints one JSON line: precision and recall over all, by class, and over the span and missing-event classes;
-mean IoU of the spans with the truth before, and of the kept rows after.
+or changed. A run that was stopped goes on. Prints one JSON line: precision and recall over all, by class, and over the
+span and missing-event classes; mean IoU of the spans with the truth before, and of the kept rows after.
 """
 
 from __future__ import annotations
@@ -116,11 +116,18 @@ def count(kinds: dict[str, str], found: set[str], all_ids: Sequence[str]) -> dic
     return result
 
 
+def folder_for(num_rows: int, seed: int) -> Path:
+    """Where the damaged and the cleaned rows lie."""
+    folder = cache_folder() / f"pipeline-cleans-{num_rows}-{seed}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def main() -> None:
     """Damage, clean, count, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=300)
-    parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--videos", type=int, default=100)
     parser.add_argument("--share", type=float, default=1 / 3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", default="tiny-clean")
@@ -130,9 +137,10 @@ def main() -> None:
     root = dataset("test", args.videos, args.seed)
     everything = list(read_rows(root / "annotations.jsonl"))
     truth = true_rows(root, args.rows)
+    if len(truth) < args.rows:
+        print(f"{args.videos} videos have only {len(truth)} such rows; more come with --videos", file=sys.stderr)
     rows, kinds = damage(truth, everything, args.share, args.seed)
-    folder = cache_folder() / f"pipeline-cleans-{args.rows}-{args.seed}"
-    folder.mkdir(exist_ok=True)
+    folder = folder_for(args.rows, args.seed)
     write_rows(folder / "damaged.jsonl", rows)
     settings = [f"input.videos={root}", f"input.rows={folder / 'damaged.jsonl'}", f"output={folder / 'out'}"]
     command = [sys.executable, "-m", "timeground", "data", "run", args.recipe, *settings, *args.overrides]

@@ -7,15 +7,17 @@ import sys
 from pathlib import Path
 
 from timeground.errors import UserError
+from timeground.recipes import RecipeParser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Three commands: run, report, check."""
-    commands = parser.add_subparsers(dest="action", metavar="run | report | check", required=True)
+    commands = parser.add_subparsers(
+        dest="action", metavar="run | report | check", required=True, parser_class=RecipeParser
+    )
     run_parser = commands.add_parser("run", help="run a recipe; a run that was stopped goes on")
     add = run_parser.add_argument
-    add("recipe", metavar="RECIPE", help="a YAML file, or the name of a recipe that ships")
-    add("overrides", nargs="*", metavar="name=value", help="changes to the recipe, such as input.videos=clips")
+    run_parser.add_recipe("a YAML file, or the name of a recipe that ships", "input.videos=clips")
     add("--engine", choices=("local", "ray"), default="local", help="processes on this machine, or a Ray cluster")
     add("--workers", type=int, default=1, help="processes for stages that ask no model")
     add("--model-workers", type=int, help="processes for stages that do (default: one a GPU, else --workers)")

@@ -19,12 +19,14 @@ def write_outcome(recipe: Recipe, plan: Plan) -> dict[str, Any]:
     """Write the three files into the output folder and return what is in summary.json."""
     output, last = Path(recipe.output), len(plan.folders) - 1
     write_rows(output / "rows.jsonl", _rows(plan, last))
-    rejected, failed, tokens = [], {}, 0
+    rejected, failed, badly_covered, tokens = [], {}, {}, 0
     for item in plan.items(last):
         rejected += [{"video": item.video, **one} for one in item.rejected]
         tokens += item.facts.get("tokens", 0)
         if item.failure:
             failed[item.video] = item.failure
+        if flag := item.facts.get("coverage", {}).get("flag"):
+            badly_covered[item.video] = flag
     lines = [json.dumps(_ordered(one), ensure_ascii=False) + "\n" for one in rejected]
     write_text(output / "rejected.jsonl", "".join(lines))
     summary = {
@@ -35,6 +37,7 @@ def write_outcome(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         "tokens_written_by_models": tokens,
         "stages": _stages(recipe, plan, rejected),
         "failed_videos": failed,
+        "badly_covered_videos": badly_covered,
     }
     write_text(output / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
     return summary

@@ -54,6 +54,9 @@ def _counts(page: Page, summary: dict[str, Any]) -> None:
         for one in summary["stages"]
     ]
     page.table(("stage", "rows in", "rows out", "dropped", "changed"), lines)
+    if flagged := summary["badly_covered_videos"]:
+        page.heading("Videos whose rows cover too little")
+        page.table(("video", "why"), list(flagged.items())[:MOST_REASONS])
     if summary["failed_videos"]:
         page.heading("Videos that failed")
         failed = [(video, one["stage"], one["reason"]) for video, one in summary["failed_videos"].items()]
@@ -95,10 +98,6 @@ def _distributions(page: Page, before: list[Row], after: list[Row]) -> None:
     for name, rows in (("came in", before), ("left", after)):
         counts = Counter(row.direction for row in rows)
         page.bars(f"Direction, rows that {name}", {kind: float(counts[kind]) for kind in sorted(counts)})
-
-
-def _agreement(row: Row) -> list[float]:
-    return _known(row.quality.get("agreement", {}).get("iou"))
 
 
 def _known(value: float | None) -> list[float]:

@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--samples", type=int, default=0, metavar="N", help="sampled answers to each row, for pass@k")
     add("--temperature", type=float, default=1.0, help="of the sampled answers")
     add("--skip-missing", action="store_true", help="leave out rows whose video is missing, instead of failing them")
+    add("--cache", metavar="DIR", help="keep a server's answers here, and look for them here first")
+    add("--concurrency", type=int, metavar="N", help="requests to a server at a time, and videos asked about (8)")
     add("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
     add("--workers", type=int, default=1, help="processes that decode ahead; 0 decodes in this one")
     add("--processes", type=int, default=1, help="processes to share the videos on this machine (torchrun)")
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     if args.processes > 1:
         start_processes("timeground.eval", _words(args), args.processes)
         return
-    from .run.run import evaluate
+    from .run.run import Means, evaluate
     from .run.settings import RunSettings
 
     settings = RunSettings(
@@ -65,7 +67,9 @@ def run(args: argparse.Namespace) -> None:
         skip_missing=args.skip_missing,
         max_new_tokens=args.max_new_tokens,
     )
-    evaluate(settings, args.output_path, device=args.device, num_workers=args.workers)
+    if args.concurrency is not None and args.concurrency < 1:
+        raise UserError(f"--concurrency must be at least 1, got {args.concurrency}")
+    evaluate(settings, args.output_path, Means(args.device, args.workers, args.cache, args.concurrency))
 
 
 def _words(args: argparse.Namespace) -> list[str]:

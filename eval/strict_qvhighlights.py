@@ -34,7 +34,8 @@ def qvhighlights_judge(with_highlights: bool) -> Judge:
         if with_highlights:
             values |= _highlight_values(row, prediction)
         best = max((iou(ranked[0], span) for span in row.spans), default=0.0) if ranked else 0.0
-        only_saliency = prediction is not None and prediction.saliency is not None and prediction.spans is None
+        said_when = prediction is not None and (prediction.spans is not None or prediction.text is not None)
+        only_saliency = not said_when and prediction is not None and prediction.saliency is not None
         return Judged(values, said.spans, best, None, None if only_saliency else said.failure)
 
     return judge

@@ -83,6 +83,8 @@ def serve(folder: str) -> Iterator[tuple[str, Served]]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if not self.path.endswith("/chat/completions"):
+                return self.reply(404, {"error": {"message": f"no such path {self.path}"}})
             with served.lock:
                 served.requests.append(body)
                 if served.fail_next:

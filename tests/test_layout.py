@@ -55,5 +55,11 @@ def test_every_package_is_listed_and_installed_where_the_design_says(tmp_path):
         parts = path.relative_to(ROOT).parts
         inside = "/".join(parts if parts[0] == "timeground" else ("timeground", *parts))
         assert inside in names
-    for data in ("timeground/train/recipes/tiny-sft.yaml", "timeground/assets/tiny/model.safetensors"):
+    for data in (
+        "timeground/train/recipes/tiny-sft.yaml",
+        "timeground/assets/tiny/model.safetensors",
+        "timeground/data_pipeline/prompts/rewrite.txt",
+        "timeground/eval/lmms_eval/synth.yaml",
+        "timeground/eval/lmms_eval/synth.jsonl",
+    ):
         assert data in names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,33 @@ class Settings(BaseModel):
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+class RecipeParser(argparse.ArgumentParser):
+    """Parses a recipe, ``name=value`` overrides and options, in whatever order they are typed."""
+
+    _inside = False
+
+    def add_recipe(self, help: str, example: str) -> None:
+        """Declare RECIPE and its overrides; afterwards they are ``args.recipe`` and ``args.overrides``."""
+        self.add_argument("recipe", metavar="RECIPE", help=help)
+        self.add_argument("overrides", nargs="*", metavar="name=value", help=f"settings to change, such as {example}")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Options may stand between the words; an override may stand before the recipe."""
+        if self._inside:  # argparse parses twice for that, by this very method
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            parsed, rest = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+        if "overrides" in parsed:
+            words = [parsed.recipe, *parsed.overrides]
+            parsed.recipe = next((word for word in words if "=" not in word), parsed.recipe)
+            words.remove(parsed.recipe)
+            parsed.overrides = words
+        return parsed, rest
 
 
 def read_recipe(

@@ -9,52 +9,46 @@ from pathlib import Path
 
 from timeground.errors import UserError
 from timeground.launching import entry_point, start_processes
+from timeground.recipes import RecipeParser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the train command."""
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", parser_class=RecipeParser)
     sft = kinds.add_parser("sft", help="supervised fine-tuning on rows, or on rendered SynthMoments scenes")
     grpo = kinds.add_parser("grpo", help="reinforcement learning with verifiable rewards (GRPO)")
     export = kinds.add_parser("export", help="write the model of a run's newest checkpoint to its folder model/")
     export.add_argument("recipe", metavar="run", help="the run's output folder")
     check = kinds.add_parser("check", help="check a recipe of either kind, and estimate its tokens and memory")
-    _add_check_options(check)
+    check.add_argument("--json", action="store_true", help="print JSON; sizes are in bytes")
+    check.add_argument("--shape", help="count with this shipped model shape, e.g. qwen3-vl-8b")
     for kind in (sft, grpo, export, check):
         kind.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
     export.set_defaults(overrides=[])
     for kind in (sft, grpo, check):
         example = "timelens-8b-grpo" if kind is check else f"tiny-{kind.prog.split()[-1]}"
-        kind.add_argument("recipe", help=f"a YAML file, or the name of a shipped recipe such as {example}")
-        kind.add_argument(
-            "overrides",
-            nargs=argparse.REMAINDER,
-            metavar="name=value",
-            help="settings to change, e.g. optimizer.lr=1e-4; --processes may stand among them",
-        )
+        kind.add_recipe(f"a YAML file, or the name of a shipped recipe such as {example}", "optimizer.lr=1e-4")
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, in this process or in several that torchrun starts."""
-    late = argparse.ArgumentParser(prog="timeground train", add_help=False)
-    late.add_argument("--processes", type=int, default=args.processes)
     if args.kind == "check":
-        _check(args, late)
-        return
-    parsed, overrides = late.parse_known_args(args.overrides)
-    if parsed.processes > 1:
-        start_processes("timeground.train", [args.kind, args.recipe, *overrides], parsed.processes)
+        from .check.command import check
+
+        check(args.recipe, args.overrides, args.processes, args.shape, args.json)
+    elif args.processes > 1:
+        start_processes("timeground.train", [args.kind, args.recipe, *args.overrides], args.processes)
     elif args.kind == "grpo":
         from .config import load_recipe
         from .grpo import loop
         from .grpo.settings import GrpoSettings
 
-        loop.train(load_recipe(GrpoSettings, args.recipe, overrides))
+        loop.train(load_recipe(GrpoSettings, args.recipe, args.overrides))
     elif args.kind == "sft":
         from . import sft
         from .config import SftSettings, load_recipe
 
-        sft.train(load_recipe(SftSettings, args.recipe, overrides))
+        sft.train(load_recipe(SftSettings, args.recipe, args.overrides))
     else:
         _export(Path(args.recipe))
 
@@ -70,19 +64,6 @@ def _export(run_folder: Path) -> None:
     if not session.done:
         raise UserError(f"{run_folder}: this run has no checkpoint yet")
     session.export()
-
-
-def _add_check_options(parser: argparse.ArgumentParser, json: bool = False, shape: str | None = None) -> None:
-    parser.add_argument("--json", action="store_true", default=json, help="print JSON; sizes are in bytes")
-    parser.add_argument("--shape", default=shape, help="count with this shipped model shape, e.g. qwen3-vl-8b")
-
-
-def _check(args: argparse.Namespace, late: argparse.ArgumentParser) -> None:
-    _add_check_options(late, args.json, args.shape)
-    parsed, overrides = late.parse_known_args(args.overrides)
-    from .check.command import check
-
-    check(args.recipe, overrides, parsed.processes, parsed.shape, parsed.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

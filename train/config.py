@@ -66,10 +66,11 @@ class StageSettings(Settings):
 
 
 class DataSettings(Settings):
-    """What is trained on: rows of a file, or scenes of SynthMoments rendered on the fly."""
+    """What is trained on: rows of a file, the pipeline's samples, or scenes of SynthMoments rendered on the fly."""
 
     rows: str | None = None
     videos: str = "."
+    samples: str | None = Field(None, description="samples/ of a pipeline run: its rows with frames already decoded")
     validation_rows: str | None = Field(None, description="rows to validate on, under the same video root")
     snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = None
@@ -83,6 +84,7 @@ class DataSettings(Settings):
 class OptimizerSettings(Settings):
     """Linear warm-up, then constant, linear or cosine decay to `final_lr_ratio`.
 
+    decay_steps: only in the last so many steps the rate falls; in all after the warm-up where it is null.
     name `muon`: Muon for hidden matrices and AdamW for the rest, for a model made from nothing.
     """
 
@@ -92,6 +94,7 @@ class OptimizerSettings(Settings):
     weight_decay: float = 0.0
     warmup_steps: int = Field(0, ge=0)
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    decay_steps: int | None = Field(None, ge=1)
     final_lr_ratio: float = 0.0
     max_grad_norm: float = 1.0
 

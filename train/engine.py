@@ -5,6 +5,7 @@ Launched by the `deepspeed` or `torchrun` or `accelerate` launcher, or as a plai
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
@@ -129,6 +130,12 @@ def peak_memory_mb() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def trim_memory() -> None:
+    """Give freed memory back to the system: from clips of many lengths glibc keeps gigabytes over the hours."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def gradient_norm(engine: Any) -> float | None:

@@ -21,6 +21,8 @@ from .export import export_model
 from .fresh import make_fresh_model
 from .packed_model import PackedModel
 
+TRIM_EVERY = 20
+
 
 @dataclass(frozen=True)
 class Session:
@@ -54,6 +56,8 @@ class Session:
 
     def save(self, step: int, state: dict[str, Any] | None = None, always: bool = False) -> None:
         """Write a checkpoint if this step is to have one."""
+        if step % TRIM_EVERY == 0:
+            engines.trim_memory()
         if always or step % self.settings.save_every == 0 or step == self.settings.steps:
             engines.save_checkpoint(self.engine, self.output, step, self.world, self.settings.keep_last, state or {})
 

@@ -1,4 +1,4 @@
-"""What is trained on: clips with their rows, by number, from a file of rows or rendered on the fly."""
+"""What is trained on: clips with their rows, by number: from a file of rows, from shards, or rendered on the fly."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from timeground.errors import UserError, VideoError
 from timeground.records import Row, read_rows, resolve_video
+from timeground.sample_shards import read_clip, read_index
 from timeground.spans import Span
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
@@ -94,14 +95,14 @@ class RowSource:
     bad: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.root = Path(self.data.videos)
-        self.rows = list(read_rows(Path(self.data.rows or "")))
+        self.root, self.name = Path(self.data.videos), self.data.rows or ""
+        self.rows = list(read_rows(Path(self.name)))
         self.use(self.rows)
 
     def use(self, rows: Sequence[Row]) -> None:
         """Train on these rows; none at all is a UserError."""
         if not rows:
-            raise UserError(f"{self.data.rows}: no rows to train on")
+            raise UserError(f"{self.name}: no rows to train on")
         of_clip: dict[tuple[str, Span | None], list[Row]] = defaultdict(list)
         for row in rows:
             of_clip[row.video, row.window].append(row)
@@ -124,6 +125,10 @@ class RowSource:
                 self._reject(rows[0].video, str(error))
         raise UserError(f"none of the videos under {self.root} can be read; see {self.rejected}")
 
+    def missing(self, videos: Sequence[str]) -> list[str]:
+        """Which of these videos are not there."""
+        return [video for video in videos if not (self.root / video).exists()]
+
     def decode(self, row: Row) -> Clip:
         """The clip of a row."""
         from timeground.video.decode import decode
@@ -144,12 +149,40 @@ class RowSource:
                 file.write(line)
 
 
+class SampleSource(RowSource):
+    """The same from a folder of samples, whose frames the data pipeline has decoded; see `timeground.sample_shards`."""
+
+    def __post_init__(self) -> None:
+        self.name = self.data.samples or ""
+        self.root = Path(self.name)
+        held = read_index(self.root)
+        self.samples = {(sample.video, sample.window): sample for sample in held}
+        for sample in held:
+            sample.check_sampling(self.sampling)
+        self.rows = [row for sample in held for row in sample.rows]
+        self.use(self.rows)
+
+    def missing(self, videos: Sequence[str]) -> list[str]:
+        """Which of these videos have no shard."""
+        shards = {sample.video: sample.shard for sample in self.samples.values()}
+        return [video for video in videos if not (self.root / shards[video]).exists()]
+
+    def decode(self, row: Row) -> Clip:
+        """The clip of a row, read from its shard."""
+        return read_clip(self.root, self.samples[row.video, row.window])
+
+
 def make_source(data: DataSettings, sampling: Sampling, size: int, seed: int, output: Path) -> Source:
     """What a recipe trains on, `size` clips a micro-batch."""
-    if (data.rows is None) == (data.synth_seed is None):
-        raise UserError("recipe: give either data.rows (a file) or data.synth_seed (SynthMoments), not both or none")
+    if [data.rows, data.samples, data.synth_seed].count(None) != 2:
+        raise UserError(
+            "recipe: give one of data.rows (a file), data.samples (a folder of the data pipeline) and data.synth_seed "
+            "(SynthMoments), and set the others to null"
+        )
     if data.synth_seed is not None:
         return SynthSource(data, sampling, size)
+    if data.samples is not None:
+        return SampleSource(data, sampling, size, seed, output / "rejected.jsonl")
     return RowSource(data, sampling, size, seed, output / "rejected.jsonl")
 
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from timeground.answers import parse_yes_no
 from timeground.recipes import Settings
 from timeground.records import Row
-from timeground.spans import set_iou, total_length_s
+from timeground.spans import set_iou
 
 from ..item import Item, note
 from ..tools import Tools
 from .audit_checks import bad_span, duplicate_of, fits_several, leak, unclear, without_leak
 from .base import VideoStage, by_window, is_grounding, to_spans
+from .coverage import Coverage
+from .rewriting import PROMPT, Fault, Rewriting, reword
 
 Question = Literal["happens", "unique", "clear"]
 
@@ -36,16 +38,17 @@ class Finding:
 class Actions(Settings):
     """What becomes of a row by the class of its failure. ``keep``: it is only written into ``quality["audit"]``.
 
-    retime: take the spans that the passes agree on, or drop. rewrite: take out the words that give the position away,
-    or drop. absent: keep as a row whose event does not happen.
+    retime: take the spans that the passes agree on, or drop. rewrite: take out the words that give the position away;
+    where that is not enough, a model words the query anew (see `Rewriting`); or drop. absent: keep as a row whose event
+    does not happen.
     """
 
     span: Literal["retime", "drop", "keep"] = "retime"
     missing: Literal["drop", "absent", "keep"] = "drop"
-    ambiguous: Literal["drop", "retime", "keep"] = "drop"
+    ambiguous: Literal["drop", "retime", "rewrite", "keep"] = "drop"
     duplicate: Literal["drop", "keep"] = "drop"
     leak: Literal["rewrite", "drop", "keep"] = "rewrite"
-    unclear: Literal["drop", "keep"] = "drop"
+    unclear: Literal["drop", "rewrite", "keep"] = "drop"
 
 
 class Audit(VideoStage):
@@ -66,25 +69,34 @@ class Audit(VideoStage):
     max_words: int = Field(60, ge=2)
     min_similarity: float = Field(0.6, ge=0, le=1)
     duplicate_iou: float = Field(0.7, ge=0, le=1)
+    rewriting: Rewriting | None = None
+    coverage: Coverage = Coverage()
+
+    @model_validator(mode="after")
+    def _can_rewrite(self) -> Audit:
+        """Refuse to rewrite what no rule can mend where no model may write."""
+        for kind in ("unclear", "ambiguous"):
+            if getattr(self.actions, kind) == "rewrite" and self.rewriting is None:
+                raise ValueError(f"actions.{kind}: rewrite needs rewriting: {{model: NAME}}")
+        return self
 
     def models(self) -> list[str]:
-        """The model that is asked yes or no, if any question is."""
-        return [self.model] if self.questions else []
+        """The model that is asked yes or no, if any question is, and those that rewrite."""
+        return [self.model] * bool(self.questions) + (self.rewriting.models() if self.rewriting else [])
 
     def prompt_names(self) -> list[str]:
-        """One prompt for each question."""
-        return list(self.questions)
+        """One prompt for each question, and that for rewriting."""
+        return [*self.questions, *([PROMPT] if self.rewriting else [])]
 
     def run(self, item: Item, tools: Tools) -> None:
         """Find what is wrong, act on it, then look for rows that ask the same."""
-        said = self._ask(item, tools)
+        said, faults = self._ask(item, tools), []
         for row in [row for row in item.rows if is_grounding(row)]:
             findings = [*self._by_code(row), *self._by_model(row, said.get(row.id, {}), tools)]
-            self._act(item, row, findings)
+            faults += self._act(item, row, findings)
+        self._reword(item, faults, tools)
         self._duplicates(item)
-        covered_s = total_length_s([span for row in item.rows if is_grounding(row) for span in row.spans])
-        if item.rows:
-            item.facts["coverage"] = round(min(1.0, covered_s / item.rows[0].duration), 4)
+        self.coverage.apply(item, self.stage)
 
     def _ask(self, item: Item, tools: Tools) -> dict[str, dict[str, bool]]:
         """The model's answers by row and question; what is neither yes nor no is left out."""
@@ -149,22 +161,39 @@ class Audit(VideoStage):
             return [Finding("span", f"none of {len(support)} passes supports the row's spans")]
         return []
 
-    def _act(self, item: Item, row: Row, findings: list[Finding]) -> None:
-        """Mend what can be mended; drop the row for the first thing that cannot."""
+    def _act(self, item: Item, row: Row, findings: list[Finding]) -> list[Fault]:
+        """Mend what can be mended, drop the row for the first thing that cannot; what is left to be worded anew."""
         if findings:
             row.quality["audit"] = [{"class": one.kind, "why": one.why} for one in findings]
+        wording = [one for one in findings if getattr(self.actions, one.kind) == "rewrite"]
         for one in findings:
             action = getattr(self.actions, one.kind)
-            if action != "keep" and not self._mended(row, one, action):
+            if action not in ("keep", "rewrite") and not self._mended(row, one, action):
                 item.drop(row, self.stage, one.kind, one.why)
-                return
+                return []
+        left = [one for one in wording if not (one.kind == "leak" and self._cut_out(row, one))]
+        return [Fault(row, left[0].kind, "; ".join(one.why for one in left))] if left else []
+
+    def _cut_out(self, row: Row, one: Finding) -> bool:
+        """Whether the words that give the position away could be taken out."""
+        query = without_leak(row.query)
+        if query is not None:
+            note(row, self.stage, "query", f"{one.kind}: {one.why}; was {row.query!r}")
+            row.query = query
+        return query is not None
+
+    def _reword(self, item: Item, faults: list[Fault], tools: Tools) -> None:
+        """Have a model word queries anew; rows that it cannot mend go with the class of their fault."""
+        writable = [one for one in faults if one.row.spans] if self.rewriting else []
+        failed = reword(self.rewriting, writable, tools) if self.rewriting else {}
+        for one in faults:
+            if one not in writable:
+                item.drop(one.row, self.stage, one.kind, one.why)
+            elif one.row.id in failed:
+                item.drop(one.row, self.stage, one.kind, f"{one.why}; rewriting failed: {failed[one.row.id]}")
 
     def _mended(self, row: Row, one: Finding, action: str) -> bool:
         """Whether an action could set the row right; what it changed goes into its history."""
-        if action == "rewrite" and (query := without_leak(row.query)):
-            note(row, self.stage, "query", f"{one.kind}: {one.why}; was {row.query!r}", one.prompt)
-            row.query = query
-            return True
         if action == "absent":
             note(row, self.stage, "spans", f"{one.kind}: {one.why}; were {_pairs(row)}", one.prompt)
             row.spans = []

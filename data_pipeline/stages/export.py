@@ -13,11 +13,13 @@ from pydantic import Field
 from timeground.errors import UserError
 from timeground.prompts import PromptSet, get_prompts
 from timeground.records import Row, write_rows
+from timeground.sample_shards import write_index
 
 from ..item import Item
 from ..tools import Tools
 from .base import GlobalStage
 from .formats import DATASET_INFO, llama_factory, ms_swift, timelens, trl
+from .samples import FOLDER as SAMPLES
 
 Format = Literal["rows", "parquet", "timelens", "ms-swift", "llama-factory", "trl", "datasets", "samples"]
 CHATS: dict[str, Callable[[Row, PromptSet, Path], dict[str, Any]]] = {
@@ -30,7 +32,8 @@ CHATS: dict[str, Callable[[Row, PromptSet, Path], dict[str, Any]]] = {
 class Export(GlobalStage):
     """Files are written anew in every run. prompt: the prompt set that chat formats ask with.
 
-    ``datasets``: a folder for `datasets.load_from_disk`. ``samples``: the list of what the stage `samples` made.
+    ``datasets``: a folder for `datasets.load_from_disk`. ``samples``: the index of what the stage `samples` made, in
+    ``OUTPUT/samples``, which `timeground train` reads (`data.samples`).
     """
 
     stage: Literal["export"] = "export"
@@ -51,7 +54,7 @@ class Export(GlobalStage):
             elif name == "datasets":
                 _write_dataset(folder, rows)
             elif name == "samples":
-                write_lines(folder / "samples.jsonl", _samples(held))
+                write_index(tools.output / SAMPLES, _samples(held))
             elif name == "timelens":
                 write_lines(folder / "timelens.jsonl", timelens(rows))
             else:
@@ -80,11 +83,11 @@ def _samples(items: list[Item]) -> Iterable[dict[str, Any]]:
     if items and not any("samples" in item.facts for item in items):
         raise UserError("export samples needs stage samples before it")
     for item in items:
-        left = {row.id for row in item.rows}
+        left = {row.id: row.to_json() for row in item.rows}
         for sample in item.facts.get("samples", []):
-            kept = [asked for asked in sample["questions"] if asked["id"] in left]
+            kept = [{**asked, "row": left[asked["id"]]} for asked in sample["questions"] if asked["id"] in left]
             if kept:
-                yield {**sample, "video": item.video, "questions": kept}
+                yield {"video": item.video, **sample, "questions": kept}
 
 
 def _write_dataset(folder: Path, rows: list[Row]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -21,7 +22,7 @@ Event = tuple[str, Span]
 
 
 class Propose(VideoStage):
-    """New rows for videos that have none (or for all, with `everywhere`).
+    """New rows for videos that have none (or for all, with `everywhere`), and where `audit` found too little covered.
 
     prompt: the file that asks; the default suits the bundled model, `propose-detailed` larger ones. every_s: one event
     for so many seconds of video, between `fewest` and `most`. within: look at the whole video, or at each segment that
@@ -48,7 +49,8 @@ class Propose(VideoStage):
 
     def run(self, item: Item, tools: Tools) -> None:
         """Ask, and make rows of what is said."""
-        if item.rows and not self.everywhere:
+        more = item.facts.pop("propose_more", False)
+        if item.rows and not (self.everywhere or more):
             return
         duration_s = item.facts.get("duration_s") or probe(tools.path(item.video)).duration_s
         found = to_spans(item.facts.get("segments", [])) if self.within == "segments" else []
@@ -57,8 +59,10 @@ class Propose(VideoStage):
         for window in windows:
             events += self._events(item, tools, window, duration_s)
         prompt = tools.prompt(self.prompt)
-        for number, (query, span) in enumerate(self._chosen(events, duration_s)):
-            row = Row(f"{PurePosixPath(item.video).with_suffix('')}-p{number}", item.video, duration_s, query, [span])
+        stem, taken = PurePosixPath(item.video).with_suffix(""), {row.id for row in item.rows}
+        names = (name for number in count() if (name := f"{stem}-p{number}") not in taken)
+        for name, (query, span) in zip(names, self._chosen(events, duration_s), strict=False):
+            row = Row(name, item.video, duration_s, query, [span])
             row.source, row.meta = "proposed", {"rough": True}
             note(row, self.stage, "made", f"listed by {tools.models[self.model].name}", prompt.version)
             item.rows.append(row)
@@ -86,7 +90,7 @@ class Propose(VideoStage):
         """As many as the length allows, each query once, spread evenly over time."""
         once = {query.lower(): (query, span) for query, span in reversed(events)}
         ordered = sorted(once.values(), key=lambda event: (event[1], event[0]))
-        count = self._number(duration_s)
-        if len(ordered) <= count:
+        wanted = self._number(duration_s)
+        if len(ordered) <= wanted:
             return ordered
-        return [ordered[round(i * (len(ordered) - 1) / max(1, count - 1))] for i in range(count)]
+        return [ordered[round(i * (len(ordered) - 1) / max(1, wanted - 1))] for i in range(wanted)]

@@ -1,35 +1,37 @@
 """Timestamp-interleaved training samples: stamped segments, frame times and, if wanted, the decoded frames.
 
-What a clip costs to decode is paid once: the frames lie in ``OUTPUT/samples``, a compressed ``.npz`` for each clip,
-named by all that shaped it. The stage `export` with format ``samples`` writes the list of them.
+What a clip costs to decode is paid once: the frames lie in ``OUTPUT/samples``, a shard for each video (see
+`timeground.sample_shards`), named by all that shaped it. The stage `export` with format ``samples`` writes their index.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-import numpy as np
-
 from timeground.prompts import row_answer, row_prompt
 from timeground.records import Row
+from timeground.sample_shards import write_shard
 from timeground.spans import Span
 from timeground.timecode import Segment, TextSegment, TimeEncoding, encode_time
 from timeground.video.clip import Clip
+from timeground.video.sampling import Sampling
 
 from ..item import Item
 from ..tools import Tools
 from .base import VideoStage
+
+FOLDER = "samples"
 
 
 class Samples(VideoStage):
     """Puts ``samples`` into the facts of a video: one for each window that rows ask about.
 
     model: whose profile says which frames, which stamps and which prompts. time_encoding: another than the profile's.
-    frames: also keep the frames (uint8 ``[T, C, H, W]``) with their times.
+    frames: also keep the frames (uint8 ``[T, C, H, W]``) with their times, for `data.samples` of `timeground train`.
     """
 
     stage: Literal["samples"] = "samples"
@@ -43,41 +45,45 @@ class Samples(VideoStage):
 
     def run(self, item: Item, tools: Tools) -> None:
         """Decode each window once and write down all that is asked about it."""
-        model, groups = tools.model(self.model), dict[Span | None, list[Row]]()
+        groups: dict[Span | None, list[Row]] = {}
         for row in item.rows:
             groups.setdefault(row.window, []).append(row)
-        encoding, prompts = self.time_encoding or model.profile.time_encoding, model.profile.prompts()
-        item.facts["samples"] = []
-        for window, rows in groups.items():
-            clip, segments = encode_time(
-                tools.clip(item.video, model.sampling(), window), encoding, model.profile.stamp
-            )
-            item.facts["samples"].append(
-                {
-                    "opening": prompts.opening,
-                    "segments": [_plain(segment) for segment in segments],
-                    "frame_times_s": [round(t, 6) for t in clip.frame_times_s.tolist()],
-                    "window": [clip.start_s, clip.end_s],
-                    "duration": clip.duration_s,
-                    "frames": self._keep(item.video, clip, tools) if self.frames else None,
-                    "questions": [
-                        {"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r)} for r in rows
-                    ],
-                }
-            )
+        sampling = tools.model(self.model).sampling()
+        clips = [tools.clip(item.video, sampling, window) for window in groups]
+        found = [self._sample(clip, rows, tools) for clip, rows in zip(clips, groups.values(), strict=True)]
+        shard = _keep(item.video, clips, sampling, tools) if self.frames and clips else None
+        item.facts["samples"] = [
+            {"shard": shard, "clip": number, "sampling": asdict(sampling), **sample}
+            for number, sample in enumerate(found)
+        ]
 
-    def _keep(self, video: str, clip: Clip, tools: Tools) -> str:
-        """Write the frames, unless they are there; returns their path below the output folder."""
-        shape = [video, asdict(tools.model(self.model).sampling()), clip.start_s, clip.end_s, str(self.time_encoding)]
-        frames = clip.frames.contiguous().numpy()
-        name = hashlib.sha256(json.dumps(shape).encode() + frames.tobytes()).hexdigest()[:24]
-        path = tools.output / "samples" / name[:2] / f"{name}.npz"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{name}.{os.getpid()}.npz")
-            np.savez_compressed(part, frames=frames, frame_times_s=clip.frame_times_s.numpy())
-            part.replace(path)
-        return path.relative_to(tools.output).as_posix()
+    def _sample(self, clip: Clip, rows: Sequence[Row], tools: Tools) -> dict[str, Any]:
+        """A clip as a model is shown it, with all questions about it."""
+        profile = tools.model(self.model).profile
+        encoding, prompts = self.time_encoding or profile.time_encoding, profile.prompts()
+        shown, segments = encode_time(clip, encoding, profile.stamp)
+        return {
+            "window": [clip.start_s, clip.end_s],
+            "duration": clip.duration_s,
+            "time_encoding": encoding.value,
+            "opening": prompts.opening,
+            "segments": [_plain(segment) for segment in segments],
+            "frame_times_s": [round(t, 6) for t in shown.frame_times_s.tolist()],
+            "questions": [{"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r)} for r in rows],
+        }
+
+
+def _keep(video: str, clips: Sequence[Clip], sampling: Sampling, tools: Tools) -> str:
+    """Write the frames of a video, unless they are there; returns the shard's path in the folder of samples."""
+    windows = [(clip.start_s, clip.end_s) for clip in clips]
+    digest = hashlib.sha256(json.dumps([video, asdict(sampling), windows]).encode())
+    for clip in clips:
+        digest.update(clip.frames.contiguous().numpy().tobytes())
+    name = digest.hexdigest()[:24]
+    shard = f"{name[:2]}/{name}.safetensors"
+    if not (tools.output / FOLDER / shard).is_file():
+        write_shard(tools.output / FOLDER / shard, [clip.paired() for clip in clips])
+    return shard
 
 
 def _plain(segment: Segment) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ..reading import Prediction
 from ..samples import write_samples
 from ..scores import Scores
 from ..tasks import Task
+from . import saliency
 from .answers import CLEAN, Answer, AnswerFile
 from .passk import pass_at_k_result
 from .probes import probe_result
@@ -77,8 +78,12 @@ def write_outcome(
 def score_task(output: Path, task: Task, settings: RunSettings) -> TaskOutcome:
     """Score the answers that lie in a run's folder."""
     answers = AnswerFile(output / task.spec.name, 0).read()
-    scores = task.score(predictions(task.rows, answers, CLEAN))
+    said = predictions(task.rows, answers, CLEAN)
     extra: dict[str, Any] = {}
+    if settings.num_samples and task.spec.judging == "qvhighlights":
+        said = _with_votes(task.rows, said, answers)
+        extra["saliency"] = saliency.SOURCE
+    scores = task.score(said)
     failed = {a.id: a.error for a in answers.values() if a.error}
     if failed:
         extra["unreadable_videos"] = failed
@@ -96,6 +101,18 @@ def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], 
         answer = answers.get((row.id, probe))
         if answer is not None and answer.text is not None:
             found[row.id] = Prediction(text=answer.text)
+    return found
+
+
+def _with_votes(
+    rows: Sequence[Row], said: Mapping[str, Prediction], answers: Mapping[tuple[str, str], Answer]
+) -> dict[str, Prediction]:
+    """Predictions with saliency, where a row has scores to compare it with."""
+    found = dict(said)
+    for row in rows:
+        if row.id in said and "saliency_scores" in row.meta:
+            samples = answers[row.id, CLEAN].samples
+            found[row.id] = said[row.id].merged(Prediction(saliency=saliency.votes(row, samples)))
     return found
 
 

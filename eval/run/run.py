@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from timeground.models.backend import Backend
-from timeground.models.opening import open_backend
+from timeground.errors import UserError
+from timeground.models.opening import is_url, open_backend
 from timeground.stopwatch import Stopwatch
 from timeground.video.clip import Clip
 
@@ -23,18 +26,47 @@ from .outcome import write_outcome
 from .settings import RunSettings, fingerprint, keep_settings
 from .videos import Group, clips, group_rows, missing_videos
 
+AT_ONCE = 8
+"""Videos that an endpoint is asked about at a time."""
+Shown = tuple[Group, Clip | Exception, Clip | Exception | None]
+"""A video's rows with its clip, or why there is none, and the clip that the probe `other-video` shows."""
 
-def evaluate(settings: RunSettings, output: Path, *, device: str | None = None, num_workers: int = 1) -> None:
+
+@dataclass(frozen=True)
+class Means:
+    """With what a run works; other means give the same files.
+
+    num_workers: processes that decode ahead. cache, concurrency: of an endpoint: a folder in which its answers are
+    kept, and how many videos are asked about at a time.
+    """
+
+    device: str | None = None
+    num_workers: int = 1
+    cache: str | None = None
+    concurrency: int | None = None
+
+    def options(self, model: str, world: int) -> dict[str, Any]:
+        """Of the backend. UserError for an endpoint's options where the model is none."""
+        if is_url(model):
+            return {"cache": self.cache, "concurrency": self.concurrency}
+        for name in ("cache", "concurrency"):
+            if getattr(self, name) is not None:
+                raise UserError(f"--{name} is for models behind a URL; {model} runs here")
+        return {"device": self.device or _own_device(world)}
+
+
+def evaluate(settings: RunSettings, output: Path, means: Means) -> None:
     """Run the tasks of `settings` and write everything into `output`."""
-    tasks, missing = load_tasks(settings)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    options = means.options(settings.model, world)
+    tasks, missing = load_tasks(settings)
     if rank == 0:
         keep_settings(output, settings, {task.spec.name: fingerprint(task.rows) for task in tasks})
     clock, began = Stopwatch(), time.perf_counter()
-    device = device or _own_device(world)
-    backend = open_backend(settings.model, profile=settings.profile, overrides=settings.overrides, device=device)
+    backend = open_backend(settings.model, profile=settings.profile, overrides=settings.overrides, **options)
     for task in tasks:
-        _answer_task(task, backend, settings, output, clock, (rank, world), num_workers)
+        asker = Asker(backend, task, settings, clock)
+        _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), means)
     _wait_for_all(output, rank, world)
     if rank == 0:
         timings = {**clock.seconds, "total": time.perf_counter() - began}
@@ -61,33 +93,49 @@ def load_tasks(settings: RunSettings) -> tuple[list[Task], dict[str, list[str]]]
     return tasks, missing
 
 
-def _answer_task(
-    task: Task,
-    backend: Backend,
-    settings: RunSettings,
-    output: Path,
-    clock: Stopwatch,
-    share: tuple[int, int],
-    workers: int,
-) -> None:
+def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: Means) -> None:
     """Ask this process's share of a task's videos, and keep what is said."""
-    rank, world = share
-    file = AnswerFile(output / task.spec.name, rank)
+    (rank, world), task, clock = share, asker.task, asker.clock
     done = file.read()
     every = group_rows(task.rows, task.video_root)
     groups = every[rank::world]
     todo = [group for group in groups if any((row.id, "clean") not in done for row in group.rows)]
-    asker = Asker(backend, task, settings, clock)
-    others = _others(todo, every, settings)
-    with _progress(rank == 0) as progress:
-        bar = progress.add_task(task.spec.name, total=len(groups), completed=len(groups) - len(todo))
-        found = clips([g for pair in zip(todo, others, strict=True) for g in pair if g], backend.sampling(), workers)
+    others = _others(todo, every, asker.settings)
+    wanted = [group for pair in zip(todo, others, strict=True) for group in pair if group]
+    found = clips(wanted, asker.backend.sampling(), means.num_workers)
+
+    def decoded() -> Iterator[Shown]:
         for group, other in zip(todo, others, strict=True):
             with clock.on("decode"):
-                _, clip = next(found)
-                stranger = next(found)[1] if other else None
-            file.add(_asked(asker, group, clip, stranger))
+                shown = group, next(found)[1], next(found)[1] if other else None
+            yield shown
+
+    with _progress(rank == 0) as progress:
+        bar = progress.add_task(task.spec.name, total=len(groups), completed=len(groups) - len(todo))
+        at_once = (means.concurrency or AT_ONCE) if is_url(asker.settings.model) else 0
+        for answers in _side_by_side(asker, decoded(), at_once) if at_once else (_asked(asker, *s) for s in decoded()):
+            file.add(answers)
             progress.advance(bar)
+
+
+def _side_by_side(asker: Asker, shown: Iterator[Shown], at_once: int) -> Iterator[list[Answer]]:
+    """Answers in the order of the videos, of which so many are asked about at a time: a server has time for more."""
+    own_clock = replace(asker, clock=Stopwatch())  # threads would count the same seconds several times
+    pool, waiting = ThreadPoolExecutor(at_once), deque[Future[list[Answer]]]()
+
+    def next_answers() -> list[Answer]:
+        with asker.clock.on("generate"):
+            return waiting.popleft().result()
+
+    try:
+        for one in shown:
+            waiting.append(pool.submit(_asked, own_clock, *one))
+            if len(waiting) >= at_once:
+                yield next_answers()
+        while waiting:
+            yield next_answers()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _others(todo: Sequence[Group], every: Sequence[Group], settings: RunSettings) -> list[Group | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from timeground.data_pipeline.asking import Asked
 from timeground.data_pipeline.item import Item
 from timeground.data_pipeline.settings import ModelSettings
 from timeground.data_pipeline.stages.agree import Agree, agreement
@@ -24,10 +25,13 @@ from timeground.data_pipeline.stages.shots import segments
 from timeground.data_pipeline.tools import Tools
 
 from timeground.errors import UserError
+from timeground.models.backend import Completion
 from timeground.readers import read
 from timeground.records import Row, read_rows
+from timeground.sample_shards import read_clip, read_index
 from timeground.spans import Span
 from timeground.synth.language import PHRASES, is_time_sensitive, sentence
+from timeground.timecode import TextSegment, encode_time
 
 
 @pytest.fixture
@@ -258,10 +262,15 @@ def test_exports_are_read_back(tools, pile):
     swift = [json.loads(line) for line in (folder / "ms-swift.jsonl").read_text().splitlines()]
     assert len(swift) == len(rows) and Path(swift[0]["videos"][0]).is_file()
     assert swift[0]["messages"][0]["content"].startswith("<video>")
-    sample = json.loads((folder / "samples.jsonl").read_text().splitlines()[0])
-    held = np.load(tools.output / sample["frames"])
-    assert held["frames"].shape[0] == len(sample["frame_times_s"]) and held["frames"].dtype == np.uint8
-    assert len(sample["questions"]) == len(rows) and any("text" in segment for segment in sample["segments"])
+    index = [json.loads(line) for line in (tools.output / "samples" / "index.jsonl").read_text().splitlines()]
+    assert len(index) == 1 and [asked["id"] for asked in index[0]["questions"]] == [row.id for row in rows]
+    (sample,) = read_index(tools.output / "samples")
+    clip = read_clip(tools.output / "samples", sample)
+    assert sample.rows == rows and clip.frame_times_s.tolist() == pytest.approx(index[0]["frame_times_s"], abs=1e-6)
+    profile = tools.model("tiny").profile
+    _, segments = encode_time(clip, profile.time_encoding, profile.stamp)
+    stamps = [segment["text"] for segment in index[0]["segments"] if "text" in segment]
+    assert stamps == [segment.text for segment in segments if isinstance(segment, TextSegment)]
 
 
 def test_the_bundled_model_lists_and_re_reads(tools, pile):
@@ -272,3 +281,19 @@ def test_the_bundled_model_lists_and_re_reads(tools, pile):
     rows[0].video, rows[0].meta = "videos/copy.mp4", {}
     Refine(only="all").run(Item("videos/copy.mp4", rows[:1]), tools)
     assert all(span.length_s > 0 for span in rows[0].spans)
+
+
+def test_requests_keep_to_the_rate(monkeypatch):
+    """At 60 a minute, two requests ask for a pause of two seconds before the next."""
+
+    class Mute:
+        def sample(self, prefix, texts, request):
+            return [[Completion("yes", 1)] for _ in texts]
+
+    pauses_s: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses_s.append)
+    asked = Asked(Mute(), ModelSettings(name="mute", max_requests_per_minute=60))
+    asked.say(None, ["a", "b"])
+    asked.say(None, ["c"])
+    assert pauses_s[0] == 0 and pauses_s[1] == pytest.approx(2.0, abs=0.2)
+    assert asked.usage == {"answers": 3, "tokens": 3}

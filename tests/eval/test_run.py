@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from timeground.eval.tasks import get_spec
 from tests.conftest import noise_clip
 from tests.eval.helpers import ground, said
 from tests.openai_server import serve
+from tests.scripted_server import scripted
 from timeground.cli import main
 from timeground.models.loading import resolve
 from timeground.records import read_rows, write_rows
@@ -171,6 +173,42 @@ def test_an_endpoint_is_a_model_too(data, tmp_path):
         clip = decode(data / "synth" / row.video, local.sampling())
         ((answer,),) = local.sample(local.encode(clip.thinned()), [row_prompt(local.profile.prompts(), row)])
         assert answer.text == text
+
+
+def test_an_endpoint_is_asked_about_several_videos_at_once_and_its_answers_are_kept(data, tmp_path, capsys):
+    """Answers that come in another order give the same files, and with a cache nobody is asked twice."""
+    pauses_s = itertools.cycle((0.2, 0.0, 0.1))
+
+    def reply(text: str) -> str:
+        time.sleep(next(pauses_s))
+        return f"{len(text) / 10:.1f} - {len(text) / 5:.1f} seconds"
+
+    args = ["eval", "--tasks", "synth", "--data", str(data), "--workers", "0", "--samples", "2"]
+    with scripted(reply) as (url, script):
+        for out, more in {"one": ("1",), "many": ("3", "--cache", str(tmp_path / "kept"))}.items():
+            command = [*args, "--model", url, "--output_path", str(tmp_path / out), "--concurrency", *more]
+            assert main(command) == 0
+        asked = len(script.asked)
+        command[command.index("--output_path") + 1] = str(tmp_path / "again")
+        assert main(command) == 0 and len(script.asked) == asked > 0
+    for name in ("results.json", "synth/samples.jsonl", "synth/answers-0.jsonl", "settings.json"):
+        for out in ("many", "again"):
+            assert (tmp_path / out / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), (out, name)
+    assert main([*args, "--output_path", str(tmp_path / "x"), "--cache", str(tmp_path / "kept")]) == 2
+    assert "--cache is for models behind a URL" in capsys.readouterr().err
+
+
+def test_a_server_that_dies_ends_the_run_in_one_line_and_it_goes_on_later(data, tmp_path, capsys):
+    rows = [row for row in read_rows(data / "synth" / "annotations.jsonl") if row.task == "ground"]
+    last = rows[-1].query
+    refuses = True
+    args = ["eval", "--tasks", "synth", "--data", str(data), "--workers", "0", "--output_path", str(tmp_path / "out")]
+    with scripted(lambda text: 400 if refuses and last in text else "1.0 - 2.0 seconds") as (url, script):
+        assert main([*args, "--model", url, "--concurrency", "1"]) == 2
+        assert "will not answer" in capsys.readouterr().err.splitlines()[-1]
+        refuses, before = False, len(script.asked)
+        assert main([*args, "--model", url]) == 0
+        assert 0 < len(script.asked) - before < len(rows)
 
 
 @pytest.mark.parametrize("probe", PROBES)

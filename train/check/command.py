@@ -76,15 +76,14 @@ def _data(settings: SftSettings | GrpoSettings, prompts: Prompts) -> tuple[str, 
     if not isinstance(source, RowSource):
         return "SynthMoments, rendered while it trains", warnings
     videos = list(dict.fromkeys(row.video for row in source.rows))[:LOOKED_AT]
-    missing = [video for video in videos if not (source.root / video).exists()]
+    missing = source.missing(videos)
     if missing:
         warnings.append(
-            f"data.videos: {len(missing)} of the first {len(videos)} videos are not under {source.root}, "
-            f"for instance {missing[0]}"
+            f"{len(missing)} of the first {len(videos)} videos are not under {source.root}, for instance {missing[0]}"
         )
     if _reverses(settings) and all(row.direction == "unknown" for row in source.rows):
-        warnings.append(f"reward direction: no row of {data.rows} says its direction, so it will always be 0")
-    return f"{data.rows}, {len(source.rows):,} rows in {len(source.groups):,} clips", warnings
+        warnings.append(f"reward direction: no row of {source.name} says its direction, so it will always be 0")
+    return f"{source.name}, {len(source.rows):,} rows in {len(source.groups):,} clips", warnings
 
 
 def _reverses(settings: SftSettings | GrpoSettings) -> bool:

@@ -94,7 +94,7 @@ def estimate(settings: RunSettings, shape: Shape, processes: int) -> Estimate:
 def _fullest_batch(settings: RunSettings, prompts: Prompts) -> tuple[int, PromptSize]:
     """The clips of a micro-batch and their largest prompt; of stages of rendered scenes, the fullest of the fullest."""
     size = settings.videos_per_micro_batch
-    if settings.data.rows is not None:
+    if settings.data.synth_seed is None:
         return size, prompts.largest()
     of_stage = [
         (

@@ -1,0 +1,31 @@
+"""Highlight detection without a model that says saliency: sampled answers vote for the 2-second clips they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from timeground.answers import parse_spans
+from timeground.records import Row
+from timeground.spans import Span, total_length_s
+
+from ..official.highlights import CLIP_S
+
+SOURCE = "votes: the share of the sampled answers that cover a 2-second clip"
+"""What the results say about where saliency is from."""
+
+
+def votes(row: Row, samples: Sequence[str]) -> tuple[float, ...]:
+    """A score in [0, 1] for each 2-second clip of a row's video: the mean over the answers of its covered share.
+
+    Not QVHighlights' own definition, for which a model is trained to say how salient a clip is, but comparable: both
+    rank clips. Reversed spans and answers that cannot be read cover nothing.
+    """
+    clips = [Span(CLIP_S * i, CLIP_S * (i + 1)) for i in range(int(row.duration / CLIP_S))]
+    said = [[s for s in parse_spans(text).spans if not s.is_reversed] for text in samples]
+    return tuple(sum(_covered(clip, spans) for spans in said) / len(said) for clip in clips)
+
+
+def _covered(clip: Span, spans: Sequence[Span]) -> float:
+    """Which share of a clip spans cover."""
+    inside = [Span(max(clip.start_s, s.start_s), min(clip.end_s, s.end_s)) for s in spans]
+    return total_length_s([s for s in inside if s.start_s < s.end_s]) / clip.length_s
