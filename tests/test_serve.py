@@ -15,7 +15,13 @@ def test_the_command_is_shown(capsys):
     shown = capsys.readouterr().out
     assert "-m vllm.entrypoints.openai.api_server" in shown and "--served-model-name tiny" in shown
     assert "--port 8123" in shown and shown.rstrip().endswith("--max-num-seqs 4")
-    assert "PYTHONPATH=" in shown
+    assert "PYTHONPATH=" in shown and "--enable-scale-out" in shown and "WeightReader" not in shown
+
+
+def test_only_a_server_for_training_takes_weights(capsys):
+    assert main(["serve", "--dry-run", "--python", sys.executable, "--train"]) == 0
+    shown = capsys.readouterr().out
+    assert "VLLM_SERVER_DEV_MODE=1" in shown and "--worker-extension-cls timeground_vllm.WeightReader" in shown
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from timeground.clock import ClockClip
     from timeground.model_clock import Subject
+    from timeground.server_clock import Server
     from timeground.video.decode import Backend
 
 READERS = "readers"
@@ -43,7 +44,7 @@ STYLES: dict[Verdict, str] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
-        "--model", help="model to check: a folder, a Hub id, or 'tiny' (default: tiny, the bundled one)"
+        "--model", help="model to check: a folder, a Hub id, a server's URL, or 'tiny' (default: tiny, the bundled one)"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -68,7 +69,8 @@ def run_doctor(model: str | None, console: Console) -> Report:
     """
     with console.status("looking at the installation"):
         report = Report(installation.versions(), installation.hardware(), model or BUNDLED)
-        subject = _open_model(model)
+        server = _open_server(model)
+        subject = _open_model(model) if server is None else _open_served(server)
     with tempfile.TemporaryDirectory(prefix="timeground-doctor-") as folder:
         with console.status("rendering clips that show a clock"):
             clips, failed = _render(Path(folder))
@@ -77,6 +79,9 @@ def run_doctor(model: str | None, console: Console) -> Report:
             report.rows += [row for clip in clips for row in check_readers(clip)]
         with console.status("building model inputs from them"):
             report.rows += _check_model(subject, clips)
+        if server is not None:
+            with console.status("sending them to the server"):
+                report.rows += _check_server(server, clips)
     return report
 
 
@@ -139,6 +144,31 @@ def _open_model(model: str | None) -> Subject | Row:
         return Row(MODEL, "time encodings", "skipped", note=f"{error}; or name a model with --model")
     except Exception as error:
         return Row(MODEL, "opening it", "FAIL", note=f"broke with {reason(error)}")
+
+
+def _open_server(model: str | None) -> Server | None:
+    """The server, if a URL is given."""
+    from timeground.models.opening import is_url
+
+    if model is None or not is_url(model):
+        return None
+    from timeground.server_clock import open_server
+
+    return open_server(model)
+
+
+def _open_served(server: Server) -> Subject | Row:
+    """The server's model, where its folder can be read from here."""
+    if server.endpoint.folder is None:
+        return Row(MODEL, "time encodings", "skipped", note="the folder of the server's model cannot be read from here")
+    return _open_model(server.endpoint.folder)
+
+
+def _check_server(server: Server, clips: list[ClockClip]) -> list[Row]:
+    """Rows of what a server makes of clips."""
+    from timeground.server_clock import check_server
+
+    return attempt("server", "its prompt", partial(check_server, server, clips))
 
 
 def _check_model(subject: Subject | Row, clips: list[ClockClip]) -> list[Row]:

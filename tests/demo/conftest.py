@@ -36,7 +36,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its event loop would be in the way of tests that run their own
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         message = "Chromium is not installed (apt-get install chromium), so the page is not driven"

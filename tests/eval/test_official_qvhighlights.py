@@ -10,7 +10,11 @@ from timeground.eval.official.highlights import average_precision
 from timeground.eval.official.qvhighlights import evaluate
 from timeground.eval.predictions import read_predictions
 from timeground.eval.reading import Prediction
-from timeground.eval.tasks import get_spec, load_task
+from timeground.eval.run.answers import Answer, AnswerFile
+from timeground.eval.run.outcome import score_task
+from timeground.eval.run.saliency import votes
+from timeground.eval.run.settings import RunSettings
+from timeground.eval.tasks import Task, get_spec, load_task
 
 from tests.eval.helpers import ground, said, spans
 
@@ -128,3 +132,27 @@ def test_average_precision_of_labels():
     assert ap([1, 0, 0], [5, 5, 5]) == pytest.approx(1 / 3)  # one tie of all
     assert ap([1, 0, 1, 0], [4, 3, 2, 1]) == pytest.approx((1 + 2 / 3) / 2)
     assert ap([0, 1, 1], [3, 2, 1]) == pytest.approx(2 / 3)  # precision 1/2, lifted to the later 2/3
+
+
+def test_sampled_answers_vote_for_clips():
+    """Two of four answers cover the second clip, one of them half of the third; nonsense votes for nothing."""
+    row = ground("1", (2, 6), duration=9.0)
+    samples = ["2 - 4 seconds", "2.0 to 5.0 seconds", "I cannot tell", "6 - 2 seconds"]
+    assert votes(row, samples) == (0.0, 0.5, 0.125, 0.0)
+
+
+def test_a_run_with_samples_scores_highlights(tmp_path):
+    row = ground("1", (2, 4), duration=8.0, relevant_clip_ids=[1], saliency_scores=[[4, 4, 4]])
+    other = ground("2", (2, 4), duration=8.0, relevant_clip_ids=[1], saliency_scores=[[4, 4, 4]])
+    task = Task(get_spec("qvhighlights"), [row, other], tmp_path)
+    AnswerFile(tmp_path / "qvhighlights", 0).add(
+        [
+            Answer("1", text="2 - 4 seconds", samples=["2 - 4 seconds", "0 - 2 seconds", "2 - 4 seconds"]),
+            Answer("2", text="nothing to read", samples=["6 - 8 seconds"] * 3),
+        ]
+    )
+    outcome = score_task(tmp_path, task, RunSettings("tiny", ("qvhighlights",), num_samples=3))
+    assert outcome.scores.strict["HL-min-VeryGood-Hit1"] == 50 and outcome.extra["saliency"].startswith("votes")
+    assert outcome.scores.official["HL-min-VeryGood-Hit1"] == 50 and outcome.scores.counts.unreadable == 1
+    plain = score_task(tmp_path, task, RunSettings("tiny", ("qvhighlights",)))
+    assert not any(name.startswith("HL") for name in plain.scores.strict) and "saliency" not in plain.extra

@@ -8,7 +8,7 @@ from tests.conftest import noise_clip
 from tests.openai_server import serve
 from timeground.errors import UserError
 from timeground.grounder import Grounder
-from timeground.models import endpoint
+from timeground.models import endpoint, http_client
 from timeground.models.backend import Request
 from timeground.models.endpoint import EndpointBackend
 from timeground.models.local import LocalBackend
@@ -48,7 +48,7 @@ def test_options_are_scored_by_the_first_token(served):
 
 def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, monkeypatch):
     url, model = served
-    monkeypatch.setattr(endpoint.time, "sleep", lambda _: None)
+    monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
     backend = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
     prefix = backend.encode(noise_clip(4, 64, 64))
     model.fail_next = 2
@@ -62,7 +62,7 @@ def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, mon
 
 def test_what_goes_wrong_is_one_line(served, monkeypatch):
     url, _ = served
-    monkeypatch.setattr(endpoint.time, "sleep", lambda _: None)
+    monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
     with pytest.raises(UserError, match="serves tiny; name one of them"):
         open_backend(f"{url}#other")
     with pytest.raises(UserError, match=r"does not answer .*2 tries.*start the server"):

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--dtype", default="auto", help="auto (default), float32, bfloat16 or float16")
     parser.add_argument("--python", help=f"Python of the environment with vLLM (default: ${PYTHON}, else this one)")
+    parser.add_argument("--train", action="store_true", help="for rollouts: whoever reaches it can change its weights")
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
     parser.add_argument("more", nargs="*", metavar="-- FLAG", help="further flags of vLLM, after --")
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start the server and stay with it; its exit status is ours."""
     command, environment = server_command(
-        args.model, args.host, args.port, args.dtype, python=args.python, more=args.more
+        args.model, args.host, args.port, args.dtype, python=args.python, train=args.train, more=args.more
     )
     shown = {k: v for k, v in environment.items() if os.environ.get(k) != v}
     print(" ".join(f"{k}={shlex.quote(v)}" for k, v in shown.items()), shlex.join(command), flush=True)
@@ -45,22 +46,31 @@ def run(args: argparse.Namespace) -> int:
 
 
 def server_command(
-    model: str, host: str, port: int, dtype: str = "auto", *, python: str | None = None, more: list[str] | None = None
+    model: str,
+    host: str,
+    port: int,
+    dtype: str = "auto",
+    *,
+    python: str | None = None,
+    train: bool = False,
+    more: list[str] | None = None,
 ) -> tuple[list[str], dict[str, str]]:
     """The command that serves a model, and its environment. UserError if there is no vLLM to run.
 
-    Clips come as images, a frame pair each, so as many images are let in as the model's token budget holds.
+    Clips come as they are (from us: `_for_clips`), or as images, a frame pair each, from anybody; so as many images are
+    let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`).
     """
     from timeground.models.loading import resolve
 
     path = resolve(model)
-    length, images = _limits(path)
+    length, images, videos = _limits(path)
     command = [
         _python(python), "-m", "vllm.entrypoints.openai.api_server",
         "--model", path, "--served-model-name", model, "--host", host, "--port", str(port), "--dtype", dtype,
-        "--max-model-len", str(length), "--limit-mm-per-prompt", json.dumps({"image": images, "video": 1}),
+        "--max-model-len", str(length), "--limit-mm-per-prompt", json.dumps({"image": images, "video": videos}),
+        *_for_clips(), *(_for_training() if train else []),
     ]  # fmt: skip
-    hook = str(files("timeground") / "assets" / "vllm")  # mends torchvision where torch is a CPU build
+    hook = str(files("timeground") / "assets" / "vllm")  # our clips; and mends torchvision where torch is a CPU build
     ours = {
         "PYTHONPATH": os.pathsep.join(p for p in (hook, os.environ.get("PYTHONPATH")) if p),
         "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -68,22 +78,41 @@ def server_command(
         "VLLM_NO_USAGE_STATS": "1",
     }
     given = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return [*command, *(more or [])], {**ours, **given}
+    return [*command, *(more or [])], {**ours, **given, **({"VLLM_SERVER_DEV_MODE": "1"} if train else {})}
 
 
-def _limits(path: str) -> tuple[int, int]:
-    """Longest sequence, and most images of a prompt."""
+def _for_clips() -> list[str]:
+    """Token ids come with our clips, which our loader reads from shared memory; their frames are not resized."""
+    from timeground.models.vllm_clip import shared_folder
+
+    return [
+        "--enable-scale-out",
+        "--media-io-kwargs", json.dumps({"video": {"video_backend": "timeground"}}),
+        "--mm-processor-kwargs", json.dumps({"videos_kwargs": {"do_resize": False}}),
+        "--allowed-local-media-path", str(shared_folder()),
+    ]  # fmt: skip
+
+
+def _for_training() -> list[str]:
+    """Log-probabilities are those that a token was sampled with; the workers read new weights."""
+    return ["--logprobs-mode", "processed_logprobs", "--worker-extension-cls", "timeground_vllm.WeightReader"]
+
+
+def _limits(path: str) -> tuple[int, int, int]:
+    """Longest sequence, most images and most videos of a prompt (Qwen2.5-VL has one for each frame pair)."""
     from transformers import AutoConfig
 
     from timeground.models.family import family_of
     from timeground.profile import profile_for
 
     config: Any = AutoConfig.from_pretrained(path)
-    profile = profile_for(path, family_of(config, path).name)
+    family = family_of(config, path).name
+    profile = profile_for(path, family)
     images = -(-profile.total_tokens // profile.min_tokens_per_pair)
     stamps = 12 * images
     wanted = profile.total_tokens + stamps + profile.max_new_tokens + ROOM_FOR_TEXT
-    return min(config.get_text_config().max_position_embeddings, wanted), images
+    longest = min(config.get_text_config().max_position_embeddings, wanted)
+    return longest, images, images if family == "qwen2_5_vl" else 1
 
 
 def _python(given: str | None) -> str:

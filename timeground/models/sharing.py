@@ -140,7 +140,10 @@ def forward_hidden(model: nn.Module, rows: PackedRows, cache: Any = None) -> Ten
 
 @dataclass(frozen=True)
 class Decoding:
-    """How answers are sampled. temperature 0 is greedy; `forbidden_ids` are never sampled."""
+    """How answers are sampled. temperature 0 is greedy; `forbidden_ids` are never sampled.
+
+    tempered: log-probabilities are told at the temperature, not at 1.
+    """
 
     max_new_tokens: int = 64
     temperature: float = 0.0
@@ -148,11 +151,12 @@ class Decoding:
     end_id: int = 0
     forbidden_ids: tuple[int, ...] = ()
     generator: torch.Generator | None = None
+    tempered: bool = False
 
 
 @dataclass
 class Answer:
-    """Sampled tokens (the end token included, if it came) and the log-probability of each at temperature 1."""
+    """Sampled tokens (the end token included, if it came) and the log-probability of each."""
 
     ids: list[int]
     logprobs: list[float]
@@ -270,7 +274,8 @@ class _Decoder:
             raise UserError("the model's logits are not finite; its weights are damaged, or its dtype overflows")
         if self.decoding.forbidden_ids:
             logits_NV[:, list(self.decoding.forbidden_ids)] = -torch.inf
-        logprobs = logits_NV.log_softmax(-1)
+        scale = self.decoding.temperature if self.decoding.tempered else 1.0
+        logprobs = (logits_NV / scale).log_softmax(-1)
         if self.decoding.temperature > 0:
             shares = (logits_NV / self.decoding.temperature).softmax(-1)
             tokens = torch.multinomial(shares, 1, generator=self.decoding.generator)[:, 0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 
 from timeground.errors import UserError
+from timeground.models.http_client import ServerGone
 from timeground.stopwatch import Stopwatch
 
 from .. import engine as engines
@@ -22,7 +24,7 @@ from .advantages import spread
 from .model import GrpoModel
 from .plateau import Plateau
 from .reference import make_reference
-from .rollout import Sampler
+from .rollout import Rollout, RolloutEngine, Sampler
 from .rounds import Rounds
 from .scoring import Scored, make_rewards, score
 from .settings import GrpoSettings
@@ -51,7 +53,7 @@ class Trainer:
         self.engine = session.engine
         encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
         self.watch = Stopwatch()
-        self.sampler = Sampler(self.engine.module, encoder, settings.sampling, self.watch)
+        self.sampler = make_sampler(session, encoder, settings, self.watch)
         self.updater = Updater(self.engine, settings, session.visual_ids, self.sampler.max_new_tokens)
         if settings.loss.kl:
             self.updater.reference = make_reference(session, settings)
@@ -71,16 +73,20 @@ class Trainer:
         ahead = None
         try:
             for step in range(session.done + 1, settings.steps + 1):
+                self.watch.seconds.clear()
+                with self._served(step), self.watch.on("weights"):
+                    self.sampler.refresh()
                 if ahead is None or (self.rounds is not None and self.rounds.begins(step)):
                     if self.rounds is not None:
-                        self.rounds.use(step)
+                        with self._served(step):
+                            self.rounds.use(step)
                     ahead = self._ahead(step - 1)
-                self.watch.seconds.clear()
                 with self.watch.on("waited_for_data"):
                     items = next(ahead)
                 if self._step(step, items, journal):
                     break
         finally:
+            self.sampler.close()
             journal.close()
         session.export()
 
@@ -93,9 +99,11 @@ class Trainer:
     def _step(self, step: int, items: list[ClipRows], journal: Journal) -> bool:
         """One step; whether the run is to stop after it."""
         lr = self.session.set_lr(step)
-        with self.watch.on("rollout"), engines.whole_weights(self.engine):
+        clips: list[list[Scored]] = []
+        with self._served(step), self.watch.on("rollout"), self._weights_to_sample_with():
             self.engine.eval()
-            clips = [self._rolled_out(item, step, place) for place, item in enumerate(items)]
+            first = [self.sampler.start(item, self._seed(step, place, 0)) for place, item in enumerate(items)]
+            clips += [self._rolled_out(item, step, place, first[place]) for place, item in enumerate(items)]
             self.engine.train()
         scored = [s for clip in clips for s in clip]
         metrics, reward_std = self._summary(scored)
@@ -108,21 +116,56 @@ class Trainer:
         if stop:
             journal.say(f"step {step}: reward and spread have stopped growing; the run ends here")
         self.validation.at(step, journal, last=stop)
-        state = {"plateau": self.plateau.state() if self.plateau else None, "best": self.validation.best}
-        self.session.save(step, state, always=stop)
+        self._save(step, always=stop)
         return stop
 
-    def _rolled_out(self, item: ClipRows, step: int, place: int) -> list[Scored]:
+    def _save(self, step: int, always: bool) -> None:
+        state = {"plateau": self.plateau.state() if self.plateau else None, "best": self.validation.best}
+        self.session.save(step, state, always=always)
+
+    def _weights_to_sample_with(self) -> Any:
+        """Under ZeRO-3 whole weights are needed only where the trainer itself samples."""
+        return engines.whole_weights(self.engine) if isinstance(self.sampler, Sampler) else nullcontext()
+
+    @contextmanager
+    def _served(self, step: int) -> Iterator[None]:
+        """What needs the rollout server. If it is gone for one process, all save what the steps so far have learnt."""
+        if isinstance(self.sampler, Sampler):
+            yield
+            return
+        gone: ServerGone | None = None
+        try:
+            yield
+        except ServerGone as error:
+            gone = error
+        told = torch.tensor(int(gone is not None), device=self.engine.device)
+        if not int(engines.sum_over_ranks(told)):
+            return
+        if step > self.session.done + 1:
+            self._save(step - 1, always=True)
+        left = f"the same command goes on from step {step - 1}" if step > 1 else "nothing is learnt yet"
+        raise UserError(f"step {step}: {gone or 'another process lost the rollout server'}; {left}")
+
+    def _number(self, step: int, place: int) -> int:
+        """Of a clip, in the whole run."""
+        return ((step - 1) * self.session.world + self.session.rank) * self.size + place
+
+    def _seed(self, step: int, place: int, attempt: int) -> list[int]:
+        return [self.settings.seed, self._number(step, place), attempt]
+
+    def _rolled_out(self, item: ClipRows, step: int, place: int, begun: Callable[[], list[Rollout]]) -> list[Scored]:
         """A clip's rollouts with rewards; one from which nothing can be learnt is replaced a few times."""
-        number = ((step - 1) * self.session.world + self.session.rank) * self.size + place
         scored: list[Scored] = []
         for attempt in range(self.settings.resample + 1):
             if attempt:  # from numbers that the run itself never reaches
-                item = self.source.clips((1 << 40) + (number << 8) + attempt)[0]
+                item = self.source.clips((1 << 40) + (self._number(step, place) << 8) + attempt)[0]
+                begun = self.sampler.start(item, self._seed(step, place, attempt))
             try:
-                rollouts = self.sampler.roll_out(item, [self.settings.seed, number, attempt])
+                rollouts = begun()
                 with self.watch.on("reward"):
                     scored = score(rollouts, self.rewards)
+            except ServerGone:
+                raise
             except UserError as error:
                 raise UserError(f"step {step}, rows {', '.join(r.id for r in item.rows)}: {error}") from None
             if not all(s.is_silent for s in scored):
@@ -149,3 +192,13 @@ class Trainer:
         answers = groups * rewards.shape[1]
         variance = (means.pop("square") - means["reward"] ** 2) * answers / max(1.0, answers - 1)
         return means, max(0.0, variance) ** 0.5
+
+
+def make_sampler(session: Session, encoder: Encoder, settings: GrpoSettings, watch: Stopwatch) -> RolloutEngine:
+    """The engine that a recipe asks for."""
+    if settings.rollout.engine == "local":
+        return Sampler(session.engine.module, encoder, settings.sampling, watch)
+    from .vllm_sampler import VllmSampler
+    from .weights import Weights
+
+    return VllmSampler(Weights(session, settings), encoder, settings, watch)

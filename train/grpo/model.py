@@ -34,7 +34,7 @@ class GrpoModel(PackedModel):
         if inputs is None or divisor is None:
             return logprobs_N, {}
         answers_N = batch.answers_N.to(logprobs_N.device)
-        loss, sums = policy_loss(logprobs_N, answers_N, inputs, self.settings.loss, divisor)
+        loss, sums = policy_loss(logprobs_N, answers_N, inputs, self.settings.loss, divisor, self.settings.rollout)
         return loss, {**sums, "entropy": entropy_N.sum()}
 
     def logprobs(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .settings import LossSettings
+from .off_policy import correction
+from .settings import LossSettings, RolloutSettings
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class PolicyInputs:
     """What the objective needs beside the model's own log-probabilities.
 
     advantages_A: of each answer. old_N: log-probabilities under the policy that sampled (None: this one).
-    reference_N: under the model that the run began with (None: no divergence term).
+    reference_N: under the model that the run began with (None: no divergence term). sampled_N: as the engine that
+    sampled told them, at the sampling temperature (None: not compared).
     """
 
     advantages_A: Tensor
     old_N: Tensor | None = None
     reference_N: Tensor | None = None
+    sampled_N: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,17 @@ class Divisor:
 
 
 def policy_loss(
-    logprobs_N: Tensor, answers_N: Tensor, inputs: PolicyInputs, settings: LossSettings, divisor: Divisor
+    logprobs_N: Tensor,
+    answers_N: Tensor,
+    inputs: PolicyInputs,
+    settings: LossSettings,
+    divisor: Divisor,
+    rollout: RolloutSettings | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The clipped objective of a part of an update, and sums over its tokens for the log: `kl` and `clipped`.
 
     ratio `sequence`: the mean log-ratio of an answer stands for each of its tokens (GSPO, arXiv 2507.18071).
+    rollout: what is done about `inputs.sampled_N`.
     """
     old_N = logprobs_N.detach() if inputs.old_N is None else inputs.old_N
     log_ratio_N = logprobs_N - old_N
@@ -56,6 +65,9 @@ def policy_loss(
         (ratio_N > 1 + settings.clip_high) & (advantages_N > 0)
     )
     sums = {"clipped": at_bound_N.float().sum()}
+    if inputs.sampled_N is not None:
+        weights_N, gaps = correction(old_N, inputs.sampled_N, rollout or RolloutSettings())
+        loss_N, sums = loss_N * weights_N, sums | gaps
     if inputs.reference_N is not None:
         kl_N = k3(logprobs_N, inputs.reference_N)
         sums["kl"] = kl_N.detach().sum()

@@ -1,9 +1,16 @@
-"""Sampling: a clip is encoded once, its prompt prefilled once, and all answers come from the one KV cache."""
+"""Sampling: which answers a clip needs, and the engine that gives them in the trainer itself.
+
+There a clip is encoded once, its prompt prefilled once, and all answers come from the one KV cache. The other engine
+is `vllm_sampler.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,9 +31,10 @@ from .settings import SamplingSettings
 class Rollout:
     """One prompt's questions with their sampled answers.
 
-    example: its turns hold the answers' tokens. texts, logprobs: for each question, of each answer. finished:
-    whether it came to its end. is_backward: the clip was reversed, and the rows' spans are mirrored.
-    backward, shuffled: for each question, texts of answers on the reversed or shuffled clip.
+    example: its turns hold the answers' tokens. texts: for each question, of each answer. logprobs: of each token, at
+    the sampling temperature, as the engine that sampled tells them. finished: whether an answer came to its end.
+    is_backward: the clip was reversed, and the rows' spans are mirrored. backward, shuffled: for each question, texts
+    of answers on the reversed or shuffled clip.
     """
 
     example: Example
@@ -40,13 +48,38 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class Sampler:
-    """Rolls out clips with the model as it stands."""
+class Draw:
+    """How answers are drawn: greedy at temperature 0, else by a seed."""
 
-    model: PackedModel
-    encoder: Encoder
-    settings: SamplingSettings
-    watch: Stopwatch = field(default_factory=Stopwatch)
+    num_answers: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+
+
+Prompted = tuple[Example, list[Row], list[list[Answer]]]
+"""A prompt, the rows that it asks, and the answers to each."""
+
+
+class RolloutEngine(ABC):
+    """Rolls out clips with the policy as it stands; where answers come from is for the engine to say."""
+
+    def __init__(self, encoder: Encoder, settings: SamplingSettings, watch: Stopwatch | None = None) -> None:
+        self.encoder, self.settings, self.watch = encoder, settings, watch or Stopwatch()
+        self.tokenizing = threading.Lock()  # a tokenizer is for one thread at a time
+
+    @abstractmethod
+    def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
+        """Each prompt of a clip with its answers."""
+
+    def refresh(self) -> None:  # noqa: B027 - an engine without weights of its own has nothing to do
+        """Use the policy as it now is; all processes call it, before the first answers after an update."""
+
+    def close(self) -> None:  # noqa: B027 - as above
+        """Let go of what is held."""
+
+    def start(self, item: ClipRows, seed: Sequence[int]) -> Callable[[], list[Rollout]]:
+        """Begin to roll out a clip; what is returned gives the rollouts."""
+        return partial(self.roll_out, item, seed)
 
     def roll_out(self, item: ClipRows, seed: Sequence[int]) -> list[Rollout]:
         """Sample a group for each row of a clip; the same seed gives the same answers.
@@ -60,25 +93,17 @@ class Sampler:
             found = [replace(r, backward=o.texts) for r, o in zip(found, others, strict=True)]
             found += [replace(o, is_backward=True, backward=r.texts) for r, o in zip(found, others, strict=True)]
         if self.settings.backward == "greedy":
-            greedy = self._others(reversed_item(item), Decoding())
+            greedy = self._others(reversed_item(item), Draw())
             found = [replace(r, backward=[next(greedy) for _ in r.rows]) for r in found]
         if self.settings.shuffled:
-            decoding = Decoding(
-                num_answers=self.settings.shuffled,
-                temperature=self.settings.temperature,
-                generator=self._generator([*seed, 2]),
-            )
-            mixed = self._others(shuffled_item(item, seed), decoding)
+            draw = Draw(self.settings.shuffled, self.settings.temperature, _seed([*seed, 2]))
+            mixed = self._others(shuffled_item(item, seed), draw)
             found = [r if r.is_backward else replace(r, shuffled=[next(mixed) for _ in r.rows]) for r in found]
         return found
 
     def forward_groups(self, item: ClipRows, seed: Sequence[int]) -> list[Rollout]:
         """Sample a group for each row of a clip, and nothing beside."""
-        decoding = Decoding(
-            num_answers=self.settings.group_size,
-            temperature=self.settings.temperature,
-            generator=self._generator(seed),
-        )
+        draw = Draw(self.settings.group_size, self.settings.temperature, _seed(seed))
         return [
             Rollout(
                 example=replace(
@@ -93,25 +118,50 @@ class Sampler:
                 logprobs=[[a.logprobs for a in group] for group in answers],
                 finished=[[self._is_finished(a) for a in group] for group in answers],
             )
-            for example, rows, answers in self._sampled(item, decoding)
+            for example, rows, answers in self.sampled(item, draw)
         ]
 
-    def _others(self, item: ClipRows, decoding: Decoding) -> Iterator[list[str]]:
+    def _others(self, item: ClipRows, draw: Draw) -> Iterator[list[str]]:
         """For each row in order the texts of answers that are not trained on."""
-        for _, _, answers in self._sampled(item, decoding):
+        for _, _, answers in self.sampled(item, draw):
             for group in answers:
                 yield [self._text(a) for a in group]
 
-    def _sampled(self, item: ClipRows, decoding: Decoding) -> list[tuple[Example, list[Row], list[list[Answer]]]]:
+    @property
+    def max_new_tokens(self) -> int:
+        """Tokens of an answer, at most."""
+        return self.settings.max_new_tokens or self.encoder.profile.max_new_tokens
+
+    def _text(self, answer: Answer) -> str:
+        with self.tokenizing:
+            return self.encoder.builder.decode(answer.ids).strip()
+
+    def _is_finished(self, answer: Answer) -> bool:
+        return bool(answer.ids) and answer.ids[-1] == self.encoder.builder.end_id
+
+
+class Sampler(RolloutEngine):
+    """The engine in the trainer: the model that is trained samples."""
+
+    def __init__(
+        self, model: PackedModel, encoder: Encoder, settings: SamplingSettings, watch: Stopwatch | None = None
+    ) -> None:
+        super().__init__(encoder, settings, watch)
+        self.model = model
+
+    def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
         """Each prompt of a clip with its answers; what the vision tower makes of the clip is computed once."""
-        decoding = replace(
-            decoding,
+        decoding = Decoding(
             max_new_tokens=self.max_new_tokens,
+            temperature=draw.temperature,
+            num_answers=draw.num_answers,
             end_id=self.encoder.builder.end_id,
             forbidden_ids=self.encoder.family.forbidden_ids,
+            generator=torch.Generator(self.model.device).manual_seed(draw.seed),
+            tempered=draw.temperature > 0,
         )
         states: TowerStates | None = None
-        sampled = []
+        found = []
         for example, rows in self.encoder.asked(item):
             with self.watch.on("encode"):
                 states = states or self.model.tower_states(example)
@@ -120,23 +170,8 @@ class Sampler:
                 features = self.model.features([seen])
                 cache = PrefixCache(self.model.model, example.prompt, features)
                 answers = cache.answer([turn.question for turn in example.turns], decoding)
-            sampled.append((seen if self.model.frozen != "none" else example, rows, answers))
-        return sampled
-
-    @property
-    def max_new_tokens(self) -> int:
-        """Tokens of an answer, at most."""
-        return self.settings.max_new_tokens or self.encoder.profile.max_new_tokens
-
-    def _generator(self, seed: Sequence[int]) -> torch.Generator:
-        state = np.random.SeedSequence([int(s) for s in seed]).generate_state(1, np.uint64)[0]
-        return torch.Generator(self.model.device).manual_seed(int(state >> 1))
-
-    def _text(self, answer: Answer) -> str:
-        return self.encoder.builder.decode(answer.ids).strip()
-
-    def _is_finished(self, answer: Answer) -> bool:
-        return bool(answer.ids) and answer.ids[-1] == self.encoder.builder.end_id
+            found.append((seen if self.model.frozen != "none" else example, rows, answers))
+        return found
 
 
 def reversed_item(item: ClipRows) -> ClipRows:
@@ -147,3 +182,9 @@ def reversed_item(item: ClipRows) -> ClipRows:
 def shuffled_item(item: ClipRows, seed: Sequence[int]) -> ClipRows:
     """The clip with its frames in another order under the same times (T-GRPO)."""
     return replace(item, clip=shuffled(item.clip, np.random.default_rng([int(s) for s in seed])))
+
+
+def _seed(numbers: Sequence[int]) -> int:
+    """One seed of several numbers."""
+    state = np.random.SeedSequence([int(n) for n in numbers]).generate_state(1, np.uint64)[0]
+    return int(state >> 1)

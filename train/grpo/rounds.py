@@ -14,7 +14,7 @@ from timeground.whole_files import write_text
 from .. import engine as engines
 from ..session import Session
 from ..sources import ClipRows, RowSource, Source
-from .rollout import Sampler
+from .rollout import RolloutEngine
 from .scoring import plain_ious
 from .settings import RefilterSettings
 
@@ -26,7 +26,7 @@ class Rounds:
     run goes on. The first round trains on all rows.
     """
 
-    def __init__(self, settings: RefilterSettings, source: Source, sampler: Sampler, session: Session) -> None:
+    def __init__(self, settings: RefilterSettings, source: Source, sampler: RolloutEngine, session: Session) -> None:
         assert isinstance(source, RowSource)
         self.settings, self.source, self.sampler, self.session = settings, source, sampler, session
         self.all_rows = source.rows

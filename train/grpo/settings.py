@@ -48,6 +48,28 @@ class LossSettings(Settings):
     difficulty_tau: float | None = Field(None, gt=0)
 
 
+class RolloutSettings(Settings):
+    """Where answers are sampled, and what is done where its log-probabilities are not the trainer's.
+
+    engine: `local` samples in the trainer, `vllm` on a server that `timeground serve --train` started on the model that
+    the run starts from. url: its address, such as http://127.0.0.1:8000/v1; by default that in the environment
+    variable TIMEGROUND_ROLLOUT_URL. shared_folder: a folder that both see; by default shared memory, where the server
+    is on this machine. timeout_s: for one request. patience_s: how long a server may stay away. concurrency: requests
+    made side by side. logprob_bound: a token counts as off where the two log-probabilities differ by more.
+    truncated_importance_sampling: each token's loss is weighed by the ratio of the trainer's probability to the
+    sampler's, at most this (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL").
+    """
+
+    engine: Literal["local", "vllm"] = "local"
+    url: str | None = None
+    shared_folder: str | None = None
+    timeout_s: float = Field(600.0, gt=0)
+    patience_s: float = Field(900.0, ge=0)
+    concurrency: int = Field(64, ge=1)
+    logprob_bound: float = Field(0.1, gt=0)
+    truncated_importance_sampling: float | None = Field(None, gt=0)
+
+
 class PlateauSettings(Settings):
     """When to stop early: neither smoothed reward nor smoothed spread in groups has gained for `patience` steps."""
 
@@ -70,6 +92,7 @@ class GrpoSettings(RunSettings):
 
     rewards: list[RewardSettings] = Field(min_length=1)
     sampling: SamplingSettings = SamplingSettings()
+    rollout: RolloutSettings = RolloutSettings()
     loss: LossSettings = LossSettings()
     updates_per_rollout: int = Field(1, ge=1)
     resample: int = Field(0, ge=0, description="times that a clip whose groups are all silent is replaced")

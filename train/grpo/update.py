@@ -15,6 +15,7 @@ from .. import engine as engines
 from ..batches import Batch, pack
 from .advantages import advantages, difficulty_weights
 from .model import Reference
+from .off_policy import LARGEST
 from .policy_loss import Divisor, PolicyInputs
 from .scoring import Scored
 from .settings import GrpoSettings
@@ -47,8 +48,10 @@ class Updater:
         for _ in range(self.settings.updates_per_rollout):
             norm = self._pass(prepared, divisor, sums, step)
         passes = self.settings.updates_per_rollout
+        largest = _largest_over_ranks(sums.pop(LARGEST))
         means = {name: float(engines.sum_over_ranks(v)) / (divisor.tokens * passes) for name, v in sums.items()}
         loss = means.pop("loss") * divisor.tokens / engines.world_size()
+        means[LARGEST] = largest
         return {"loss": loss, **means, "grad_norm": norm, "answer_tokens": divisor.tokens / divisor.answers}
 
     def _prepare(self, scored: Sequence[Scored], reward_std: float) -> Prepared:
@@ -61,7 +64,10 @@ class Updater:
         if self.reference is not None:
             reference_N = self.reference.logprobs(self.engine, batch)
         rows = [row.id for s in scored for row in s.rollout.rows]
-        return Prepared(batch, PolicyInputs(advantages_A, old_N, reference_N), rows)
+        sampled_N = torch.tensor(
+            [x for s in scored for group in s.rollout.logprobs for answer in group for x in answer]
+        )
+        return Prepared(batch, PolicyInputs(advantages_A, old_N, reference_N, sampled_N), rows)
 
     def _advantages(self, scored: Scored, reward_std: float) -> Tensor:
         settings = self.settings.loss
@@ -93,5 +99,13 @@ class Updater:
             norm = engines.gradient_norm(self.engine)
             self.engine.step()
             for name, value in (*noted.items(), ("loss", loss.detach())):
-                sums[name] = sums.get(name, torch.zeros_like(value)) + value
+                before = sums.get(name, torch.zeros_like(value))
+                sums[name] = torch.maximum(before, value) if name == LARGEST else before + value
         return float(norm or self.engine.get_global_grad_norm() or 0.0)
+
+
+def _largest_over_ranks(value: Tensor) -> float:
+    """The largest of all processes' values."""
+    if engines.world_size() > 1:
+        torch.distributed.all_reduce(value := value.clone(), torch.distributed.ReduceOp.MAX)
+    return float(value)

@@ -94,12 +94,20 @@ def test_what_a_run_leaves(undisturbed):
     Grounder(str(undisturbed / "model"))
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_zero_stages_in_two_processes(stage, tmp_path):
+@pytest.mark.parametrize(
+    "engine",
+    [
+        ["engine.zero_stage=1"],
+        ["engine.zero_stage=2"],
+        ["engine.zero_stage=3"],
+        ["engine.zero_stage=3", "engine.offload_parameters=true", "engine.offload_optimizer=true"],
+    ],
+    ids=["1", "2", "3", "3-offloaded"],
+)
+def test_zero_stages_in_two_processes(engine, tmp_path):
     """Two ranks with answers of unequal length, and a divergence term whose reference is sharded too."""
     output = tmp_path / "two"
-    changes = ("steps=2", f"engine.zero_stage={stage}", "loss.kl=0.04", "updates_per_rollout=2", "validate_every=2",
-               "validate_videos=2")  # fmt: skip
+    changes = (*engine, "steps=2", "loss.kl=0.04", "updates_per_rollout=2", "validate_every=2", "validate_videos=2")
     done = run(output, *changes, processes=2)
     assert done.returncode == 0, done.stderr
     metrics = lines(output)

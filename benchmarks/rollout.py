@@ -1,0 +1,228 @@
+"""Rollouts in the trainer against rollouts on a vLLM server, and what it costs to send the weights there.
+
+``python -m benchmarks.rollout --python vllm/bin/python``. Two models with random weights, one of the bundled model's
+sizes and one of 50 M parameters; one question about a clip of noise, G answers of full length. Every repetition has
+another clip, so nothing of it is cached. vLLM runs as `timeground serve --train` starts it on this machine, and shares
+its cores (or its GPU) with the trainer. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import torch
+from timeground.train.batches import pack
+from timeground.train.examples import Encoder
+from timeground.train.fresh import FreshModel, make_fresh_model
+from timeground.train.grpo.model import GrpoModel
+from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
+from timeground.train.grpo.rollout import Rollout, RolloutEngine, Sampler
+from timeground.train.grpo.settings import GrpoSettings
+from timeground.train.grpo.vllm_sampler import VllmSampler
+from timeground.train.grpo.weights import Weights
+from timeground.train.sources import ClipRows
+
+from benchmarks.common import cache_folder, print_result, time_alternating, versions
+from timeground.commands.serve import server_command
+from timeground.models.loading import load
+from timeground.profile import Profile
+from timeground.records import Row
+from timeground.spans import Span
+from timeground.timecode import TimeEncoding
+from timeground.video.clip import Clip
+
+NEW_TOKENS = 24
+TOKENS_PER_PAIR = 35  # 25 visual ones and the stamp
+SHAPES = {
+    "bundled": FreshModel(num_layers=5, vision_layers=3),
+    "50m": FreshModel(
+        hidden_size=704, num_layers=9, num_heads=11, num_key_value_heads=11, intermediate_size=1792,
+        vision_hidden_size=256, vision_layers=4, vision_intermediate_size=768, deepstack_layers=(1,),
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Setting:
+    """A model in training with its two rollout engines."""
+
+    policy: GrpoModel
+    local: Sampler
+    vllm: VllmSampler
+    optimizer: torch.optim.Optimizer
+    visual_ids: tuple[int, int]
+
+    @property
+    def parameters_m(self) -> float:
+        """Millions of parameters."""
+        return round(sum(p.numel() for p in self.policy.parameters()) / 1e6, 1)
+
+    def update(self, rollouts: list[Rollout]) -> None:
+        """One step of the optimizer on a clip's answers."""
+        batch = pack([r.example for r in rollouts], self.visual_ids)
+        inputs = PolicyInputs(torch.linspace(-1, 1, batch.num_answers, device=self.policy.device))
+        loss, _ = self.policy.train()(batch, inputs, Divisor(len(batch.targets_N), batch.num_answers, NEW_TOKENS))
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.policy.eval()
+
+
+def make_folder(shape: str) -> Path:
+    """A model with random weights that is asked with 25 visual tokens a frame pair."""
+    folder = cache_folder() / f"rollout-{shape}"
+    profile = Profile(
+        prompt="short",
+        time_encoding=TimeEncoding.NATIVE,
+        min_tokens_per_pair=25,
+        max_tokens_per_pair=25,
+        total_tokens=3600,
+        max_new_tokens=NEW_TOKENS,
+    )
+    if not (folder / "config.json").exists():
+        make_fresh_model(folder, SHAPES[shape], profile, seed=0)
+    return folder
+
+
+def make_setting(folder: Path, url: str, group: int) -> Setting:
+    """The trainer's side."""
+    loaded = load(str(folder), dtype="bfloat16" if torch.cuda.is_available() else "float32")
+    settings = GrpoSettings.model_validate(
+        {
+            "output": str(folder), "steps": 1, "rewards": ["tiou"], "data": {"synth_seed": 0},
+            "model": {"init": str(folder), "frozen": "tower"}, "sampling": {"group_size": group},
+            "rollout": {"engine": "vllm", "url": url},
+        }
+    )  # fmt: skip
+    policy = GrpoModel(loaded, settings).eval()
+    profile = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, max_new_tokens=NEW_TOKENS)
+    encoder = Encoder(loaded.builder(), loaded.family, profile)
+    optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-6)
+    engine = SimpleNamespace(module=policy, device=policy.device)
+    session: Any = SimpleNamespace(engine=engine, rank=0, output=folder)
+    local = Sampler(policy, encoder, settings.sampling)
+    vllm = VllmSampler(Weights(session, settings), encoder, settings)
+    return Setting(policy, local, vllm, optimizer, (loaded.family.image_token_id, loaded.family.video_token_id))
+
+
+@contextmanager
+def serving(folder: Path, python: str | None, log: Path) -> Iterator[str]:
+    """A server of the model; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    on_gpu = torch.cuda.is_available()
+    more = ["--max-num-seqs", "32", *(["--gpu-memory-utilization", "0.4"] if on_gpu else ["--enforce-eager"])]
+    dtype = "bfloat16" if on_gpu else "float32"
+    command, environment = server_command(str(folder), "127.0.0.1", port, dtype, python=python, train=True, more=more)
+    with log.open("w") as file:
+        server = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+    try:
+        wait_for(server, f"http://127.0.0.1:{port}/v1", log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+def wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Until the server answers; RuntimeError if it ends or takes ten minutes."""
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{url}/models", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(1)
+    raise RuntimeError(f"the server does not start: {log.read_text()[-2000:]}")
+
+
+class Clips:
+    """One question about a clip of noise; every call gives another clip."""
+
+    def __init__(self, prompt_tokens: int) -> None:
+        self.num_pairs, self.made = max(1, prompt_tokens // TOKENS_PER_PAIR), 0
+
+    def __call__(self) -> ClipRows:
+        """The next clip."""
+        self.made += 1
+        generator = torch.Generator().manual_seed(self.made)
+        count = 2 * self.num_pairs
+        frames = torch.randint(0, 256, (count, 3, 160, 160), dtype=torch.uint8, generator=generator)
+        length_s = float(self.num_pairs)
+        clip = Clip(frames, torch.arange(count, dtype=torch.float64) / 2, 0.0, length_s, length_s)
+        return ClipRows(clip, [Row("q", "v.mp4", length_s, "the red circle moves left", spans=[Span(0.0, 1.0)])])
+
+
+def measure(setting: Setting, prompt_tokens: int, group: int, repeats: int) -> dict[str, Any]:
+    """Seconds of a rollout on both engines, of an update, and of sending the weights."""
+    clips = Clips(prompt_tokens)
+    kept: list[list[Rollout]] = []
+
+    def roll_out(engine: RolloutEngine) -> None:
+        kept[:] = [engine.roll_out(clips(), [clips.made])]
+
+    setting.vllm.refresh()
+    timings = time_alternating(
+        {"local": lambda: roll_out(setting.local), "vllm": lambda: roll_out(setting.vllm)}, repeats=repeats
+    )
+    others = time_alternating(
+        {"update": lambda: setting.update(kept[0]), "weights": setting.vllm.refresh}, repeats=repeats
+    )
+    seconds = {name: t.wall_s for name, t in (timings | others).items()}
+    example = kept[0][0].example
+    answers = [a for turn in example.turns for a in turn.answers]
+    step_s = seconds["vllm"] + seconds["update"] + seconds["weights"]
+    return {
+        "prompt_tokens": len(example.prompt) + len(example.turns[0].question),
+        "answer_tokens": round(statistics.mean(map(len, answers)), 1),
+        "local_rollouts_per_s": round(group / seconds["local"], 2),
+        "vllm_rollouts_per_s": round(group / seconds["vllm"], 2),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "weights_share_of_step": round(seconds["weights"] / step_s, 4),
+    }
+
+
+def main() -> None:
+    """Measure each shape at each prompt length and print the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", help="Python of vLLM's environment (default: $TIMEGROUND_VLLM)")
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--tokens", nargs="+", type=int, default=[500, 1000, 2000, 4000], help="prompt lengths")
+    parser.add_argument("--group", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    os.environ.setdefault("WORLD_SIZE", "1")
+    found: dict[str, Any] = {}
+    for shape in args.shapes:
+        folder = make_folder(shape)
+        with serving(folder, args.python, cache_folder() / f"rollout-{shape}.log") as url:
+            setting = make_setting(folder, url, args.group)
+            rows = [measure(setting, tokens, args.group, args.repeats) for tokens in args.tokens]
+            sizes = {"parameters_m": setting.parameters_m, "weights_mb": setting.vllm.weights.size_mb()}
+            found[shape] = {**sizes, "prompts": rows}
+            setting.vllm.close()
+    last = found[args.shapes[-1]]["prompts"][-1]["seconds"]
+    print_result(
+        "rollout", last["vllm"] / last["local"], last["local"], last["vllm"],
+        group=args.group, shapes=found, versions=versions("torch", "transformers"),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""One server for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.serving.servers import PYTHON, WHY_SKIPPED, Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the bundled model in float32."""
+    if not PYTHON:
+        pytest.skip(WHY_SKIPPED)
+    made = Server("tiny", tmp_path_factory.mktemp("vllm") / "server.log")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()

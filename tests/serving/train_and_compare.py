@@ -1,0 +1,51 @@
+"""Runs a GRPO recipe; after each update the server's greedy answers and the trainer's are written side by side.
+
+``python -m tests.serving.train_and_compare OUTPUT name=value ...``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from timeground.train.config import load_recipe
+from timeground.train.grpo.loop import Trainer
+from timeground.train.grpo.rollout import Draw, Sampler
+from timeground.train.grpo.settings import GrpoSettings
+
+from tests.serving.rows import clip_rows
+
+
+def main(output: str, overrides: list[str]) -> None:
+    trainer = Trainer(load_recipe(GrpoSettings, "tiny-grpo", [f"output={output}", *overrides]))
+    served = trainer.sampler
+    local = Sampler(trainer.engine.module, served.encoder, trainer.settings.sampling)
+    send, close, file = served.refresh, served.close, Path(output) / "compared.jsonl"
+
+    def compare() -> None:
+        trainer.engine.eval()
+        lines = []
+        for item in clip_rows():
+            found = [[group for *_, group in engine.sampled(item, Draw())] for engine in (served, local)]
+            lines.append(
+                [[(a.ids, a.logprobs) for prompt in side for group in prompt for a in group] for side in found]
+            )
+        trainer.engine.train()
+        with file.open("a") as out:
+            out.write(json.dumps(lines) + "\n")
+
+    def refresh() -> None:
+        send()
+        compare()
+
+    def last() -> None:
+        refresh()
+        close()
+
+    served.refresh, served.close = refresh, last  # type: ignore[method-assign]
+    trainer.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

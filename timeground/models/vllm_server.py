@@ -1,0 +1,188 @@
+"""A vLLM server that `timeground serve` started: token ids and clips in, token ids and log-probabilities out.
+
+What it speaks is vLLM's own (0.32): ``/inference/v1/generate`` takes token ids with media, ``return_token_ids`` gives
+back the prompt that the model saw, ``/collective_rpc`` reaches the worker extension that reads new weights, and each
+answer says with which version of the weights it was made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from timeground.errors import UserError
+from timeground.models.family import Family
+from timeground.models.http_client import HttpClient, ServerGone
+from timeground.models.vllm_clip import SentClip, placeholders
+
+NEVER = -1e9
+"""Added to the logits of tokens that must not be sampled; the trainer uses the same number."""
+QUICK_S = 30.0
+"""Seconds in which a server that is well says so."""
+
+
+class PromptDiffers(UserError):
+    """The server made another prompt than we have."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are sampled. max_tokens: of an answer. end_id: the token that ends it; nothing else does."""
+
+    max_tokens: int
+    end_id: int
+    num_answers: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+    forbidden_ids: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """vLLM's names for it. Settings of a checkpoint's generation_config.json play no part."""
+        return {
+            "n": self.num_answers,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "max_tokens": self.max_tokens,
+            "ignore_eos": True,
+            "stop_token_ids": [self.end_id],
+            "logit_bias": {str(i): NEVER for i in self.forbidden_ids},
+            "logprobs": 0,
+            "detokenize": False,
+        }
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """An answer: token ids (the end token included, if it came), log-probability of each, and whose weights."""
+
+    ids: list[int]
+    logprobs: list[float]
+    versions: frozenset[str]
+
+
+class VllmServer:
+    """One server. `show` turns token ids into text, for messages."""
+
+    def __init__(self, http: HttpClient, model: str, family: Family, show: Callable[[Sequence[int]], str]) -> None:
+        self.http, self.model, self.family, self.show = http, model, family, show
+
+    def body(self, ids: Sequence[int], sent: SentClip, sampling: dict[str, Any]) -> dict[str, Any]:
+        """A request for answers to a prompt (all of its ids, visual ones included)."""
+        return {
+            "model": self.model,
+            "token_ids": placeholders(ids, self.family),
+            "content_parts": sent.parts,
+            "sampling_params": sampling,
+            "return_token_ids": True,
+        }
+
+    def generate(self, ids: Sequence[int], sent: SentClip, sampling: Sampling, tries: int = 0) -> list[Sampled]:
+        """Answers to a prompt.
+
+        Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
+        """
+        reply = self.http.request(
+            "POST", "inference/v1/generate", tries=tries, json=self.body(ids, sent, sampling.as_json())
+        )
+        self.check_prompt(ids, reply)
+        return self.answers(reply)
+
+    def answers(self, reply: dict[str, Any]) -> list[Sampled]:
+        """The answers of a reply."""
+        if any(choice["finish_reason"] not in ("stop", "length") for choice in reply["choices"]):
+            raise ServerGone(f"{self.http.url} gave up on a request")
+        return [
+            Sampled(
+                list(choice["token_ids"]),
+                [entry["logprob"] for entry in choice["logprobs"]["content"]],
+                frozenset(span["version"] for span in choice.get("weight_versions") or ()),
+            )
+            for choice in sorted(reply["choices"], key=lambda choice: int(choice["index"]))
+        ]
+
+    def check_prompt(self, ids: Sequence[int], reply: dict[str, Any]) -> None:
+        """Compare the prompt that the server's model saw with ours: text, stamps, and tokens of each frame pair."""
+        theirs, ours = reply["prompt_token_ids"], list(ids)
+        if theirs == ours:
+            return
+        same = [a == b for a, b in zip(ours, theirs, strict=False)]
+        at = same.index(False) if False in same else len(same)
+        raise PromptDiffers(
+            f"{self.http.url} made another prompt than ours, from token {at} on; start it with `timeground serve`, on "
+            f"the same model. Ours ({len(ours)} tokens): {self._shown(ours)} ... theirs ({len(theirs)} tokens): "
+            f"{self._shown(theirs)}"
+        )
+
+    def score(
+        self, ids: Sequence[int], sent: SentClip, option: Sequence[int], ask: Callable[..., dict[str, Any]]
+    ) -> float:
+        """Log-probability of token ids as the answer to a prompt. ask: makes a request of a body."""
+        sampling = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "logprobs": 0, "detokenize": False}
+        whole = [*ids, *option]
+        reply = ask(self.body(whole, sent, sampling))
+        self.check_prompt(whole, reply)
+        told = reply["prompt_logprobs"][len(ids) :]
+        return float(sum(entry[str(token)]["logprob"] for entry, token in zip(told, option, strict=True)))
+
+    def version(self) -> str:
+        """The version of the weights that it holds; "default" are those it was started with."""
+        return str(self._quick("GET", "weight_info")["weight_version"])
+
+    def check_training(self, temperature: float) -> None:
+        """Raise UserError if it was not started for training, or would tell other log-probabilities than ours."""
+        try:
+            (told,) = {tuple(sorted(r.items())) for r in self._call("timeground_settings")}
+        except ServerGone:
+            raise
+        except (UserError, KeyError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{self.http.url} takes no weights; start it with: timeground serve --train ({error})"
+            ) from None
+        mode = dict(told)["logprobs_mode"]
+        if mode != "processed_logprobs" and temperature != 1.0:
+            raise UserError(
+                f"{self.http.url} tells {mode}, not those at temperature {temperature}; start it with: timeground "
+                "serve --train"
+            )
+
+    def load(self, file: Path, version: str) -> None:
+        """Have it read new weights, and forget what it computed with the old ones. Requests in flight are dropped."""
+        self._quick("POST", "pause", params={"mode": "abort"})
+        try:
+            if not all(worker["found"] for worker in self._call("timeground_load", str(file))):
+                raise UserError(
+                    f"{self.http.url} cannot read {file}; name a folder that it sees in rollout.shared_folder"
+                )
+            for cache in ("prefix", "encoder", "mm"):
+                self._reset(cache)
+            self._quick("POST", "update_weight_version", json={"new_version": version})
+        finally:
+            self._quick("POST", "resume")
+
+    def _reset(self, cache: str) -> None:
+        for _ in range(20):
+            if self._quick("POST", f"reset_{cache}_cache").get("success", True):
+                return
+            time.sleep(0.1)  # a dropped request still holds a part of it
+        raise ServerGone(f"{self.http.url} does not empty its {cache} cache")
+
+    def _call(self, method: str, *args: str) -> list[Any]:
+        """What each worker returns."""
+        reply = self.http.request("POST", "collective_rpc", tries=1, json={"method": method, "args": list(args)})
+        results: list[Any] = reply["results"]
+        return results
+
+    def _quick(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        return self.http.request(method, path, tries=1, timeout=QUICK_S, **more)
+
+    def _shown(self, ids: Sequence[int]) -> str:
+        """Token ids as text on one line, runs of visual tokens counted."""
+        visual = (self.family.image_token_id, self.family.video_token_id)
+        runs = groupby(ids, key=lambda token: token if token in visual else None)
+        return "".join(
+            f"[{len(list(run))} visual]" if token is not None else self.show(list(run)) for token, run in runs
+        ).replace("\n", "\\n")
