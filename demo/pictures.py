@@ -50,7 +50,7 @@ def strip(video: Video) -> tuple[dict[str, Any], ...]:
 def given_to_model(clip: Clip, profile: Profile) -> dict[str, Any]:
     """The model's input for a clip in its order: texts (the stamps among them) and frames."""
     shown, segments = encode_time(clip, profile.time_encoding, profile.stamp)
-    parts: list[dict[str, Any]] = [{"text": profile.prompts().opening}] if profile.prompts().opening else []
+    parts: list[dict[str, Any]] = []
     num_shown = 0
     for segment in segments:
         if isinstance(segment, TextSegment):

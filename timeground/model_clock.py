@@ -240,7 +240,7 @@ def _prompt(subject: Subject, clip: Clip, segments: list[Segment], encoding: Tim
     grid_hw = (clip.frames.shape[2] // patch, clip.frames.shape[3] // patch)
     if subject.profile.text_first:
         return subject.builder.text_first("When does it happen?", segments, grid_hw)
-    return subject.builder.prefix(segments, grid_hw, encoding, subject.profile.prompts().opening)
+    return subject.builder.prefix(segments, grid_hw, encoding)
 
 
 def _configuration(path: str) -> Any:

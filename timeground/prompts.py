@@ -19,7 +19,6 @@ ABSENT_ANSWER = "It does not happen."
 class PromptSet:
     """Templates for each kind of question; ``{query}``, ``{question}`` and ``{options}`` are filled in.
 
-    opening: what the model is told before everything else about the video.
     span: how a span is written in training, with ``{start}`` and ``{end}``. answer: the whole answer, with ``{spans}``,
     joined by commas. absent: the answer where it does not happen.
     """
@@ -28,7 +27,6 @@ class PromptSet:
     choice: str = "{question}\n{options}\nAnswer with the letter of the right option."
     yes_no: str = "{question}\nAnswer yes or no."
     open: str = "{question}"
-    opening: str = ""
     span: str = "{start} - {end} seconds"
     answer: str = "{spans}"
     absent: str = ABSENT_ANSWER

@@ -89,7 +89,7 @@ class Encoder:
                 body, last = self.builder.text_first(text, segments, grid_hw).split_last()
                 alone.append((Example(clip.frames, body, [Turn(last, [], [])]), [row]))
             return alone
-        prompt = self.builder.prefix(segments, grid_hw, encoding, prompts.opening)
+        prompt = self.builder.prefix(segments, grid_hw, encoding)
         turns = [Turn(self.builder.question(text, prompt.next_position), [], []) for text in texts]
         return [(Example(clip.frames, prompt, turns), rows)]
 

@@ -66,7 +66,6 @@ class Samples(VideoStage):
             "window": [clip.start_s, clip.end_s],
             "duration": clip.duration_s,
             "time_encoding": encoding.value,
-            "opening": prompts.opening,
             "segments": [_plain(segment) for segment in segments],
             "frame_times_s": [round(t, 6) for t in shown.frame_times_s.tolist()],
             "questions": [{"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r)} for r in rows],

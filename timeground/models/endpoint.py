@@ -97,8 +97,7 @@ class EndpointBackend:
         """Every second frame as an image after its stamp: as many images as there would be frame pairs."""
         stamp = self.profile.stamp or DEFAULT_STAMPS.get(self.profile.time_encoding)
         clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, stamp)
-        opening = self.profile.prompts().opening
-        content = [_text(opening)] if opening else []
+        content: list[dict[str, Any]] = []
         for segment in segments:
             if isinstance(segment, TextSegment):
                 content.append(_text(segment.text))

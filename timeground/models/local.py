@@ -62,7 +62,7 @@ class LocalBackend:
         features = self._features(clip, segments)
         if profile.text_first:
             return LocalPrefix(features, segments, grid_hw, None)
-        prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding, profile.prompts().opening)
+        prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding)
         return LocalPrefix(features, segments, grid_hw, PrefixCache(self.loaded.model, prompt, features))
 
     def sample(

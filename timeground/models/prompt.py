@@ -54,17 +54,15 @@ class PromptBuilder:
         eos = tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.end_id: int = eos if isinstance(eos, int) and eos >= 0 else tokenizer.eos_token_id
 
-    def prefix(
-        self, segments: Sequence[Segment], grid_hw: tuple[int, int], encoding: TimeEncoding, opening: str = ""
-    ) -> PromptInputs:
+    def prefix(self, segments: Sequence[Segment], grid_hw: tuple[int, int], encoding: TimeEncoding) -> PromptInputs:
         """The part of the prompt that all questions about a clip share: everything up to the last frame.
 
-        grid_hw: patches down and across one frame. opening: text before the video.
+        grid_hw: patches down and across one frame.
         """
         outer: list[Segment] = list(segments)
         if self.nested and encoding is TimeEncoding.NATIVE:
             outer = [TextSegment("<|vision_start|>"), *outer, TextSegment("<|vision_end|>")]
-        return self._lay_out([TextSegment(self.head + opening), *outer], grid_hw, 0)
+        return self._lay_out([TextSegment(self.head), *outer], grid_hw, 0)
 
     def question(self, text: str, start: int) -> PromptInputs:
         """A question after the video, up to where the answer begins, from position `start` on."""

@@ -82,7 +82,7 @@ class VllmBackend:
         profile = self.profile
         clip, segments = encode_time(clip, profile.time_encoding, profile.stamp)
         grid_hw = (clip.frames.shape[2] // self.family.patch_size, clip.frames.shape[3] // self.family.patch_size)
-        prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding, profile.prompts().opening)
+        prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding)
         sent = send_clip(clip, prompt, self.family, self.shared)
         prefix = VllmPrefix(sent, segments, grid_hw, None if profile.text_first else prompt)
         weakref.finalize(prefix, sent.remove)
