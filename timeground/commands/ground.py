@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeground.video.clip import Clip
 
 EXAMPLE = "example"
+EXAMPLE_QUERY = "the blue cross grows"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +92,12 @@ def _task(args: argparse.Namespace) -> Task:
 
 
 def _example(queries: Sequence[str]) -> Task:
-    """The clip that ships with the package; without a query, its first one, with the known truth."""
+    """The clip that ships with the package; without a query, one about a motion, with the known truth."""
     from timeground.records import read_rows
 
     folder = Path(str(files("timeground") / "assets" / "example"))
     rows = {row.query: row for row in read_rows(folder / "annotations.jsonl") if row.task == "ground"}
-    asked = list(queries) or [next(iter(rows))]
+    asked = list(queries) or [EXAMPLE_QUERY]
     video = folder / next(iter(rows.values())).video
     return Task(str(video), asked, [rows[q].spans if q in rows else None for q in asked])
 
