@@ -1,4 +1,4 @@
-"""One server for all tests of this folder."""
+"""A server for each file of tests: training leaves other weights in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.serving.servers import PYTHON, WHY_SKIPPED, Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the bundled model in float32."""
     if not PYTHON:
