@@ -38,7 +38,16 @@ def run(args: argparse.Namespace) -> None:
         check(args.recipe, args.overrides, args.processes, args.shape, args.json)
     elif args.processes > 1:
         start_processes("timeground.train", [args.kind, args.recipe, *args.overrides], args.processes)
-    elif args.kind == "grpo":
+    else:
+        from .engine import leave_distributed
+
+        _work(args)
+        leave_distributed()
+
+
+def _work(args: argparse.Namespace) -> None:
+    """This process's share of a run."""
+    if args.kind == "grpo":
         from .config import load_recipe
         from .grpo import loop
         from .grpo.settings import GrpoSettings

@@ -44,6 +44,18 @@ def init_distributed() -> tuple[int, int]:
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
+def leave_distributed() -> None:
+    """Leave the process group; all processes call it when their work is done.
+
+    A process that ends inside its group may abort while its threads still hold tensors (PyTorch issue 190489).
+    """
+    import deepspeed
+
+    if deepspeed.comm.is_initialized():
+        deepspeed.comm.barrier()
+        deepspeed.comm.destroy_process_group()
+
+
 def make_engine(
     model: nn.Module,
     optimizer: OptimizerSettings,
