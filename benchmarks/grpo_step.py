@@ -22,7 +22,7 @@ import psutil
 import torch
 from timeground.train.batches import pack
 from timeground.train.examples import Encoder
-from timeground.train.fresh import FreshModel, make_fresh_model
+from timeground.train.fresh import FreshModel
 from timeground.train.grpo.advantages import advantages
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
@@ -31,15 +31,13 @@ from timeground.train.grpo.scoring import make_rewards, score
 from timeground.train.grpo.settings import GrpoSettings
 from timeground.train.sources import ClipRows
 
-from benchmarks.common import cache_folder, print_result, time_alternating, versions
+from benchmarks.common import print_result, time_alternating, versions
+from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.models.loading import Loaded, load
-from timeground.profile import Profile
 from timeground.records import Row
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding
-from timeground.video.clip import Clip
 
-NEW_TOKENS = 24
+NEW_TOKENS = PROFILE.max_new_tokens
 ON_CPU = FreshModel(
     hidden_size=640,
     num_layers=8,
@@ -159,16 +157,7 @@ def _repeated(inputs: dict[str, Any], count: int) -> dict[str, Any]:
 def make_step(num_pairs: int, group_size: int, plain: bool) -> Step:
     """A model with random weights, a clip of noise with 25 visual tokens a frame pair, and one question."""
     on_gpu = torch.cuda.is_available()
-    folder = cache_folder() / f"grpo-step-{'gpu' if on_gpu else 'cpu'}"
-    profile = Profile(
-        prompt="short",
-        time_encoding=TimeEncoding.NATIVE,
-        min_tokens_per_pair=25,
-        max_tokens_per_pair=25,
-        max_new_tokens=NEW_TOKENS,
-    )
-    if not (folder / "config.json").exists():
-        make_fresh_model(folder, ON_GPU if on_gpu else ON_CPU, profile, seed=0)
+    folder = random_model(f"grpo-step-{'gpu' if on_gpu else 'cpu'}", ON_GPU if on_gpu else ON_CPU)
     loaded = load(str(folder), dtype="bfloat16" if on_gpu else "float32")
     if plain:  # as transformers runs it
         loaded.model.set_attn_implementation("sdpa")
@@ -181,13 +170,10 @@ def make_step(num_pairs: int, group_size: int, plain: bool) -> Step:
     policy = GrpoModel(loaded, settings)
     builder = loaded.builder()
     builder.end_id = -1  # every answer has its full length
-    torch.manual_seed(0)
-    frames = torch.randint(0, 256, (2 * num_pairs, 3, 160, 160), dtype=torch.uint8)
-    clip = Clip(frames, torch.arange(2 * num_pairs, dtype=torch.float64) / 2, 0.0, float(num_pairs), float(num_pairs))
     row = Row(id="q", video="v.mp4", duration=float(num_pairs), query="the red circle moves left", spans=[Span(1, 2)])
     optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-6)
-    encoder = Encoder(builder, loaded.family, profile)
-    return Step(loaded, policy, encoder, ClipRows(clip, [row]), settings, optimizer)
+    encoder = Encoder(builder, loaded.family, PROFILE)
+    return Step(loaded, policy, encoder, ClipRows(noise_clip(num_pairs), [row]), settings, optimizer)
 
 
 @contextmanager

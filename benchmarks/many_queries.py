@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from timeground.train.fresh import FreshModel, make_fresh_model
+from timeground.train.fresh import FreshModel
 
-from benchmarks.common import cache_folder, print_result, time_alternating, versions
+from benchmarks.common import print_result, time_alternating, versions
+from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.models.loading import Loaded, load
 from timeground.models.local import LocalBackend
 from timeground.models.sharing import Decoding
-from timeground.profile import Profile
-from timeground.timecode import TimeEncoding
 from timeground.video.clip import Clip
 
 NEW_TOKENS = 16
@@ -95,16 +94,8 @@ class Bench:
 
 def make_bench(num_pairs: int) -> Bench:
     """A Qwen3-VL-class model with random weights and a clip of noise, 25 visual tokens a frame pair."""
-    folder = cache_folder() / "many-queries-model"
-    profile = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, min_tokens_per_pair=25, max_tokens_per_pair=25)
-    if not (folder / "config.json").exists():
-        make_fresh_model(folder, SIZES, profile, seed=0)
-    loaded = load(str(folder), dtype="float32")
-    torch.manual_seed(0)
-    frames = torch.randint(0, 256, (2 * num_pairs, 3, 160, 160), dtype=torch.uint8)
-    times_s = torch.arange(2 * num_pairs, dtype=torch.float64) / 2
-    clip = Clip(frames, times_s, 0.0, float(num_pairs), float(num_pairs))
-    return Bench(loaded, clip, LocalBackend(loaded, profile, "bench"))
+    loaded = load(str(random_model("many-queries", SIZES)), dtype="float32")
+    return Bench(loaded, noise_clip(num_pairs), LocalBackend(loaded, PROFILE, "bench"))
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ import httpx
 import torch
 from timeground.train.batches import pack
 from timeground.train.examples import Encoder
-from timeground.train.fresh import FreshModel, make_fresh_model
+from timeground.train.fresh import FreshModel
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
 from timeground.train.grpo.rollout import Rollout, RolloutEngine, Sampler
@@ -36,15 +36,12 @@ from timeground.train.grpo.weights import Weights
 from timeground.train.sources import ClipRows
 
 from benchmarks.common import cache_folder, print_result, time_alternating, versions
+from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.commands.serve import server_command
 from timeground.models.loading import load
-from timeground.profile import Profile
 from timeground.records import Row
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding
-from timeground.video.clip import Clip
 
-NEW_TOKENS = 24
 TOKENS_PER_PAIR = 35  # 25 visual ones and the stamp
 SHAPES = {
     "bundled": FreshModel(num_layers=5, vision_layers=3),
@@ -74,27 +71,13 @@ class Setting:
         """One step of the optimizer on a clip's answers."""
         batch = pack([r.example for r in rollouts], self.visual_ids)
         inputs = PolicyInputs(torch.linspace(-1, 1, batch.num_answers, device=self.policy.device))
-        loss, _ = self.policy.train()(batch, inputs, Divisor(len(batch.targets_N), batch.num_answers, NEW_TOKENS))
+        loss, _ = self.policy.train()(
+            batch, inputs, Divisor(len(batch.targets_N), batch.num_answers, PROFILE.max_new_tokens)
+        )
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.policy.eval()
-
-
-def make_folder(shape: str) -> Path:
-    """A model with random weights that is asked with 25 visual tokens a frame pair."""
-    folder = cache_folder() / f"rollout-{shape}"
-    profile = Profile(
-        prompt="short",
-        time_encoding=TimeEncoding.NATIVE,
-        min_tokens_per_pair=25,
-        max_tokens_per_pair=25,
-        total_tokens=3600,
-        max_new_tokens=NEW_TOKENS,
-    )
-    if not (folder / "config.json").exists():
-        make_fresh_model(folder, SHAPES[shape], profile, seed=0)
-    return folder
 
 
 def make_setting(folder: Path, url: str, group: int) -> Setting:
@@ -108,8 +91,7 @@ def make_setting(folder: Path, url: str, group: int) -> Setting:
         }
     )  # fmt: skip
     policy = GrpoModel(loaded, settings).eval()
-    profile = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, max_new_tokens=NEW_TOKENS)
-    encoder = Encoder(loaded.builder(), loaded.family, profile)
+    encoder = Encoder(loaded.builder(), loaded.family, PROFILE)
     optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-6)
     engine = SimpleNamespace(module=policy, device=policy.device)
     session: Any = SimpleNamespace(engine=engine, rank=0, output=folder)
@@ -161,11 +143,7 @@ class Clips:
     def __call__(self) -> ClipRows:
         """The next clip."""
         self.made += 1
-        generator = torch.Generator().manual_seed(self.made)
-        count = 2 * self.num_pairs
-        frames = torch.randint(0, 256, (count, 3, 160, 160), dtype=torch.uint8, generator=generator)
-        length_s = float(self.num_pairs)
-        clip = Clip(frames, torch.arange(count, dtype=torch.float64) / 2, 0.0, length_s, length_s)
+        clip, length_s = noise_clip(self.num_pairs, seed=self.made), float(self.num_pairs)
         return ClipRows(clip, [Row("q", "v.mp4", length_s, "the red circle moves left", spans=[Span(0.0, 1.0)])])
 
 
@@ -210,7 +188,7 @@ def main() -> None:
     os.environ.setdefault("WORLD_SIZE", "1")
     found: dict[str, Any] = {}
     for shape in args.shapes:
-        folder = make_folder(shape)
+        folder = random_model(f"rollout-{shape}", SHAPES[shape])
         with serving(folder, args.python, cache_folder() / f"rollout-{shape}.log") as url:
             setting = make_setting(folder, url, args.group)
             rows = [measure(setting, tokens, args.group, args.repeats) for tokens in args.tokens]

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial, wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import gradio as gr
 
@@ -73,6 +73,14 @@ async def waiting(
         task.cancel()
 
 
+class Opened(NamedTuple):
+    """A video that the model has read, with its thumbnails."""
+
+    video: Video
+    strip: tuple[views.Data, ...]
+    reading: Reading
+
+
 class Handlers:
     """The handlers of one page."""
 
@@ -101,22 +109,21 @@ class Handlers:
     async def find(self, file: Any, text: str) -> Steps:
         """Ground every line of a text."""
         queries = lines_of(text, "what to look for, one query a line,")
-        video = await self.video_of(file)
-        strip = await self.service.aside(lambda: pictures.strip(video))
-        got: list[Reading] = []
-        async for step in self._reading(video, got):
+        opened: list[Opened] = []
+        async for step in self._opened(file, opened):
             yield step
+        video, strip, reading = opened[0]
         answers: list[Timed[GroundingAnswer]] = []
         for number, query in enumerate(queries):
             asking = f"Query {number + 1} of {len(queries)}."
             yield gr.skip(), views.status(asking, "busy", number / len(queries))
-            async for step in waiting(self.service.ground(got[0].watched, query), asking, answers):
+            async for step in waiting(self.service.ground(reading.watched, query), asking, answers):
                 yield step
             shown = views.track(strip, views.rows(answers, video.duration_s))
             yield views.player(video, [shown]), gr.skip()
         files = downloads(video, self.settings.model, answers)
         spent_s = sum(timed.seconds for timed in answers)
-        said = f"{_read_text(got[0])} {len(queries)} {'query' if len(queries) == 1 else 'queries'} in {spent_s:.2f} s."
+        said = f"{_read_text(reading)} {len(queries)} {'query' if len(queries) == 1 else 'queries'} in {spent_s:.2f} s."
         yield views.player(video, [shown], files), views.status(said)
 
     @on_the_page
@@ -124,19 +131,18 @@ class Handlers:
         """Answer a question with options, and ground the answer."""
         (question,) = lines_of(" ".join(str(question or "").split()), "a question")
         options = lines_of(options_text, "the options, one a line,")
-        video = await self.video_of(file)
-        strip = await self.service.aside(lambda: pictures.strip(video))
-        got: list[Reading] = []
-        async for step in self._reading(video, got):
+        opened: list[Opened] = []
+        async for step in self._opened(file, opened):
             yield step
+        video, strip, reading = opened[0]
         yield gr.skip(), views.status("Asking.", "busy")
-        chosen = await self.service.ask(got[0].watched, question, options)
+        chosen = await self.service.ask(reading.watched, question, options)
         text = views.choice_text(chosen, options)
         if chosen.answer.option is None:
             yield views.player(video, [views.track(strip, [])]), views.status(text)
             return
         yield gr.skip(), views.status(f"{text}. Looking for the evidence.", "busy")
-        evidence = await self.service.ground(got[0].watched, f"{question} {chosen.answer.option}")
+        evidence = await self.service.ground(reading.watched, f"{question} {chosen.answer.option}")
         row = views.row(0, evidence, video.duration_s, f"evidence: {question} {chosen.answer.option}")
         files = downloads(video, self.settings.model, [evidence])
         yield views.player(video, [views.track(strip, [row])], files), views.status(text)
@@ -145,15 +151,15 @@ class Handlers:
     async def arrow(self, file: Any, text: str) -> Steps:
         """The same query forwards and backwards."""
         (query,) = lines_of(" ".join(str(text or "").split()), "what to look for")
-        video = await self.video_of(file)
-        strip = await self.service.aside(lambda: pictures.strip(video))
-        got: list[Reading] = []
-        async for step in self._reading(video, got):
+        opened: list[Opened] = []
+        async for step in self._opened(file, opened):
             yield step
-        async for step in waiting(self.service.read(video, backwards=True), "Reading it backwards.", got):
+        video, strip, reading = opened[0]
+        both = [reading]
+        async for step in waiting(self.service.read(video, backwards=True), "Reading it backwards.", both):
             yield step
-        ways = [await self.service.ground(reading.watched, query) for reading in got]
-        clip, length_s = got[0].watched.clip, video.duration_s
+        ways = [await self.service.ground(way.watched, query) for way in both]
+        clip, length_s = reading.watched.clip, video.duration_s
         forward, backward = ([span.ordered() for span in timed.answer.spans] for timed in ways)
         score = direction_score(
             [s.ordered() for s in forward], [s.ordered() for s in backward], clip.start_s, clip.end_s
@@ -173,11 +179,10 @@ class Handlers:
     @on_the_page
     async def _look(self, file: Any, text: str, got: list[Any]) -> Steps:
         (query,) = lines_of(" ".join(str(text or "").split()), "a query")
-        video = await self.video_of(file)
-        readings: list[Reading] = []
-        async for step in self._reading(video, readings):
+        opened: list[Opened] = []
+        async for step in self._opened(file, opened):
             yield step
-        watched = readings[0].watched
+        watched = opened[0].reading.watched
         profile = watched.backend.profile
         seen = await self.service.aside(lambda: pictures.given_to_model(watched.clip, profile))
         timed = await self.service.ground(watched, query)
@@ -190,15 +195,21 @@ class Handlers:
         )
         seen["answer"] = f"Question: {question}\n\nRaw answer: {timed.answer.text}\n\nRead by rule: {timed.answer.rule}"
         got.append(seen)
-        yield gr.skip(), views.status(f"{_read_text(readings[0])} Below is all that the model was given.")
+        yield gr.skip(), views.status(f"{_read_text(opened[0].reading)} Below is all that the model was given.")
 
     def cancelled(self) -> views.Data:
         """The status after a cancel."""
         return views.status("Cancelled.")
 
-    def _reading(self, video: Video, got: list[Reading]) -> Steps:
+    async def _opened(self, file: Any, opened: list[Opened]) -> Steps:
+        """Read the video that a file field holds; it goes into `opened`."""
+        video = await self.video_of(file)
+        strip = await self.service.aside(lambda: pictures.strip(video))
         doing = f"Reading {video.duration_s:.0f} s of video." if self.service.is_loaded else "Loading the model."
-        return waiting(self.service.read(video), doing, got, partial(self.service.share_decoded, video))
+        got: list[Reading] = []
+        async for step in waiting(self.service.read(video), doing, got, partial(self.service.share_decoded, video)):
+            yield step
+        opened.append(Opened(video, strip, got[0]))
 
 
 def _read_text(reading: Reading) -> str:

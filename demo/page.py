@@ -31,7 +31,7 @@ def own_component(name: str, **more: Any) -> gr.HTML:
     return gr.HTML(
         {},
         html_template=skeleton,
-        js_on_load=script,
+        js_on_load=(WEB / "dom.js").read_text(encoding="utf-8") + script,
         css_template=style,
         apply_default_css=False,
         elem_id=f"tg-{name}",

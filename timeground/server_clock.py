@@ -78,8 +78,6 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
         ids = backend.server_prompt(backend.encode(clip), QUESTION)
     except UserError as error:
         return Row(SERVER, what, "skipped", note=f"{error}; `timeground serve` starts one that takes them")
-    finally:
-        endpoint.http.url = endpoint.url
     shown_P2 = shown_times_s(clip.frames).reshape(-1, 2)
     is_mean = endpoint.profile.time_encoding is TimeEncoding.NATIVE
     return _judged(server, ids, (shown_P2.mean(axis=1) if is_mean else shown_P2[:, 0]).tolist(), what)

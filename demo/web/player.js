@@ -1,18 +1,10 @@
-// The player and its timelines. `props.value` is what handlers.py `player_value` makes.
-// Whatever a user wrote (queries, file names, answers) enters the page through textContent only: it is never markup.
+// The player and its timelines. `props.value` is what views.py `player` makes.
 const find = (name) => element.querySelector(`.tg-${name}`);
 const video = find("video");
 const STEP_S = 0.1; // of playing backwards, which no browser can do by itself
 let stopAt = null; // where the span that plays ends, in the file's seconds
 let backwards = null; // the timer that plays a span backwards
 let shown = { src: null, tracks: "" };
-
-function make(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 function clock(timeS) {
   const tenths = Math.max(0, Math.round(timeS * 10));

@@ -1,10 +1,4 @@
 // What the model was given, in its order: texts as texts, frames as pictures; then the question and the raw answer.
-function make(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 function part(item) {
   if (item.src === undefined) return make("code", "tg-seen-text", item.text);
   const image = make("img", "");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 
 from timeground.errors import UserError
+from timeground.whole_files import write_text
 
 BUSY = (408, 409, 425, 429, 500, 502, 503, 504)
 """Statuses after which a request is made again."""
@@ -31,6 +33,12 @@ class HttpClient:
         headers = {"Authorization": f"Bearer {key}"} if (key := os.environ.get("OPENAI_API_KEY")) else {}
         limits = httpx.Limits(max_connections=concurrency)
         self.client = httpx.Client(headers=headers, timeout=timeout_s, limits=limits)
+
+    def at(self, url: str) -> HttpClient:
+        """A client of another address on the same server; the connections are shared."""
+        other = copy.copy(self)
+        other.url = url.rstrip("/")
+        return other
 
     def request(self, method: str, path: str, tries: int = 0, **more: Any) -> dict[str, Any]:
         """The JSON of a reply ({} where it is empty). Tries again with growing pauses.
@@ -71,10 +79,7 @@ class KeptReplies:
             kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             return kept
         reply = ask()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}.part")
-        part.write_text(json.dumps(reply), encoding="utf-8")
-        part.replace(file)
+        write_text(file, json.dumps(reply))
         return reply
 
 

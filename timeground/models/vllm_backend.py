@@ -44,8 +44,8 @@ class VllmBackend:
         self.name, self.profile, self.family = endpoint.name, endpoint.profile, loaded.family
         self.builder, self.shared, self.kept = loaded.builder(), shared, endpoint.kept
         self.pool: ThreadPoolExecutor = endpoint.pool
-        endpoint.http.url = endpoint.url.removesuffix("/v1")
-        self.server = VllmServer(endpoint.http, endpoint.model, loaded.family, loaded.processor.tokenizer.decode)
+        http = endpoint.http.at(endpoint.url.removesuffix("/v1"))
+        self.server = VllmServer(http, endpoint.model, loaded.family, loaded.processor.tokenizer.decode)
 
     @classmethod
     def connect(cls, endpoint: EndpointBackend, shared: Path | None = None, check: bool = True) -> VllmBackend:
@@ -63,14 +63,9 @@ class VllmBackend:
         loaded = Loaded(None, processor, endpoint.family, normalisation(processor), endpoint.folder)
         if shared is None and is_here(endpoint.url):
             shared = shared_folder()
-        url = endpoint.http.url
-        try:
-            made = cls(endpoint, loaded, shared)
-            if check:
-                made._ask(made.encode(_first_clip(loaded)), "When does it happen?", Request(max_new_tokens=1))
-        except UserError:
-            endpoint.http.url = url
-            raise
+        made = cls(endpoint, loaded, shared)
+        if check:
+            made._ask(made.encode(_first_clip(loaded)), "When does it happen?", Request(max_new_tokens=1))
         return made
 
     def sampling(self) -> FrameSampling:

@@ -144,9 +144,8 @@ def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bo
     endpoint = EndpointBackend.connect(
         url, profile=None, concurrency=settings.concurrency + 1, timeout_s=settings.timeout_s
     )
-    endpoint.http.url = endpoint.url.removesuffix("/v1")
-    tokenizer = encoder.builder.tokenizer
-    return VllmServer(endpoint.http, endpoint.model, encoder.family, tokenizer.decode), is_here(url)
+    http, tokenizer = endpoint.http.at(endpoint.url.removesuffix("/v1")), encoder.builder.tokenizer
+    return VllmServer(http, endpoint.model, encoder.family, tokenizer.decode), is_here(url)
 
 
 @contextmanager
