@@ -68,7 +68,7 @@ def test_both_ways_of_sending_a_clip(server, local, video):
         theirs = remote.encode(clip)
         for (a,), (b,) in zip(remote.sample(theirs, TEXTS, request), local.sample(mine, TEXTS, request), strict=True):
             assert (a.text, a.num_tokens, a.finished) == (b.text, b.num_tokens, b.finished)
-            assert a.mean_logprob == pytest.approx(b.mean_logprob, abs=1e-4 if video == "native" else 3e-3)
+            assert a.mean_logprob == pytest.approx(b.mean_logprob, abs=1e-4)
         if video == "native":
             options = ["3.0 - 7.0 seconds", "It does not happen."]
             assert remote.score(theirs, TEXTS[0], options) == pytest.approx(

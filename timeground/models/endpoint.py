@@ -28,6 +28,8 @@ from timeground.video.sampling import Sampling
 
 NEVER = -1e9
 """Log-probability of an option that is not among the most likely tokens."""
+LEAST_BIAS = -100
+"""What the protocol allows to hold a token back with; e^-100 of its probability is left."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,15 @@ class EndpointBackend:
     ) -> list[list[Completion]]:
         """Answers to each text; the texts are asked side by side."""
         wanted = request or Request()
-        options = {
+        options: dict[str, Any] = {
             "n": wanted.num_answers,
             "temperature": wanted.temperature,
             "max_tokens": wanted.max_new_tokens or self.profile.max_new_tokens,
             "seed": wanted.seed,
             "logprobs": True,
         }
+        if self.folder is not None:  # the model is known: no vision placeholder becomes part of an answer
+            options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
         return list(self.pool.map(lambda text: self._answers(prefix, text, options), texts))
 
     def score(self, prefix: EndpointPrefix, text: str, options: Sequence[str]) -> list[float]:
