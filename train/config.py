@@ -49,7 +49,8 @@ class StageSettings(Settings):
     """One stage of a run on SynthMoments: which scenes, and which questions about them.
 
     durations_s: each micro-batch draws from one of these in turn, so that its clips are of like length.
-    kind_weights: how often each kind of row is asked; ``kind:action`` is more special than ``kind``.
+    kind_weights: how often each kind of row is asked, those that it does not name never; empty: all alike.
+        ``kind:action`` is more special than ``kind``.
     level: how much goes on in a scene. snap: answers are the stamps nearest to the true times.
     videos_per_micro_batch: instead of the run's own, since short clips fit more to a batch.
     jitter_s: by how much labels are off: starts by a draw from (low, high), ends by one from a second (low, high).

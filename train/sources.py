@@ -187,11 +187,11 @@ def make_source(data: DataSettings, sampling: Sampling, size: int, seed: int, ou
 
 
 def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:
-    """Up to `count` of a scene's rows, drawn without repeats by the weight of their kind (1 if it has none)."""
+    """Up to `count` of a scene's rows, drawn without repeats by the weight of their kind."""
 
     def weight(row: Row) -> float:
         kind = row.meta["kind"]
-        return weights.get(f"{kind}:{row.meta.get('action')}", weights.get(kind, 1.0))
+        return weights.get(f"{kind}:{row.meta.get('action')}", weights.get(kind, 0.0 if weights else 1.0))
 
     shares: NDArray[np.float64] = np.array([weight(row) for row in rows])
     if not shares.any():  # nothing that is wanted happens in this scene

@@ -14,6 +14,7 @@ from timeground.train.examples import Encoder
 from timeground.train.sft import SftModel, make_batch
 from timeground.train.sources import SampleSource, make_source
 
+from tests.train.grpo.test_run import run
 from timeground.cli import main
 from timeground.errors import UserError
 from timeground.models.loading import load
@@ -81,6 +82,17 @@ def test_the_command_says_in_one_line_what_is_wrong_with_samples(made, tmp_path,
     ):
         assert main([*command, f"output={tmp_path / f'run-{number}'}", change]) == 2
         assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_rounds_by_difficulty_take_samples(made, tmp_path):
+    data = ["data.synth_seed=null", f"data.samples={made / 'samples'}", "data.questions_per_video=4"]
+    profile = "model.profile={prompt: short, time_encoding: native, min_tokens_per_pair: 4,"
+    profile += " max_tokens_per_pair: 12, total_tokens: 1440, max_new_tokens: 6}"
+    rounds = "refilter={every: 1, low: -1.0, high: 1.0, max_rows: 2}"
+    done = run(tmp_path / "run", *data, profile, rounds, "steps=2", "rewards=[tiou]")
+    assert done.returncode == 0, done.stderr
+    chosen = json.loads((tmp_path / "run" / "rounds" / "round-1.json").read_text())
+    assert len(chosen["kept"]) == 2 and set(chosen["kept"]) <= {row.id for row in read_rows(made / "rows.jsonl")}
 
 
 def test_a_lost_shard_is_listed_and_the_rest_trained_on(made, tmp_path):

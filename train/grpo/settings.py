@@ -102,8 +102,8 @@ class GrpoSettings(RunSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> GrpoSettings:
-        if self.refilter is not None and self.data.rows is None:
-            raise ValueError("refilter needs data.rows: rendered scenes do not come twice")
+        if self.refilter is not None and self.data.synth_seed is not None:
+            raise ValueError("refilter needs data.rows or data.samples: rendered scenes do not come twice")
         if self.model.lora is not None and self.loss.kl and self.model.frozen != "vision":
             raise ValueError("loss.kl with model.lora compares with the adapters off; set model.frozen to vision")
         return self
