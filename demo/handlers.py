@@ -90,7 +90,7 @@ class Handlers:
     async def video_of(self, file: Any) -> Video:
         """The video that a file field holds."""
         if not (isinstance(file, dict) and isinstance(file.get("path"), str)):
-            raise UserError("Choose a video first: upload one, or take the example.")
+            raise UserError("Choose a video first: upload one, or take an example.")
         path, name = file["path"], str(file.get("orig_name") or "")[:200] or None
         return await self.service.aside(lambda: self.videos.admit(path, name))
 

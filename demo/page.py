@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ FILE_TYPES = ["video", ".mkv", ".ts", ".avi", ".flv", ".webm", ".mov", ".m4v"]
 SWEEP_EVERY_S = 600  # how often old files are looked for
 CSS = ".gradio-container { max-width: 1400px !important; } footer { opacity: 0.7; }"
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}  # not for programs
+UNSEEN: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+EXAMPLE_FIELDS = ["queries", "question", "options", "arrow_query", "look_query"]
 CALLS_AT_ONCE = 16  # requests of one kind under way; the model still answers one at a time
 
 
@@ -52,7 +56,7 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
                 file = gr.File(label="Video", file_types=FILE_TYPES, height=120, elem_id="tg-file")
-                example = gr.Button("Take the example", size="sm", elem_id="tg-example")
+                examples = _examples()
                 gr.Markdown(f"{settings.limits} Uploads are removed after {settings.keep_hours:g} hours.")
                 fields = _tabs()
                 cancel = gr.Button("Cancel", size="sm", elem_id="tg-cancel")
@@ -60,7 +64,8 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
                 status = own_component("status")
                 player = own_component("player", server_functions=[cut])
         _connect(handlers, file, fields, player, status, cancel)
-        _example(example, file, fields)
+        for row, button in examples:
+            button.click(partial(_take, row), None, [file, *(fields[name] for name in EXAMPLE_FIELDS)], **UNSEEN)
         _api(Api(handlers))
     page.queue(max_size=settings.max_waiting, default_concurrency_limit=CALLS_AT_ONCE)
     return page
@@ -103,21 +108,25 @@ def _connect(handlers: Handlers, file: Any, fields: dict[str, Any], player: Any,
     file.change(handlers.open, file, cancels=running, **both, **PRIVATE)
 
 
-def _example(button: Any, file: Any, fields: dict[str, Any]) -> None:
-    """The clip that ships, with questions that fit it."""
-    names = ["queries", "question", "options", "arrow_query", "look_query"]
+def _examples() -> list[tuple[list[Row], gr.Button]]:
+    """A button for each clip that ships, with the clip's rows."""
+    of_clip: dict[str, list[Row]] = defaultdict(list)
+    for row in read_rows(shipped_folder() / "annotations.jsonl"):
+        of_clip[row.video].append(row)
+    with gr.Row():
+        return [
+            (rows, gr.Button(f"Example: {Path(name).stem}", size="sm", min_width=80, elem_id=f"tg-example-{number}"))
+            for number, (name, rows) in enumerate(of_clip.items(), start=1)
+        ]
 
-    def take() -> list[Any]:
-        """The example's path and texts."""
-        folder = shipped_folder()
-        rows = list(read_rows(folder / "annotations.jsonl"))
-        queries = [row.query for row in rows if row.task == "ground" and row.spans]
-        choice: Row | None = next((row for row in rows if row.task == "choice"), None)
-        directed = next((row.query for row in rows if row.direction == "sensitive"), queries[0])
-        question, options = (choice.question, "\n".join(choice.options or [])) if choice else ("", "")
-        return [str(folder / rows[0].video), "\n".join(queries[:3]), question, options, directed, queries[0]]
 
-    button.click(take, None, [file, *(fields[name] for name in names)], show_progress="hidden", **PRIVATE)
+def _take(rows: list[Row]) -> list[Any]:
+    """A clip's path, and questions that fit it, in the order of EXAMPLE_FIELDS."""
+    queries = [row.query for row in rows if row.task == "ground"]
+    choice: Row | None = next((row for row in rows if row.task == "choice"), None)
+    directed = next((row.query for row in rows if row.direction == "sensitive" and row.spans), queries[0])
+    question, options = (choice.question, "\n".join(choice.options or [])) if choice else ("", "")
+    return [str(shipped_folder() / rows[0].video), "\n".join(queries[:3]), question, options, directed, queries[0]]
 
 
 def _api(api: Api) -> None:

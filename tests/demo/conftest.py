@@ -61,7 +61,7 @@ def page(browser: Any, server: Server) -> Iterator[Any]:
         "request", lambda r: errors.append(r.url) if not r.url.startswith((server.url, "data:", "blob:")) else None
     )
     opened.goto(server.url)
-    opened.wait_for_selector("#tg-example")
+    opened.wait_for_selector("#tg-example-1")
     yield opened
     assert opened.evaluate("window.hacked") is None
     context.close()

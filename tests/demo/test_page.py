@@ -93,7 +93,7 @@ def test_upload_two_queries_bars_and_playing(page, tmp_path):
 
 
 def test_the_strip_shows_true_times(page):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     stamps = [float(t.split()[0]) for t in page.locator(".tg-thumbnail figcaption").all_inner_texts()]
     assert len(stamps) == 10 and stamps == sorted(stamps)
@@ -101,8 +101,18 @@ def test_the_strip_shows_true_times(page):
     assert all(abs(t - slot_s * (i + 0.5)) < slot_s / 2 for i, t in enumerate(stamps))
 
 
+def test_each_example_comes_with_queries_that_fit_it(page):
+    """Three clips; the queries that come with each can be asked."""
+    for number, name in enumerate(("shapes", "moves", "blinks"), start=1):
+        page.click(f"#tg-example-{number}")
+        status(page, f"{name}.mp4: ask away")
+        queries = page.input_value("#tg-queries textarea")
+        assert len(queries.splitlines()) == 3
+        assert find(page, queries)["video"] == f"{name}.mp4"
+
+
 def test_later_queries_share_the_prefix_and_files_are_right(page, tmp_path):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     find(page, "the blue cross can be seen")
     said = find(page, "the blue cross can be seen\nno such thing")
@@ -129,7 +139,7 @@ def test_later_queries_share_the_prefix_and_files_are_right(page, tmp_path):
 
 def test_the_picture_in_the_readme(page):
     """``TIMEGROUND_README_SHOT=1 pytest tests/demo/test_page.py`` makes docs/demo.png anew."""
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     find(page, page.input_value("#tg-queries textarea"))
     assert page.locator(".tg-row").count() == 3
@@ -167,7 +177,7 @@ def test_reading_a_video_shows_progress(page, tmp_path, monkeypatch):
 
 
 def test_keyboard_and_hover(page):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     said = find(page, VISIBLE)
     plot = page.locator(".tg-plot")
@@ -190,7 +200,7 @@ def test_keyboard_and_hover(page):
 
 
 def test_arrow_of_time_shows_both_ways(page):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     page.get_by_role("tab", name="Arrow of time").click()
     page.fill("#tg-arrow-query textarea, #tg-arrow-query input", "the blue cross can be seen")
@@ -215,7 +225,7 @@ def test_arrow_of_time_shows_both_ways(page):
 
 
 def test_how_it_sees_time(page):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     page.get_by_role("tab", name="How it sees time").click()
     page.click("#tg-look")
@@ -229,7 +239,7 @@ def test_how_it_sees_time(page):
 
 
 def test_ask_gives_an_answer_with_evidence(page):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     page.get_by_role("tab", name="Ask").click()
     page.click("#tg-ask")
@@ -251,7 +261,7 @@ def test_bad_input_is_told_and_the_page_stays_usable(page, tmp_path):
     page.set_input_files("#tg-file input[type=file]", corrupt)
     said = status(page, "broken.mp4")
     assert "/" not in said.split(":")[0] and "download it again" in said
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     assert find(page, "the blue cross can be seen")["answers"]
 
@@ -268,7 +278,7 @@ def test_no_script_runs_from_a_query_or_a_file_name(page, tmp_path):
 
 
 def test_a_query_can_be_cancelled(page, monkeypatch):
-    page.click("#tg-example")
+    page.click("#tg-example-1")
     page.wait_for_selector(".tg-thumbnail img")
     quick, asked = Watched.ground, []
 
@@ -302,7 +312,7 @@ def test_it_fits_a_phone_in_light_and_dark(browser, server):
         page = context.new_page()
         page.set_default_timeout(120_000)
         page.goto(f"{server.url}?__theme={scheme}")
-        page.click("#tg-example")
+        page.click("#tg-example-1")
         page.wait_for_selector(".tg-thumbnail img")
         find(page, VISIBLE)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -96,10 +96,10 @@ def _example(queries: Sequence[str]) -> Task:
     from timeground.records import read_rows
 
     folder = Path(str(files("timeground") / "assets" / "example"))
-    rows = {row.query: row for row in read_rows(folder / "annotations.jsonl") if row.task == "ground"}
+    held = [row for row in read_rows(folder / "annotations.jsonl") if row.task == "ground"]
+    rows = {row.query: row for row in held if row.video == held[0].video}
     asked = list(queries) or [EXAMPLE_QUERY]
-    video = folder / next(iter(rows.values())).video
-    return Task(str(video), asked, [rows[q].spans if q in rows else None for q in asked])
+    return Task(str(folder / held[0].video), asked, [rows[q].spans if q in rows else None for q in asked])
 
 
 def _as_json(task: Task, answers: Sequence[GroundingAnswer], clip: Clip) -> dict[str, object]:
