@@ -17,7 +17,6 @@ from timeground.models.vision import Normalisation
 from timeground.torchvision_repair import repair_torchvision
 
 TINY = "tiny"
-CAP = "cap_pixels_per_frame"  # transformers warns where a call leaves this open
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,8 @@ def _nests(loaded: Loaded) -> bool:
     side = loaded.family.factor
     frames = torch.zeros(2, 3, side, side, dtype=torch.uint8)
     metadata = {"total_num_frames": 2, "fps": 1.0, "frames_indices": [0, 1]}
-    unwarned = {CAP: False} if hasattr(loaded.processor.video_processor, CAP) else {}
+    cap = "cap_pixels_per_frame"  # without a word on it newer transformers warn
+    unwarned = {cap: False} if hasattr(loaded.processor.video_processor, cap) else {}
     out = loaded.processor(
         text=["<|vision_start|><|video_pad|><|vision_end|>"],
         videos=[frames],
