@@ -22,6 +22,12 @@ def test_only_a_server_for_training_takes_weights(capsys):
     assert main(["serve", "--dry-run", "--python", sys.executable, "--train"]) == 0
     shown = capsys.readouterr().out
     assert "VLLM_SERVER_DEV_MODE=1" in shown and "--worker-extension-cls timeground_vllm.WeightReader" in shown
+    assert "--enable-lora" not in shown
+
+
+def test_room_for_adapters_is_what_vllm_has_a_size_for(capsys):
+    assert main(["serve", "--dry-run", "--python", sys.executable, "--train", "--lora", "20"]) == 0
+    assert "--enable-lora --max-loras 1 --max-lora-rank 32" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,8 @@ def test_only_a_server_for_training_takes_weights(capsys):
     [
         (["--python", "/no/python"], "there is no such Python"),
         (["--python", sys.executable, "--model", "/no/model"], "no such model folder"),
+        (["--python", sys.executable, "--lora", "8"], "give --train as well"),
+        (["--python", sys.executable, "--lora", "513", "--train"], "of rank 1 to 512"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(arguments, words, capsys):

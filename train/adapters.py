@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .config import LoraSettings
 
 NAME = "default"
+PEFT_PREFIX = "base_model.model."
+"""What peft's files put before a model's own names."""
 
 
 def add_lora(model: nn.Module, settings: LoraSettings) -> None:
     """Give the language model's linear layers adapters, and freeze everything else."""
-    from peft import LoraConfig, inject_adapter_in_model
+    from peft import inject_adapter_in_model
+
+    inject_adapter_in_model(_config(settings), model, adapter_name=NAME)
+
+
+def _config(settings: LoraSettings) -> Any:
+    from peft import LoraConfig
 
     targets = "|".join(settings.targets)
-    config = LoraConfig(
+    return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=rf".*language_model.*\.({targets})",
     )
-    inject_adapter_in_model(config, model, adapter_name=NAME)
 
 
 @contextmanager
@@ -42,11 +52,26 @@ def without_lora(model: nn.Module) -> Iterator[None]:
             layer.enable_adapters(True)
 
 
+def is_adapter(name: str) -> bool:
+    """Whether a parameter belongs to an adapter."""
+    return ".lora_" in name
+
+
+def save_adapter(state: dict[str, Tensor], settings: LoraSettings, folder: Path) -> None:
+    """Write adapters (by their names in the model) as a folder of peft's form, which vLLM and peft load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _config(settings).save_pretrained(folder)
+    named = {PEFT_PREFIX + name.replace(f".{NAME}.", "."): value for name, value in state.items()}
+    part = folder / f".{os.getpid()}.part"
+    save_file(named, part)
+    os.replace(part, folder / "adapter_model.safetensors")
+
+
 def merged(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
     """A state dict with each adapter added into the layer that it adapts: ``W + scale * B A``."""
     plain: dict[str, Any] = {}
     for name, value in state.items():
-        if ".lora_" in name:
+        if is_adapter(name):
             continue
         if ".base_layer." not in name:
             plain[name] = value

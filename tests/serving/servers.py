@@ -19,13 +19,13 @@ START_S = 900
 
 
 class Server:
-    """`timeground serve MODEL --train` in float32."""
+    """`timeground serve MODEL --train` in float32, with room for adapters where one is to be sent."""
 
-    def __init__(self, model: str, log: Path) -> None:
+    def __init__(self, model: str, log: Path, lora_rank: int = 0) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.model, self.log = model, log
+        self.model, self.log, self.lora_rank = model, log, lora_rank
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -34,7 +34,9 @@ class Server:
 
     def start(self, wait: bool = True) -> None:
         flags = ["--enforce-eager", "--max-num-seqs", "16"]
-        command, environment = server_command(self.model, "127.0.0.1", self.port, "float32", train=True, more=flags)
+        command, environment = server_command(
+            self.model, "127.0.0.1", self.port, "float32", train=True, lora_rank=self.lora_rank, more=flags
+        )
         environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         with self.log.open("a") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)

@@ -21,7 +21,8 @@ def main(output: str, overrides: list[str]) -> None:
     trainer = Trainer(load_recipe(GrpoSettings, "tiny-grpo", [f"output={output}", *overrides]))
     served = trainer.sampler
     local = Sampler(trainer.engine.module, served.encoder, trainer.settings.sampling)
-    send, close, file = served.refresh, served.close, Path(output) / "compared.jsonl"
+    send, close = served.refresh, served.close
+    compared, sent = Path(output) / "compared.jsonl", Path(output) / "sent.jsonl"
 
     def compare() -> None:
         trainer.engine.eval()
@@ -32,11 +33,13 @@ def main(output: str, overrides: list[str]) -> None:
                 [[(a.ids, a.logprobs) for prompt in side for group in prompt for a in group] for side in found]
             )
         trainer.engine.train()
-        with file.open("a") as out:
+        with compared.open("a") as out:
             out.write(json.dumps(lines) + "\n")
 
     def refresh() -> None:
         send()
+        with sent.open("a") as out:
+            out.write(json.dumps({"mb": served.weights.size_mb()}) + "\n")
         compare()
 
     def last() -> None:

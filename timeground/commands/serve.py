@@ -18,6 +18,8 @@ from timeground.errors import UserError
 PYTHON = "TIMEGROUND_VLLM"
 """Environment variable that names the Python of vLLM's environment, where it has one of its own."""
 ROOM_FOR_TEXT = 4096
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The sizes that vLLM makes room for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="auto", help="auto (default), float32, bfloat16 or float16")
     parser.add_argument("--python", help=f"Python of the environment with vLLM (default: ${PYTHON}, else this one)")
     parser.add_argument("--train", action="store_true", help="for rollouts: whoever reaches it can change its weights")
+    parser.add_argument("--lora", type=int, default=0, metavar="RANK", help="with --train: takes adapters up to a rank")
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
     parser.add_argument("more", nargs="*", metavar="-- FLAG", help="further flags of vLLM, after --")
 
 
 def run(args: argparse.Namespace) -> int:
     """Start the server and stay with it; its exit status is ours."""
+    if args.lora and not args.train:
+        raise UserError("--lora is for rollouts: give --train as well")
     command, environment = server_command(
-        args.model, args.host, args.port, args.dtype, python=args.python, train=args.train, more=args.more
-    )
+        args.model, args.host, args.port, args.dtype,
+        python=args.python, train=args.train, lora_rank=args.lora, more=args.more,
+    )  # fmt: skip
     shown = {k: v for k, v in environment.items() if os.environ.get(k) != v}
     print(" ".join(f"{k}={shlex.quote(v)}" for k, v in shown.items()), shlex.join(command), flush=True)
     if args.dry_run:
@@ -53,12 +59,14 @@ def server_command(
     *,
     python: str | None = None,
     train: bool = False,
+    lora_rank: int = 0,
     more: list[str] | None = None,
 ) -> tuple[list[str], dict[str, str]]:
     """The command that serves a model, and its environment. UserError if there is no vLLM to run.
 
     Clips come as they are (from us: `_for_clips`), or as images, a frame pair each, from anybody; so as many images are
-    let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`).
+    let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`), and with
+    adapters up to `lora_rank`.
     """
     from timeground.models.loading import resolve
 
@@ -68,7 +76,7 @@ def server_command(
         _python(python), "-m", "vllm.entrypoints.openai.api_server",
         "--model", path, "--served-model-name", model, "--host", host, "--port", str(port), "--dtype", dtype,
         "--max-model-len", str(length), "--limit-mm-per-prompt", json.dumps({"image": images, "video": videos}),
-        *_for_clips(), *(_for_training() if train else []),
+        *_for_clips(), *(_for_training(lora_rank) if train else []),
     ]  # fmt: skip
     hook = str(files("timeground") / "assets" / "vllm")  # our clips; and mends torchvision where torch is a CPU build
     ours = {
@@ -78,7 +86,8 @@ def server_command(
         "VLLM_NO_USAGE_STATS": "1",
     }
     given = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return [*command, *(more or [])], {**ours, **given, **({"VLLM_SERVER_DEV_MODE": "1"} if train else {})}
+    training = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"} if train else {}
+    return [*command, *(more or [])], {**ours, **given, **training}
 
 
 def _for_clips() -> list[str]:
@@ -93,9 +102,15 @@ def _for_clips() -> list[str]:
     ]  # fmt: skip
 
 
-def _for_training() -> list[str]:
-    """Log-probabilities are those that a token was sampled with; the workers read new weights."""
-    return ["--logprobs-mode", "processed_logprobs", "--worker-extension-cls", "timeground_vllm.WeightReader"]
+def _for_training(lora_rank: int) -> list[str]:
+    """Log-probabilities are those that a token was sampled with; the workers read new weights and adapters."""
+    flags = ["--logprobs-mode", "processed_logprobs", "--worker-extension-cls", "timeground_vllm.WeightReader"]
+    if not 0 <= lora_rank <= LORA_RANKS[-1]:
+        raise UserError(f"--lora {lora_rank}: vLLM takes adapters of rank 1 to {LORA_RANKS[-1]}")
+    if lora_rank > 0:
+        room = next(rank for rank in LORA_RANKS if rank >= lora_rank)
+        flags += ["--enable-lora", "--max-loras", "1", "--max-lora-rank", str(room)]
+    return flags
 
 
 def _limits(path: str) -> tuple[int, int, int]:

@@ -69,7 +69,7 @@ class EndpointBackend:
     def connect(
         cls, address: str, *, profile: str | None = None, overrides: dict[str, Any] | None = None, **options: Any
     ) -> EndpointBackend:
-        """A backend for ``URL#model``; without ``#model`` the server's only model.
+        """A backend for ``URL#model``; without ``#model`` the server's only model (adapters aside).
 
         The profile is the named one, else that of the folder that the server says it serves, where it can be read
         from here, else Qwen3-VL's. Raises UserError if the server does not answer or does not have the model.
@@ -78,8 +78,9 @@ class EndpointBackend:
         made = cls(url, wanted, named_profile(profile) if profile else Profile(), **options)
         listed = made.http.request("GET", "models", tries=2)  # a wrong address is to be told soon
         served = {entry["id"]: entry for entry in listed["data"]}
-        if not wanted and len(served) == 1:
-            made.model = wanted = next(iter(served))
+        whole = [name for name, entry in served.items() if not entry.get("parent")]  # vLLM lists adapters too
+        if not wanted and len(whole) == 1:
+            made.model = wanted = whole[0]
         if wanted not in served:
             raise UserError(f"{url} serves {', '.join(served)}; name one of them: --model {url}#{next(iter(served))}")
         root = Path(str(served[wanted].get("root") or ""))

@@ -24,6 +24,10 @@ class ServerGone(UserError):
     """A server that does not answer, or not in time."""
 
 
+class NotThere(UserError):
+    """A server that does not know what it was asked for."""
+
+
 class HttpClient:
     """Requests to one address, with the key of the environment variable OPENAI_API_KEY where it is set."""
 
@@ -41,9 +45,9 @@ class HttpClient:
         return other
 
     def request(self, method: str, path: str, tries: int = 0, **more: Any) -> dict[str, Any]:
-        """The JSON of a reply ({} where it is empty). Tries again with growing pauses.
+        """The JSON of a reply ({} where it is empty, or text of no named type). Tries again with growing pauses.
 
-        Raises ServerGone when all tries failed, UserError when the request was refused.
+        Raises ServerGone when all tries failed, NotThere on status 404, UserError when the request was refused.
         """
         problem, tries = "", tries or self.tries
         for turn in range(tries):
@@ -84,7 +88,7 @@ class KeptReplies:
 
 
 def _decoded(response: httpx.Response, url: str) -> dict[str, Any]:
-    if response.status_code == 200 and not response.content:
+    if response.status_code == 200 and not (response.content and "content-type" in response.headers):
         return {}
     try:
         found = response.json()
@@ -94,5 +98,6 @@ def _decoded(response: httpx.Response, url: str) -> dict[str, Any]:
         said = found if isinstance(found, dict) else {}
         reason = said.get("error", said).get("message") if isinstance(said.get("error", said), dict) else said
         shown = " ".join(str(reason or response.text).split())[:300]
-        raise UserError(f"{url} refused the request (status {response.status_code}): {shown}")
+        kind = NotThere if response.status_code == 404 else UserError
+        raise kind(f"{url} refused the request (status {response.status_code}): {shown}")
     return found

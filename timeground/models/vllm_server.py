@@ -1,8 +1,8 @@
 """A vLLM server that `timeground serve` started: token ids and clips in, token ids and log-probabilities out.
 
 What it speaks is vLLM's own (0.32): ``/inference/v1/generate`` takes token ids with media, ``return_token_ids`` gives
-back the prompt that the model saw, ``/collective_rpc`` reaches the worker extension that reads new weights, and each
-answer says with which version of the weights it was made.
+back the prompt that the model saw, ``/collective_rpc`` reaches the worker extension that reads new weights,
+``/v1/load_lora_adapter`` takes adapters, and each answer says with which version of the weights it was made.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 
 from timeground.errors import UserError
 from timeground.models.family import Family
-from timeground.models.http_client import HttpClient, ServerGone
+from timeground.models.http_client import HttpClient, NotThere, ServerGone
 from timeground.models.vllm_clip import SentClip, placeholders
 
 NEVER = -1e9
 """Added to the logits of tokens that must not be sampled; the trainer uses the same number."""
+ADAPTER = "timeground-adapter"
+"""The name by which answers are asked of a model with the trainer's adapter."""
 QUICK_S = 30.0
 """Seconds in which a server that is well says so."""
 
@@ -85,9 +87,13 @@ class VllmServer:
 
         Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
         """
-        reply = self.http.request(
-            "POST", "inference/v1/generate", tries=tries, json=self.body(ids, sent, sampling.as_json())
-        )
+        body = self.body(ids, sent, sampling.as_json())
+        try:
+            reply = self.http.request("POST", "inference/v1/generate", tries=tries, json=body)
+        except NotThere as error:
+            if self.model != ADAPTER:
+                raise
+            raise ServerGone(f"{self.http.url} does not have the adapter ({error})") from None  # it was started anew
         self.check_prompt(ids, reply)
         return self.answers(reply)
 
@@ -132,8 +138,11 @@ class VllmServer:
         """The version of the weights that it holds; "default" are those it was started with."""
         return str(self._quick("GET", "weight_info")["weight_version"])
 
-    def check_training(self, temperature: float) -> None:
-        """Raise UserError if it was not started for training, or would tell other log-probabilities than ours."""
+    def check_training(self, temperature: float, lora_rank: int = 0) -> None:
+        """Raise UserError if it was not started for training, or would tell other log-probabilities than ours.
+
+        lora_rank: of the adapter that it will be sent; 0 where none is. It then answers with that adapter only.
+        """
         try:
             (told,) = {tuple(sorted(r.items())) for r in self._call("timeground_settings")}
         except ServerGone:
@@ -142,21 +151,33 @@ class VllmServer:
             raise UserError(
                 f"{self.http.url} takes no weights; start it with: timeground serve --train ({error})"
             ) from None
-        mode = dict(told)["logprobs_mode"]
+        mode, room = dict(told)["logprobs_mode"], int(dict(told)["lora_rank"])
+        if lora_rank > room:
+            raise UserError(
+                f"{self.http.url} takes adapters up to rank {room}; start it with: timeground serve --train --lora "
+                f"{lora_rank}"
+            )
+        self.model = ADAPTER if lora_rank else self.model
         if mode != "processed_logprobs" and temperature != 1.0:
             raise UserError(
                 f"{self.http.url} tells {mode}, not those at temperature {temperature}; start it with: timeground "
                 "serve --train"
             )
 
-    def load(self, file: Path, version: str) -> None:
-        """Have it read new weights, and forget what it computed with the old ones. Requests in flight are dropped."""
+    def load(self, version: str, file: Path | None, adapter: Path | None = None) -> None:
+        """Have it read new weights, and forget what it computed with the old ones. Requests in flight are dropped.
+
+        file: safetensors by checkpoint names. adapter: a folder in peft's form.
+        """
         self._quick("POST", "pause", params={"mode": "abort"})
         try:
-            if not all(worker["found"] for worker in self._call("timeground_load", str(file))):
+            if file and not all(worker["found"] for worker in self._call("timeground_load", str(file))):
                 raise UserError(
                     f"{self.http.url} cannot read {file}; name a folder that it sees in rollout.shared_folder"
                 )
+            if adapter:
+                named = {"lora_name": ADAPTER, "lora_path": str(adapter), "load_inplace": True}
+                self.http.request("POST", "v1/load_lora_adapter", tries=1, json=named)
             for cache in ("prefix", "encoder", "mm"):
                 self._reset(cache)
             self._quick("POST", "update_weight_version", json={"new_version": version})

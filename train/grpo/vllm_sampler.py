@@ -47,8 +47,9 @@ class VllmSampler(RolloutEngine):
         super().__init__(encoder, settings.sampling, watch)
         self.weights, self.rollout = weights, settings.rollout
         self.server, here = connect(settings.rollout, encoder)
-        self.server.check_training(settings.sampling.temperature)
-        self.shared = weights.file.parent if here or settings.rollout.shared_folder else None
+        lora = settings.model.lora
+        self.server.check_training(settings.sampling.temperature, lora.rank if lora else 0)
+        self.shared = weights.folder if here or settings.rollout.shared_folder else None
         self.clips = ThreadPoolExecutor(settings.rollout.concurrency)
         self.requests = ThreadPoolExecutor(settings.rollout.concurrency)
 
@@ -131,7 +132,7 @@ class VllmSampler(RolloutEngine):
         """See to it that the server has the weights of this step; one process at a time."""
         with _locked(self.weights.lock):
             if self.server.version() != self.weights.version:
-                self.server.load(self.weights.file, self.weights.version)
+                self.server.load(self.weights.version, self.weights.file, self.weights.adapter)
 
 
 def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bool]:

@@ -49,9 +49,10 @@ def test_truncated_importance_sampling_weighs_the_gradient():
     [
         ({"frozen": "none"}, None, ["visual.blocks.0.attn.qkv.weight", "embed_tokens.weight"], []),
         ({"frozen": "tower"}, None, ["merger.linear_fc1.weight", "q_proj.weight"], ["visual.blocks"]),
-        ({"frozen": "vision"}, ["q_proj"], ["k_proj.weight", "q_proj.base_layer", "q_proj.lora_A"], ["visual", "mlp"]),
+        ({"frozen": "vision"}, ["q_proj"], ["q_proj.lora_A"], ["visual", "mlp", "base_layer", "k_proj"]),
+        ({"frozen": "tower"}, ["q_proj"], ["q_proj.lora_A", "merger.linear_fc1.weight"], ["blocks", "base_layer"]),
     ],
-    ids=["all", "tower", "lora"],
+    ids=["all", "tower", "lora", "lora-and-mergers"],
 )  # fmt: skip
 def test_only_what_is_trained_travels(qwen3_folder, settings, lora, present, absent):
     """In whole blocks: vLLM joins q, k and v, and would leave the others empty."""
@@ -75,7 +76,7 @@ class Flaky:
             raise ServerGone("it does not answer")
         return self.held
 
-    def load(self, file: object, version: str) -> None:
+    def load(self, version: str, *files: object) -> None:
         self.held, self.loaded = version, self.loaded + 1
 
 
@@ -83,7 +84,8 @@ def sampler(server: Flaky, tmp_path, patience_s: float) -> VllmSampler:
     made = VllmSampler.__new__(VllmSampler)
     made.server = server  # type: ignore[assignment]
     made.rollout = RolloutSettings(patience_s=patience_s)
-    made.weights = SimpleNamespace(lock=tmp_path / "lock", file=tmp_path / "w", version="7")  # type: ignore[assignment]
+    held = {"lock": tmp_path / "lock", "file": tmp_path / "w", "adapter": None, "version": "7"}
+    made.weights = SimpleNamespace(**held)  # type: ignore[assignment]
     return made
 
 

@@ -59,9 +59,9 @@ class WeightReader:
     """What `timeground serve --train` adds to vLLM's workers (``--worker-extension-cls``): new weights from a file."""
 
     def timeground_settings(self) -> dict[str, str]:
-        """What a trainer has to know."""
-        config = self.vllm_config.model_config  # type: ignore[attr-defined]
-        return {"logprobs_mode": str(config.logprobs_mode), "dtype": str(config.dtype)}
+        """What a trainer has to know. lora_rank: the largest of an adapter, 0 where none is taken."""
+        config, lora = self.vllm_config.model_config, self.vllm_config.lora_config  # type: ignore[attr-defined]
+        return {"logprobs_mode": str(config.logprobs_mode), "lora_rank": str(lora.max_lora_rank if lora else 0)}
 
     def timeground_load(self, file: str) -> dict[str, bool]:
         """Read weights (checkpoint names, whole layers) into the model; those that are not there stay as they are.
