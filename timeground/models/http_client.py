@@ -44,8 +44,10 @@ class HttpClient:
         other.url = url.rstrip("/")
         return other
 
-    def request(self, method: str, path: str, tries: int = 0, **more: Any) -> dict[str, Any]:
-        """The JSON of a reply ({} where it is empty, or text of no named type). Tries again with growing pauses.
+    def request(
+        self, method: str, path: str, tries: int = 0, *, reads_reply: bool = True, **more: Any
+    ) -> dict[str, Any]:
+        """The JSON of a reply ({} where it is empty, or its text is not wanted). Tries again with growing pauses.
 
         Raises ServerGone when all tries failed, NotThere on status 404, UserError when the request was refused.
         """
@@ -61,7 +63,7 @@ class HttpClient:
             if response.status_code in BUSY:
                 problem = f"status {response.status_code}"
                 continue
-            return _decoded(response, self.url)
+            return _decoded(response, self.url, reads_reply)
         raise ServerGone(
             f"{self.url} does not answer ({problem}, {tries} tries); start the server, or correct the address"
         )
@@ -87,8 +89,8 @@ class KeptReplies:
         return reply
 
 
-def _decoded(response: httpx.Response, url: str) -> dict[str, Any]:
-    if response.status_code == 200 and not (response.content and "content-type" in response.headers):
+def _decoded(response: httpx.Response, url: str, reads_reply: bool) -> dict[str, Any]:
+    if response.status_code == 200 and not (response.content and reads_reply):
         return {}
     try:
         found = response.json()

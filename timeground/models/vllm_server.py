@@ -177,7 +177,7 @@ class VllmServer:
                 )
             if adapter:
                 named = {"lora_name": ADAPTER, "lora_path": str(adapter), "load_inplace": True}
-                self.http.request("POST", "v1/load_lora_adapter", tries=1, json=named)
+                self.http.request("POST", "v1/load_lora_adapter", tries=1, reads_reply=False, json=named)
             for cache in ("prefix", "encoder", "mm"):
                 self._reset(cache)
             self._quick("POST", "update_weight_version", json={"new_version": version})
