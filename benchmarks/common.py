@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 
 def cache_folder() -> Path:
     """Where rendered inputs are kept between runs."""
@@ -80,6 +82,15 @@ def time_alternating(sides: dict[str, Callable[[], object]], repeats: int = 3, w
                 runs[name].append((took_s, took_cpu_s))
                 print(f"  {name}: {took_s:.3f} s, processor {took_cpu_s:.3f} s", file=sys.stderr, flush=True)
     return {name: Timing(*map(statistics.median, zip(*times, strict=True))) for name, times in runs.items()}
+
+
+def memory_mb(pid: int) -> list[float]:
+    """Resident memory of a process and of each process under it; empty if it has ended."""
+    try:
+        parent = psutil.Process(pid)
+        return [process.memory_info().rss / 1e6 for process in (parent, *parent.children(recursive=True))]
+    except psutil.Error:
+        return []
 
 
 def _processor_time_s() -> float:

@@ -23,9 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from benchmarks.common import cache_folder, print_result, versions
+from benchmarks.common import cache_folder, memory_mb, print_result, versions
 from benchmarks.tiny_grounding import dataset
 from timeground.records import Row, read_rows, write_rows
 from timeground.stopwatch import Stopwatch
@@ -86,13 +84,9 @@ def _memory_of(pid: int) -> Iterator[dict[str, float]]:
 
     def watch() -> None:
         while not ended.wait(0.2):
-            try:
-                parent = psutil.Process(pid)
-                sizes = [p.memory_info().rss / 1e6 for p in (parent, *parent.children(recursive=True))]
-            except psutil.Error:
-                continue
+            sizes = memory_mb(pid)
             most["all_mb"] = max(most["all_mb"], sum(sizes))
-            most["worker_mb"] = max(most["worker_mb"], *sizes[1:], 0.0)
+            most["worker_mb"] = max([most["worker_mb"], *sizes[1:]])
 
     thread = threading.Thread(target=watch)
     thread.start()

@@ -101,15 +101,15 @@ def make_setting(folder: Path, url: str, group: int) -> Setting:
 
 
 @contextmanager
-def serving(folder: Path, python: str | None, log: Path) -> Iterator[str]:
-    """A server of the model; yields its address."""
+def serving(model: str, python: str | None, log: Path) -> Iterator[str]:
+    """A server of a model; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     on_gpu = torch.cuda.is_available()
     more = ["--max-num-seqs", "32", *(["--gpu-memory-utilization", "0.4"] if on_gpu else ["--enforce-eager"])]
     dtype = "bfloat16" if on_gpu else "float32"
-    command, environment = server_command(str(folder), "127.0.0.1", port, dtype, python=python, train=True, more=more)
+    command, environment = server_command(model, "127.0.0.1", port, dtype, python=python, train=True, more=more)
     with log.open("w") as file:
         server = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
     try:
@@ -189,7 +189,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     for shape in args.shapes:
         folder = random_model(f"rollout-{shape}", SHAPES[shape])
-        with serving(folder, args.python, cache_folder() / f"rollout-{shape}.log") as url:
+        with serving(str(folder), args.python, cache_folder() / f"rollout-{shape}.log") as url:
             setting = make_setting(folder, url, args.group)
             rows = [measure(setting, tokens, args.group, args.repeats) for tokens in args.tokens]
             sizes = {"parameters_m": setting.parameters_m, "weights_mb": setting.vllm.weights.size_mb()}

@@ -70,8 +70,8 @@ def make_qwen2_5(folder: Path, seed: int = 0) -> str:
         text_config={
             "vocab_size": len(tokenizer), "pad_token_id": None, "bos_token_id": None, "eos_token_id": None,
             "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": False,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
+            "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": False,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 6, 6]},
         },
         vision_config={
             "depth": 2, "hidden_size": 64, "intermediate_size": 96, "num_heads": 4, "out_hidden_size": 64,

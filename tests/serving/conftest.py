@@ -6,17 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving.servers import PYTHON, WHY_SKIPPED, Server
+from tests.serving.servers import Server, served
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the bundled model in float32."""
-    if not PYTHON:
-        pytest.skip(WHY_SKIPPED)
-    made = Server("tiny", tmp_path_factory.mktemp("vllm") / "server.log")
-    try:
-        made.start()
+    with served("tiny", tmp_path_factory.mktemp("vllm")) as made:
         yield made
-    finally:
-        made.stop()

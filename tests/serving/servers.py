@@ -7,9 +7,12 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from timeground.commands.serve import server_command
 
@@ -60,3 +63,16 @@ class Server:
         os.killpg(self.process.pid, how)
         self.process.wait(timeout=60)
         self.process = None
+
+
+@contextmanager
+def served(model: str, folder: Path, lora_rank: int = 0) -> Iterator[Server]:
+    """A running server; the test is skipped where there is no vLLM."""
+    if not PYTHON:
+        pytest.skip(WHY_SKIPPED)
+    made = Server(model, folder / "server.log", lora_rank)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()

@@ -86,9 +86,10 @@ def test_the_server_follows_the_trainer(server, undisturbed, tmp_path):
 
 
 def test_all_kinds_of_clips_and_two_processes(server, tmp_path):
-    """Backward groups and shuffled clips, weights gathered from two processes under ZeRO-3, importance weights."""
-    changes = ["engine.zero_stage=3", "steps=2", "micro_batches=1", "sampling.backward=group", "sampling.shuffled=2",
-               "rollout.truncated_importance_sampling=2.0", "updates_per_rollout=2"]  # fmt: skip
+    """Backward groups, shuffled clips, clips as stamped images; ZeRO-3 on two processes; importance weights."""
+    changes = ["engine.zero_stage=3", "steps=2", "micro_batches=1", "sampling.backward=group",
+               "sampling.shuffled=2", "rollout.truncated_importance_sampling=2.0",
+               "updates_per_rollout=2", "data.image_share=0.5"]  # fmt: skip
     run(tmp_path / "run", server, *changes, processes=2)
     for line in lines(tmp_path / "run"):
         assert line["logprob_gap"] < 1e-4 and line["importance_truncated"] == 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving.servers import PYTHON, WHY_SKIPPED, Server
+from tests.serving.servers import Server, served
 from tests.serving.test_rollouts import follows, lines, run, same, start, until
 
 LORA = ["model.lora={rank: 4, targets: [q_proj, up_proj]}", "model.frozen=vision", "optimizer.lr=1e-2"]
@@ -16,14 +16,8 @@ LORA = ["model.lora={rank: 4, targets: [q_proj, up_proj]}", "model.frozen=vision
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One with room for adapters."""
-    if not PYTHON:
-        pytest.skip(WHY_SKIPPED)
-    made = Server("tiny", tmp_path_factory.mktemp("vllm") / "server.log", lora_rank=4)
-    try:
-        made.start()
+    with served("tiny", tmp_path_factory.mktemp("vllm"), lora_rank=4) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.mark.parametrize(("more", "share"), [([], 0.02), (["model.frozen=tower"], 0.2)], ids=["adapter", "and-mergers"])

@@ -9,7 +9,9 @@ import json
 
 import pytest
 
+from benchmarks.served_answers import compared
 from tests.conftest import noise_clip
+from tests.serving.rows import same_answers
 from timeground.cli import main
 from timeground.errors import UserError
 from timeground.models import vllm_clip
@@ -19,10 +21,8 @@ from timeground.models.local import LocalBackend
 from timeground.models.opening import open_backend
 from timeground.models.vllm_backend import VllmBackend
 from timeground.models.vllm_server import PromptDiffers
-from timeground.prompts import row_prompt
-from timeground.records import read_rows
-from timeground.video.decode import decode
 
+SHORT = Request(max_new_tokens=8)
 TEXTS = ["When does this happen: the red circle moves left?", "What can be seen in the video?"]
 
 
@@ -31,28 +31,23 @@ def local() -> LocalBackend:
     return LocalBackend.from_pretrained("tiny")
 
 
-def test_evaluation_through_vllm_equals_the_local_one(server, synth_folder, tmp_path, local):
-    """Greedy answers to all rows are those of the model in this process; one that differs is shown with both scores."""
+def test_evaluation_through_vllm_equals_the_local_one(server, synth_folder, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "synth").symlink_to(synth_folder)
-    args = ["eval", "--model", server.url, "--tasks", "synth", "--data", str(tmp_path / "data")]
-    args += ["--max_new_tokens", "24", "--output_path", str(tmp_path / "out"), "--workers", "0"]
-    assert main(args) == 0
-    samples = (tmp_path / "out" / "synth" / "samples.jsonl").read_text().splitlines()
-    there = {s["id"]: s["text"] for s in map(json.loads, samples)}
-    differing, compared = [], 0
-    remote = open_backend(server.url)
-    for row in read_rows(synth_folder / "annotations.jsonl"):
-        if row.task != "ground":
-            continue
-        compared += 1
-        clip = decode(synth_folder / row.video, local.sampling())
-        text = row_prompt(local.profile.prompts(), row)
-        ((answer,),) = local.sample(local.encode(clip), [text], Request(max_new_tokens=24))
-        if answer.text != there[row.id]:
-            scores = [b.score(b.encode(clip), text, [there[row.id], answer.text]) for b in (remote, local)]
-            differing.append((row.id, there[row.id], answer.text, *scores))
-    assert compared > 5 and not differing, differing
+    found = []
+    for name, model in (("here", "tiny"), ("there", server.url)):
+        args = ["eval", "--model", model, "--tasks", "synth", "--data", str(tmp_path / "data"), "--workers", "0"]
+        assert main([*args, "--max_new_tokens", "24", "--output_path", str(tmp_path / name)]) == 0
+        samples = (tmp_path / name / "synth" / "samples.jsonl").read_text().splitlines()
+        found.append([(s["id"], s["text"], s["iou"]) for s in map(json.loads, samples)])
+    assert len(found[0]) > 5 and found[0] == found[1]
+
+
+def test_answers_to_questions_of_all_kinds_are_the_local_ones(server, synth_folder):
+    """One that differs is shown with both sides' log-probabilities."""
+    rows = list(compared(server.url, synth_folder))
+    assert len({row.task for row, _ in rows}) > 3
+    assert [difference for _, difference in rows if difference] == []
 
 
 @pytest.mark.parametrize("video", ["native", "images"])
@@ -62,13 +57,10 @@ def test_both_ways_of_sending_a_clip(server, local, video):
     assert isinstance(remote, VllmBackend if video == "native" else EndpointBackend)
     if video == "images":
         local = LocalBackend.from_pretrained("tiny", overrides={"time_encoding": "stamped-images"})
-    request = Request(max_new_tokens=8)
     for clip in (noise_clip(8, 64, 96, step_s=0.317), noise_clip(9, 64, 64), noise_clip(12, 96, 64).reversed()):
         mine = local.encode(clip if video == "native" else clip.thinned())
         theirs = remote.encode(clip)
-        for (a,), (b,) in zip(remote.sample(theirs, TEXTS, request), local.sample(mine, TEXTS, request), strict=True):
-            assert (a.text, a.num_tokens, a.finished) == (b.text, b.num_tokens, b.finished)
-            assert a.mean_logprob == pytest.approx(b.mean_logprob, abs=1e-4)
+        same_answers(remote.sample(theirs, TEXTS, SHORT), local.sample(mine, TEXTS, SHORT))
         if video == "native":
             options = ["3.0 - 7.0 seconds", "It does not happen."]
             assert remote.score(theirs, TEXTS[0], options) == pytest.approx(
@@ -114,3 +106,24 @@ def test_the_doctor_proves_the_servers_clock(server, monkeypatch, capsys):
     assert main(["doctor", "--json", "--model", server.url]) == 1
     rows = [row for row in json.loads(capsys.readouterr().out)["rows"] if row["part"] == "server"]
     assert [row["verdict"] for row in rows if "as they are" in row["what"]] == ["FAIL", "FAIL"]
+
+
+def test_a_pipelines_stages_through_vllm_equal_the_local_ones(server, synth_folder, tmp_path):
+    """Proposing, grounding, asking yes or no, telling directions: the same rows, with the same histories."""
+    stages = [
+        {"stage": "propose", "model": "m"},
+        {"stage": "ground", "passes": [{"model": "m"}]},
+        {"stage": "agree"},
+        {"stage": "audit", "model": "m", "questions": ["happens"]},
+        {"stage": "direction", "model": "m"},
+        {"stage": "export", "formats": ["rows"]},
+    ]
+    written = {}
+    for name, model in (("here", {"name": "tiny"}), ("there", {"name": server.url, "options": {"video": "native"}})):
+        out = tmp_path / name
+        tree = {"input": {"videos": str(synth_folder)}, "output": str(out), "models": {"m": model}, "stages": stages}
+        (tmp_path / "recipe.yaml").write_text(json.dumps(tree))
+        assert main(["data", "run", str(tmp_path / "recipe.yaml"), "--quiet"]) == 0
+        written[name] = [(out / file).read_text() for file in ("rows.jsonl", "rejected.jsonl")]
+    assert written["here"][0].count("\n") >= 3
+    assert written["here"] == [text.replace(server.url, "tiny") for text in written["there"]]

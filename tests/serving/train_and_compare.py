@@ -27,7 +27,7 @@ def main(output: str, overrides: list[str]) -> None:
     def compare() -> None:
         trainer.engine.eval()
         lines = []
-        for item in clip_rows():
+        for item in clip_rows(served.encoder.family.factor):
             found = [[group for *_, group in engine.sampled(item, Draw())] for engine in (served, local)]
             lines.append(
                 [[(a.ids, a.logprobs) for prompt in side for group in prompt for a in group] for side in found]

@@ -1,0 +1,66 @@
+"""Whether a vLLM server gives the bundled model's own answers: every row of SynthMoments' test split, greedily.
+
+``python -m benchmarks.served_answers --url http://127.0.0.1:8000/v1``, the server started by ``timeground serve --dtype
+float32``. Each clip is decoded once and given to both sides. A row that differs is listed with both answers and, of
+either side, the log-probability of both. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from benchmarks.common import machine, versions
+from benchmarks.tiny_grounding import dataset
+from timeground.models.backend import Request
+from timeground.models.local import LocalBackend
+from timeground.models.opening import open_backend
+from timeground.prompts import row_prompt
+from timeground.records import Row, read_rows
+from timeground.video.decode import decode
+
+GREEDY = Request(max_new_tokens=64)
+
+
+def compared(url: str, folder: Path) -> Iterator[tuple[Row, dict[str, Any] | None]]:
+    """Each row of a folder, with None where the server's answer is that of the bundled model in this process."""
+    here, there = LocalBackend.from_pretrained("tiny"), open_backend(url, video="native")
+    rows_of: dict[str, list[Row]] = defaultdict(list)
+    for row in read_rows(folder / "annotations.jsonl"):
+        rows_of[row.video].append(row)
+    for video, rows in rows_of.items():
+        clip = decode(folder / video, here.sampling())
+        texts = [row_prompt(here.profile.prompts(), row) for row in rows]
+        sides = {"here": (here, here.encode(clip)), "there": (there, there.encode(clip))}
+        answers = {name: [a.text for (a,) in s.sample(prefix, texts, GREEDY)] for name, (s, prefix) in sides.items()}
+        for row, text, mine, theirs in zip(rows, texts, answers["here"], answers["there"], strict=True):
+            if mine == theirs:
+                yield row, None
+            else:
+                scores = {name: side.score(prefix, text, [mine, theirs]) for name, (side, prefix) in sides.items()}
+                yield row, {"row": row.id, "here": mine, "there": theirs, "logprobs": scores}
+
+
+def main() -> None:
+    """Compare all rows, list those that differ, and print the sums."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", required=True, help="of the server")
+    parser.add_argument("--videos", type=int, default=200, help="of the test split")
+    args = parser.parse_args()
+    folder = dataset("test", args.videos, 0)
+    total = sum(1 for _ in read_rows(folder / "annotations.jsonl"))
+    differing = [d for _, d in track(compared(args.url, folder), total=total, description="rows") if d]
+    for one in differing:
+        print(json.dumps(one))
+    sums = {"videos": args.videos, "rows": total, "differing": len(differing)}
+    print(json.dumps({"benchmark": "served_answers", **sums, "versions": versions("torch"), "machine": machine()}))
+
+
+if __name__ == "__main__":
+    main()
