@@ -7,11 +7,10 @@ an action. Works on new rows and on old annotations, which it compares with the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from timeground.answers import parse_yes_no
 from timeground.recipes import Settings
 from timeground.records import Row
 from timeground.spans import set_iou
@@ -19,20 +18,23 @@ from timeground.spans import set_iou
 from ..item import Item, note
 from ..tools import Tools
 from .audit_checks import bad_span, duplicate_of, fits_several, leak, unclear, without_leak
-from .base import VideoStage, by_window, is_grounding, to_spans
+from .audit_questions import Answers, Question, ask, says_no
+from .base import VideoStage, is_grounding, to_spans
 from .coverage import Coverage
 from .rewriting import PROMPT, Fault, Rewriting, reword
-
-Question = Literal["happens", "unique", "clear"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a row. kind: its class. prompt: version of the question that found it."""
+    """What is wrong with a row. kind: its class. prompt: version of the question that found it.
+
+    sure: enough to take other spans for the row's own; a row that is only doubted can go, but not be re-timed.
+    """
 
     kind: str
     why: str
     prompt: str | None = None
+    sure: bool = True
 
 
 class Actions(Settings):
@@ -54,9 +56,10 @@ class Actions(Settings):
 class Audit(VideoStage):
     """Checks each row, and each video's rows against each other.
 
-    questions: yes/no questions to the model: does it happen at all, only once, is it clear. min_iou: a pass supports
-    the old spans from this IoU on. min_absent: share of passes that must say "does not happen". max_share: spans may
-    cover so much of a video. min_similarity, duplicate_iou: when two rows ask for one event.
+    questions: yes/no questions to the model: does it happen at all, does it happen in the row's spans (there), only
+    once, is it clear. min_iou: a pass supports the old spans from this IoU on. min_absent: share of passes that must
+    say "does not happen". max_share: spans may cover so much of a video. min_similarity, duplicate_iou: when two rows
+    ask for one event.
     """
 
     stage: Literal["audit"] = "audit"
@@ -90,28 +93,16 @@ class Audit(VideoStage):
 
     def run(self, item: Item, tools: Tools) -> None:
         """Find what is wrong, act on it, then look for rows that ask the same."""
-        said, faults = self._ask(item, tools), []
+        asked, faults = ask(item, tools, self.model, self.questions), []
         for row in [row for row in item.rows if is_grounding(row)]:
-            findings = [*self._by_code(row), *self._by_model(row, said.get(row.id, {}), tools)]
+            said = asked.get(row.id, Answers())
+            if known := said.known():
+                row.quality["asked"] = known
+            findings = [*self._by_code(row), *self._by_model(row, said, tools)]
             faults += self._act(item, row, findings)
         self._reword(item, faults, tools)
         self._duplicates(item)
         self.coverage.apply(item, self.stage)
-
-    def _ask(self, item: Item, tools: Tools) -> dict[str, dict[str, bool]]:
-        """The model's answers by row and question; what is neither yes nor no is left out."""
-        said: dict[str, dict[str, bool]] = {}
-        for window, rows in by_window(item.rows) if self.questions else ():
-            model = tools.model(self.model)
-            prefix = model.watch(tools.clip(item.video, model.sampling(), window))
-            form = model.profile.prompts().yes_no
-            for name in self.questions:
-                texts = [form.format(question=_question(tools.prompt(name).text, row)) for row in rows]
-                for row, (answer,) in zip(rows, model.say(prefix, texts), strict=True):
-                    value = parse_yes_no(answer.text).value
-                    if value is not None:
-                        said.setdefault(row.id, {})[name] = value
-        return said
 
     def _by_code(self, row: Row) -> list[Finding]:
         checks = {
@@ -121,45 +112,58 @@ class Audit(VideoStage):
         }
         return [Finding(kind, why) for kind, why in checks.items() if why]
 
-    def _by_model(self, row: Row, said: dict[str, bool], tools: Tools) -> list[Finding]:
+    def _by_model(self, row: Row, said: Answers, tools: Tools) -> list[Finding]:
         """What the passes and the answers to the questions tell."""
-        passes = [one["spans"] for one in row.quality.get("passes", []) if one["spans"] is not None]
-        support = [set_iou(to_spans(spans), row.spans) >= self.min_iou for spans in passes]
-        share = sum(support) / len(support) if support else 0.0
+        seen = [to_spans(one["spans"]) for one in row.quality.get("passes", []) if one["spans"] is not None]
+        support = [set_iou(spans, row.spans) >= self.min_iou for spans in seen]
+        doubted = sum(support) < 0.5 * len(support) or not support
         findings = []
-        if said.get("clear") is False:
+        if says_no(said.clear):
             findings.append(Finding("unclear", "the model says that it is not clear", tools.prompt("clear").version))
-        if said.get("unique") is False and share < 0.5:
+        if says_no(said.unique) and doubted:
             why = "the model says that it fits several moments"
             findings.append(Finding("ambiguous", why, tools.prompt("unique").version))
-        if row.spans and (missing := self._missing(row, said, share, tools)):
+        if row.spans and (missing := self._missing(row, said, doubted, tools)):
             return [*findings, missing]
-        return [*findings, *self._apart(row, support)]
+        several = [why for why in (fits_several(row.spans, spans) for spans in seen) if why]
+        if several and len(several) >= 0.5 * len(seen):
+            return [*findings, Finding("ambiguous", several[0])]
+        return [*findings, *self._apart(row, said, support)]
 
-    def _missing(self, row: Row, said: dict[str, bool], share: float, tools: Tools) -> Finding | None:
-        """Whether it does not happen at all."""
+    def _missing(self, row: Row, said: Answers, doubted: bool, tools: Tools) -> Finding | None:
+        """Whether it does not happen at all. What the model sees in the spans does, unless all passes deny it."""
         absent = row.quality.get("agreement", {}).get("absent", 0.0)
+        if said.there is not None and said.there >= 0.5 and absent < 1:
+            return None
         if absent >= self.min_absent:
             return Finding("missing", f"{absent:.0%} of the passes say that it does not happen")
-        if said.get("happens") is False and share < 0.5:
+        if says_no(said.happens) and doubted:
             why = "the model says that it does not happen, and the passes do not support the span"
             return Finding("missing", why, tools.prompt("happens").version)
+        if says_no(said.there) and says_no(said.elsewhere) and doubted:
+            why = "the model sees it neither in the row's spans nor where the passes see it"
+            return Finding("missing", why, tools.prompt("there").version)
         return None
 
-    def _apart(self, row: Row, support: list[bool]) -> list[Finding]:
-        """Whether the passes see it at another time, or more often."""
+    def _apart(self, row: Row, said: Answers, support: list[bool]) -> list[Finding]:
+        """Whether it happens at another time than the row says."""
         found = row.quality.get("agreement")
-        if not found or not support:
+        if not found or not support or self._seen_there(said, support):
             return []
         if found["agreed"] and found["spans"]:
-            if several := fits_several(row.spans, to_spans(found["spans"])):
-                return [Finding("ambiguous", several)]
             overlap = set_iou(to_spans(found["spans"]), row.spans)
             if overlap < self.min_iou:
-                return [Finding("span", f"passes agree on {found['spans']}, IoU {overlap:.2f} with the row's spans")]
+                why = f"passes agree on {found['spans']}, IoU {overlap:.2f} with the row's spans"
+                return [Finding("span", why, sure=said.there is None or says_no(said.there))]
         elif len(support) >= 3 and not any(support):
             return [Finding("span", f"none of {len(support)} passes supports the row's spans")]
         return []
+
+    def _seen_there(self, said: Answers, support: list[bool]) -> bool:
+        """Whether the model sees it in the row's spans, and no less than where the passes see it."""
+        if said.there is None or said.there < 0.5:
+            return False
+        return any(support) or said.elsewhere is None or said.there >= said.elsewhere
 
     def _act(self, item: Item, row: Row, findings: list[Finding]) -> list[Fault]:
         """Mend what can be mended, drop the row for the first thing that cannot; what is left to be worded anew."""
@@ -199,7 +203,7 @@ class Audit(VideoStage):
             row.spans = []
             return True
         seen = row.quality.get("agreement", {})
-        if action == "retime" and seen.get("agreed") and seen["spans"]:
+        if action == "retime" and one.sure and seen.get("agreed") and seen["spans"]:
             if to_spans(seen["spans"]) != row.spans:
                 note(row, self.stage, "spans", f"{one.kind}: {one.why}; were {_pairs(row)}", one.prompt)
                 row.spans = to_spans(seen["spans"])
@@ -218,15 +222,6 @@ class Audit(VideoStage):
                 item.drop(row, self.stage, "duplicate", why)
             else:
                 row.quality.setdefault("audit", []).append({"class": "duplicate", "why": why})
-
-
-def _question(template: str, row: Row) -> str:
-    """A question about a row, over all of the part of the video that it asks about."""
-    inside = row.extent
-    values: dict[str, Any] = {"query": row.query.rstrip("."), "start": f"{inside.start_s:.1f}"}
-    for name, value in (values | {"end": f"{inside.end_s:.1f}"}).items():
-        template = template.replace("{" + name + "}", value)
-    return template
 
 
 def _pairs(row: Row) -> list[list[float]]:
