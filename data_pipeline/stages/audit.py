@@ -64,7 +64,7 @@ class Audit(VideoStage):
 
     stage: Literal["audit"] = "audit"
     model: str = "tiny"
-    questions: tuple[Question, ...] = ("happens",)
+    questions: tuple[Question, ...] = ("there",)
     actions: Actions = Actions()
     min_iou: float = Field(0.5, ge=0, le=1)
     min_absent: float = Field(0.5, gt=0, le=1)
