@@ -50,10 +50,11 @@ class Worker:
 class LocalEngine:
     """Runs tasks in `num_workers` processes (`num_model_workers` for stages that ask models).
 
-    recycle_after: a worker is replaced after so many videos, since readers of videos leak memory.
+    recycle_after: a worker is replaced after so many videos (those of each stage counted), since readers of videos leak
+    memory. A new worker imports and opens models anew, which takes seconds.
     """
 
-    def __init__(self, recipe: Recipe, num_workers: int, num_model_workers: int, recycle_after: int = 500) -> None:
+    def __init__(self, recipe: Recipe, num_workers: int, num_model_workers: int, recycle_after: int = 2000) -> None:
         self.recipe, self.recycle_after = recipe, recycle_after
         self.sizes = {False: num_workers, True: num_model_workers}
         self.workers: list[Worker] = []
