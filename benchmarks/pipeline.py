@@ -174,7 +174,7 @@ def draw(path: Path, counts: list[int], grown: list[dict[str, float]]) -> None:
     right.plot(counts, [one["all_mb"] for one in grown], "o-", label="all processes")
     right.plot(counts, [one["worker_mb"] for one in grown], "o-", label="the worker")
     right.set(xlabel="videos", ylabel="MB", ylim=0, xlim=0, title="Most memory in use")
-    right.legend()
+    right.legend(loc="lower right")
     figure.savefig(path, dpi=110)
 
 
