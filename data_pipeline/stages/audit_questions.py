@@ -34,7 +34,7 @@ class Answers:
 
     def known(self) -> dict[str, float]:
         """What was answered, by question."""
-        return {name: round(value, 4) for name, value in vars(self).items() if value is not None}
+        return {name: round(value, 3) for name, value in vars(self).items() if value is not None}
 
 
 def says_no(answer: float | None) -> bool:

@@ -86,8 +86,9 @@ def server_command(
         "VLLM_NO_USAGE_STATS": "1",
     }
     given = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    training = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"} if train else {}
-    return [*command, *(more or [])], {**ours, **given, **training}
+    training = {"VLLM_SERVER_DEV_MODE": "1"} if train else {}
+    adapters = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"} if train and lora_rank else {}
+    return [*command, *(more or [])], {**ours, **given, **training, **adapters}
 
 
 def _for_clips() -> list[str]:

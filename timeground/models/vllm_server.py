@@ -172,17 +172,24 @@ class VllmServer:
         self._quick("POST", "pause", params={"mode": "abort"})
         try:
             if file and not all(worker["found"] for worker in self._call("timeground_load", str(file))):
-                raise UserError(
-                    f"{self.http.url} cannot read {file}; name a folder that it sees in rollout.shared_folder"
-                )
+                raise self._unreadable(file)
             if adapter:
-                named = {"lora_name": ADAPTER, "lora_path": str(adapter), "load_inplace": True}
-                self.http.request("POST", "v1/load_lora_adapter", tries=1, reads_reply=False, json=named)
+                self._load_adapter(adapter)
             for cache in ("prefix", "encoder", "mm"):
                 self._reset(cache)
             self._quick("POST", "update_weight_version", json={"new_version": version})
         finally:
             self._quick("POST", "resume")
+
+    def _load_adapter(self, folder: Path) -> None:
+        named = {"lora_name": ADAPTER, "lora_path": str(folder), "load_inplace": True}
+        try:
+            self.http.request("POST", "v1/load_lora_adapter", tries=1, reads_reply=False, json=named)
+        except NotThere:
+            raise self._unreadable(folder) from None
+
+    def _unreadable(self, path: Path) -> UserError:
+        return UserError(f"{self.http.url} cannot read {path}; name a folder that it sees in rollout.shared_folder")
 
     def _reset(self, cache: str) -> None:
         for _ in range(20):
