@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from timeground.errors import UserError
 
@@ -33,3 +36,15 @@ def entry_point(
     except UserError as error:
         print(f"timeground: {error}", file=sys.stderr)
         return 2
+
+
+def end_process(code: int) -> NoReturn:
+    """End with all that Python has to close, but without what C++ libraries tear down after it.
+
+    There threads that PyTorch's process groups leave behind at times abort a process whose work is done and written
+    ("terminate called without an active exception"; PyTorch issue 190489), and the launcher takes the run for failed.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

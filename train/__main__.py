@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from timeground.errors import UserError
-from timeground.launching import entry_point, start_processes
+from timeground.launching import end_process, entry_point, start_processes
 from timeground.recipes import RecipeParser
 
 
@@ -81,4 +80,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -56,3 +56,16 @@ def test_a_run_under_a_launcher_equals_our_own(name, by_our_own, tmp_path):
     assert (BIN / first).exists() or shutil.which(first)
     command = [str(BIN / first), *rest, "timeground.train", "grpo", "tiny-grpo"]
     assert metrics(command, tmp_path / "out") == by_our_own
+
+
+def test_a_launched_process_closes_what_python_has_open_and_ends_at_once():
+    """A thread that never ends does not hold it back, as one that a library leaves behind would abort it."""
+    lines = [
+        "import atexit, threading, time",
+        "from timeground.launching import end_process",
+        "atexit.register(print, 'closed')",
+        "threading.Thread(target=time.sleep, args=(600,)).start()",
+        "end_process(3)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "closed\n")
