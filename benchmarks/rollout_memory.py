@@ -53,8 +53,8 @@ def train(url: str, server_pid: int, steps: int, output: Path) -> list[Reading]:
         while trainer.poll() is None:
             time.sleep(0.5)
             progress.update(bar, completed=(step := _steps(output)))
-            if step and (sizes := memory_mb(trainer.pid)):
-                readings.append(Reading(step, sum(sizes), sum(memory_mb(server_pid))))
+            if step and (trainer_mb := sum(memory_mb(trainer.pid))):  # none any more once it has ended
+                readings.append(Reading(step, trainer_mb, sum(memory_mb(server_pid))))
     if trainer.returncode:
         raise SystemExit(f"the run failed: {(output.parent / 'trainer.log').read_text()[-1000:]}")
     return readings

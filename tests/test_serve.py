@@ -25,6 +25,16 @@ def test_only_a_server_for_training_takes_weights(capsys):
     assert "--enable-lora" not in shown
 
 
+def test_a_cpu_build_reads_prompts_in_one_piece(tmp_path, capsys):
+    """Its generators cannot be wound back, which vLLM does for a seeded request whose prompt it splits."""
+    for version, wanted in (("2.13.0+cpu", True), ("2.13.0+cu130", False)):
+        python = tmp_path / version
+        python.write_text(f"#!/bin/sh\necho {version}\n")
+        python.chmod(0o755)
+        assert main(["serve", "--dry-run", "--python", str(python)]) == 0
+        assert ("--no-enable-chunked-prefill" in capsys.readouterr().out) is wanted
+
+
 def test_room_for_adapters_is_what_vllm_has_a_size_for(capsys):
     assert main(["serve", "--dry-run", "--python", sys.executable, "--train", "--lora", "20"]) == 0
     assert "--enable-lora --max-loras 1 --max-lora-rank 32" in capsys.readouterr().out

@@ -70,13 +70,13 @@ def server_command(
     """
     from timeground.models.loading import resolve
 
-    path = resolve(model)
+    path, program = resolve(model), _python(python)
     length, images, videos = _limits(path)
     command = [
-        _python(python), "-m", "vllm.entrypoints.openai.api_server",
+        program, "-m", "vllm.entrypoints.openai.api_server",
         "--model", path, "--served-model-name", model, "--host", host, "--port", str(port), "--dtype", dtype,
         "--max-model-len", str(length), "--limit-mm-per-prompt", json.dumps({"image": images, "video": videos}),
-        *_for_clips(), *(_for_training(lora_rank) if train else []),
+        *_for_clips(), *(_for_training(lora_rank) if train else []), *_for_cpu(program, length),
     ]  # fmt: skip
     hook = str(files("timeground") / "assets" / "vllm")  # our clips; and mends torchvision where torch is a CPU build
     ours = {
@@ -112,6 +112,19 @@ def _for_training(lora_rank: int) -> list[str]:
         room = next(rank for rank in LORA_RANKS if rank >= lora_rank)
         flags += ["--enable-lora", "--max-loras", "1", "--max-lora-rank", str(room)]
     return flags
+
+
+def _for_cpu(program: str, length: int) -> list[str]:
+    """On vLLM's CPU build prompts are read in one piece.
+
+    There a request with a seed whose prompt is split over steps ends the server: vLLM 0.32 winds the generator back by
+    its offset, which CPU generators do not have.
+    """
+    ask = "import importlib.metadata as metadata; print(metadata.version('torch'))"
+    said = subprocess.run([program, "-c", ask], capture_output=True, text=True, check=False).stdout
+    if not said.strip().endswith("+cpu"):
+        return []
+    return ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(max(length, 8192))]
 
 
 def _limits(path: str) -> tuple[int, int, int]:
