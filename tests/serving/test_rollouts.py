@@ -80,9 +80,10 @@ def follows(output: Path, server: Server, *changes: str) -> None:
         assert line["logprob_gap"] < 1e-4 and line["logprob_gap_beyond"] == 0 and line["logprob_gap_max"] < 1e-2
 
 
-def test_the_server_follows_the_trainer(server, undisturbed, tmp_path):
+@pytest.mark.parametrize("transfer", ["file", "broadcast"])
+def test_the_server_follows_the_trainer(server, undisturbed, tmp_path, transfer):
     """It still holds what the run before left there."""
-    follows(tmp_path / "run", server)
+    follows(tmp_path / "run", server, f"rollout.transfer={transfer}")
 
 
 def test_all_kinds_of_clips_and_two_processes(server, tmp_path):
@@ -96,10 +97,11 @@ def test_all_kinds_of_clips_and_two_processes(server, tmp_path):
     assert not list(Path(f"/dev/shm/timeground-{os.getuid()}").glob("*"))
 
 
-def test_a_server_that_dies_is_waited_for(server, undisturbed, tmp_path):
+@pytest.mark.parametrize("transfer", ["file", "broadcast"])
+def test_a_server_that_dies_is_waited_for(server, undisturbed, tmp_path, transfer):
     """SIGKILL in the middle of training, and a new one at the same address: the run ends as the undisturbed one."""
     output = tmp_path / "run"
-    process = start(output, server)
+    process = start(output, server, f"rollout.transfer={transfer}")
     until(lambda: (output / "metrics.jsonl").exists() and len(lines(output)) >= 2, process)
     server.stop(signal.SIGKILL)
     time.sleep(5)

@@ -8,7 +8,8 @@ back the prompt that the model saw, ``/collective_rpc`` reaches the worker exten
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -144,7 +145,7 @@ class VllmServer:
         lora_rank: of the adapter that it will be sent; 0 where none is. It then answers with that adapter only.
         """
         try:
-            (told,) = {tuple(sorted(r.items())) for r in self._call("timeground_settings")}
+            (told,) = {tuple(sorted(r.items())) for r in self.call("timeground_settings")}
         except ServerGone:
             raise
         except (UserError, KeyError, AttributeError, ValueError) as error:
@@ -164,24 +165,28 @@ class VllmServer:
                 "serve --train"
             )
 
-    def load(self, version: str, file: Path | None, adapter: Path | None = None) -> None:
-        """Have it read new weights, and forget what it computed with the old ones. Requests in flight are dropped.
+    @contextmanager
+    def renewed(self, version: str) -> Iterator[None]:
+        """While it is given new weights: requests in flight are dropped, and what the old ones computed is forgotten.
 
-        file: safetensors by checkpoint names. adapter: a folder in peft's form.
+        version: the name of the new weights, in the answers that they give.
         """
         self._quick("POST", "pause", params={"mode": "abort"})
         try:
-            if file and not all(worker["found"] for worker in self._call("timeground_load", str(file))):
-                raise self._unreadable(file)
-            if adapter:
-                self._load_adapter(adapter)
+            yield
             for cache in ("prefix", "encoder", "mm"):
                 self._reset(cache)
             self._quick("POST", "update_weight_version", json={"new_version": version})
         finally:
             self._quick("POST", "resume")
 
-    def _load_adapter(self, folder: Path) -> None:
+    def read_weights(self, file: Path) -> None:
+        """Have its workers read safetensors, by checkpoint names."""
+        if not all(worker["found"] for worker in self.call("timeground_load", str(file))):
+            raise self._unreadable(file)
+
+    def read_adapter(self, folder: Path) -> None:
+        """Have it read an adapter in peft's form."""
         named = {"lora_name": ADAPTER, "lora_path": str(folder), "load_inplace": True}
         try:
             self.http.request("POST", "v1/load_lora_adapter", tries=1, reads_reply=False, json=named)
@@ -189,7 +194,10 @@ class VllmServer:
             raise self._unreadable(folder) from None
 
     def _unreadable(self, path: Path) -> UserError:
-        return UserError(f"{self.http.url} cannot read {path}; name a folder that it sees in rollout.shared_folder")
+        return UserError(
+            f"{self.http.url} cannot read {path}; name a folder that it sees in rollout.shared_folder, or set "
+            "rollout.transfer: broadcast"
+        )
 
     def _reset(self, cache: str) -> None:
         for _ in range(20):
@@ -198,7 +206,7 @@ class VllmServer:
             time.sleep(0.1)  # a dropped request still holds a part of it
         raise ServerGone(f"{self.http.url} does not empty its {cache} cache")
 
-    def _call(self, method: str, *args: str) -> list[Any]:
+    def call(self, method: str, *args: Any) -> list[Any]:
         """What each worker returns."""
         reply = self.http.request("POST", "collective_rpc", tries=1, json={"method": method, "args": list(args)})
         results: list[Any] = reply["results"]

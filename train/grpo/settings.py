@@ -54,15 +54,17 @@ class RolloutSettings(Settings):
     engine: `local` samples in the trainer, `vllm` on a server that `timeground serve --train` started on the model that
     the run starts from. url: its address, such as http://127.0.0.1:8000/v1; by default that in the environment
     variable TIMEGROUND_ROLLOUT_URL. shared_folder: a folder that both see; by default shared memory, where the server
-    is on this machine. timeout_s: for one request. patience_s: how long a server may stay away. concurrency: requests
-    made side by side. logprob_bound: a token counts as off where the two log-probabilities differ by more.
-    truncated_importance_sampling: each token's loss is weighed by the ratio of the trainer's probability to the
-    sampler's, at most this (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL").
+    is on this machine. transfer: the server reads weights from a `file` in that folder, or they are sent to it by a
+    `broadcast` (an adapter is always a file). timeout_s: for one request. patience_s: how long a server may stay away.
+    concurrency: requests made side by side. logprob_bound: a token counts as off where the two log-probabilities differ
+    by more. truncated_importance_sampling: each token's loss is weighed by the ratio of the trainer's probability to
+    the sampler's, at most this (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL").
     """
 
     engine: Literal["local", "vllm"] = "local"
     url: str | None = None
     shared_folder: str | None = None
+    transfer: Literal["file", "broadcast"] = "file"
     timeout_s: float = Field(600.0, gt=0)
     patience_s: float = Field(900.0, ge=0)
     concurrency: int = Field(64, ge=1)

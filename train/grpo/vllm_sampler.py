@@ -132,7 +132,7 @@ class VllmSampler(RolloutEngine):
         """See to it that the server has the weights of this step; one process at a time."""
         with _locked(self.weights.lock):
             if self.server.version() != self.weights.version:
-                self.server.load(self.weights.version, self.weights.file, self.weights.adapter)
+                self.weights.give(self.server)
 
 
 def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bool]:

@@ -18,10 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from timeground.models.vllm_clip import shared_folder
+from timeground.models.vllm_server import VllmServer
 
 from .. import engine as engines
 from ..adapters import is_adapter, save_adapter
 from ..session import Session
+from .broadcast import Broadcast
 from .settings import GrpoSettings
 
 
@@ -54,6 +56,7 @@ class Weights:
         self.file: Path | None = None
         self.adapter = self.stem.with_suffix(".adapter") if self.lora else None
         self.version = "default"
+        self.broadcast = Broadcast(self.engine.device) if settings.rollout.transfer == "broadcast" else None
 
     def write(self) -> None:
         """Put the policy as it is into the files, and name it by a new version; all processes call it together."""
@@ -67,6 +70,16 @@ class Weights:
             number = int.from_bytes(os.urandom(7), "big")
         told = torch.tensor(number, dtype=torch.int64, device=self.engine.device)
         self.version = str(int(engines.sum_over_ranks(told)))
+
+    def give(self, server: VllmServer) -> None:
+        """Send what was last written."""
+        with server.renewed(self.version):
+            if self.file and self.broadcast:
+                self.broadcast.send(server, self.file)
+            elif self.file:
+                server.read_weights(self.file)
+            if self.adapter:
+                server.read_adapter(self.adapter)
 
     @property
     def lock(self) -> Path:
