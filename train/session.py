@@ -69,6 +69,7 @@ class Session:
 
 def set_up(settings: RunSettings, make_model: Callable[[Loaded], PackedModel]) -> Session:
     """Make or find the run's folder, load the model, build the engine, and take up the newest checkpoint."""
+    engines.limit_kernel_cache()
     output = Path(settings.output)
     rank, world = engines.init_distributed()
     torch.manual_seed(settings.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -56,6 +57,13 @@ class Server:
                     return
             except httpx.TransportError:
                 time.sleep(1)
+
+    def counted(self) -> dict[str, float]:
+        """What vLLM has counted so far, by name; its block size among it."""
+        text = httpx.get(f"{self.url.removesuffix('/v1')}/metrics", timeout=30).text
+        found = re.findall(r"^vllm:(\w+)_total\{[^}]*\} (\S+)$", text, re.MULTILINE)
+        size = re.search(r'\bblock_size="(\d+)"', text)
+        return {name: float(value) for name, value in found} | {"block_size": float(size[1] if size else 0)}
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self.process is None:

@@ -68,6 +68,23 @@ def test_both_ways_of_sending_a_clip(server, local, video):
             )
 
 
+def test_a_clip_is_read_once(server):
+    """For eight answers the server computes a clip's prompt once, and for the next question not again.
+
+    That is so for full blocks of its prefix cache; the rest of a prompt is computed each time.
+    """
+    remote = open_backend(server.url, video="native")
+    watched = remote.encode(noise_clip(24, 128, 128, seed=11))
+    for texts, num_answers, from_cache, media_hits in ((TEXTS[:1], 8, 7, 0), (TEXTS[1:], 1, 1, 1)):
+        before = server.counted()
+        remote.sample(watched, texts, Request(num_answers=num_answers, temperature=1.0, max_new_tokens=4))
+        after = server.counted()
+        counted = {name: value - before[name] for name, value in after.items()}
+        full_blocks = counted["prefix_cache_queries"] // num_answers // after["block_size"]
+        assert counted["prefix_cache_hits"] == from_cache * full_blocks * after["block_size"] > 0
+        assert (counted["mm_cache_queries"], counted["mm_cache_hits"]) == (1, media_hits)
+
+
 def test_a_clip_inside_the_request_is_the_same_clip(server):
     """A server on another machine shares no memory."""
     endpoint = EndpointBackend.connect(server.url)
@@ -114,7 +131,7 @@ def test_a_pipelines_stages_through_vllm_equal_the_local_ones(server, synth_fold
         {"stage": "propose", "model": "m"},
         {"stage": "ground", "passes": [{"model": "m"}]},
         {"stage": "agree"},
-        {"stage": "audit", "model": "m", "questions": ["happens"]},
+        {"stage": "audit", "model": "m", "questions": ["happens", "there"]},
         {"stage": "direction", "model": "m"},
         {"stage": "export", "formats": ["rows"]},
     ]

@@ -83,6 +83,7 @@ def server_command(
         "PYTHONPATH": os.pathsep.join(p for p in (hook, os.environ.get("PYTHONPATH")) if p),
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",  # kernels for so many shapes; 1,024 by default
         "VLLM_NO_USAGE_STATS": "1",
     }
     given = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
