@@ -55,6 +55,8 @@ class Validation:
         """Mean IoU and share of IoU >= 0.5, of the merged set of spans said with the true set."""
         sums = torch.zeros(3, dtype=torch.float64, device=self.session.engine.device)
         for clip, rows in self._clips():
+            if not rows:
+                continue  # nothing is asked for spans in it
             prefix = self.backend.encode(clip)
             answers = self.backend.sample(prefix, [row_prompt(self.session.profile.prompts(), row) for row in rows])
             for row, (answer,) in zip(rows, answers, strict=True):

@@ -27,7 +27,7 @@ from timeground.cli import main
 from timeground.errors import UserError
 from timeground.models.loading import load
 from timeground.profile import Profile, profile_for
-from timeground.records import Row
+from timeground.records import Row, read_rows, write_rows
 from timeground.spans import Span
 from timeground.timecode import TimeEncoding
 
@@ -246,6 +246,18 @@ def test_rows_of_files_are_trained_on_and_bad_videos_are_listed(synth_folder, tm
         video.write_bytes(b"")
     done = run(tmp_path / "none", *data, "steps=3")
     assert done.returncode == 2 and "none of the videos" in done.stderr.splitlines()[-1]
+
+
+def test_validation_passes_over_videos_that_are_not_asked_for_spans(synth_folder, tmp_path):
+    kept = [row for row in read_rows(synth_folder / "annotations.jsonl") if row.task in ("ground", "choice")]
+    first = kept[0].video
+    kept = [row for row in kept if (row.task == "choice") == (row.video == first)]
+    write_rows(tmp_path / "rows.jsonl", kept)
+    data = [f"data.validation_rows={tmp_path / 'rows.jsonl'}", f"data.videos={synth_folder}"]
+    done = run(tmp_path / "out", *data, "steps=1", "validate_every=1", "data.questions_per_video=50")
+    assert done.returncode == 0, done.stderr
+    line = json.loads((tmp_path / "out" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert line["validation_queries"] == sum(row.task == "ground" for row in kept) > 0
 
 
 def test_every_shipped_recipe_loads():

@@ -69,6 +69,8 @@ class LocalBackend:
         self, prefix: LocalPrefix, texts: Sequence[str], request: Request | None = None
     ) -> list[list[Completion]]:
         """Answers to each text, all from the one KV cache."""
+        if not texts:
+            return []
         decoding = self._decoding(request or Request())
         if prefix.cache is not None:
             start = prefix.cache.prompt.next_position
