@@ -145,12 +145,14 @@ def peak_memory_mb() -> int:
 
 
 def limit_kernel_cache() -> None:
-    """Have PyTorch keep its CPU kernels (oneDNN) for fewer shapes, unless the environment says how many.
+    """Have PyTorch keep CPU kernels for 256 shapes, unless the environment says for how many.
 
-    Clips and answers of many lengths fill the 1,024 places it has by default; 256 hold what a step needs, and in
-    `tiny-grpo` they saved a fifth of the memory at the same speed. It counts from the first kernel on.
+    It keeps 1,024 of them and of their descriptions, 0.4 MB each; prompts and answers of many lengths fill that
+    over the hours. 256 are enough for a step: `tiny-grpo` takes 420 MB less and no more time. It counts from the first
+    kernel on.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(variable, "256")
 
 
 def trim_memory() -> None:
