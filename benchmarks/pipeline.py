@@ -36,7 +36,7 @@ STAGES = [
     {"stage": "probe", "min_s": 1, "fingerprint": False},
     {"stage": "ground", "passes": [{}]},
     {"stage": "agree"},
-    {"stage": "audit", "questions": ["happens"]},
+    {"stage": "audit", "questions": ["there"]},
     {"stage": "direction"},
     {"stage": "export", "formats": ["rows"]},
 ]

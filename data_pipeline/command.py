@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, default=1, help="processes for stages that ask no model")
     add("--model-workers", type=int, help="processes for stages that do (default: one a GPU, else --workers)")
     add("--address", help="of a Ray cluster (default: start one here)")
-    add("--recycle-after", type=int, default=2000, metavar="N", help="new local worker after N videos (of all stages)")
+    add("--recycle-after", type=int, default=500, metavar="N", help="new local worker after N videos (of all stages)")
     add("--retry-failed", action="store_true", help="do shards again in which videos failed")
     add("--quiet", action="store_true", help="show no progress")
     report_parser = commands.add_parser("report", help="write DIR/report.html about a run")
@@ -44,6 +44,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.engine == "local":
+        from .forking import import_ahead
+
+        import_ahead()
     from .recipe import load_recipe
     from .run import Engine, run_recipe
 

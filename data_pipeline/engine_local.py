@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import time
 from collections import Counter
@@ -11,6 +10,7 @@ from dataclasses import replace
 from multiprocessing import connection
 from typing import Any
 
+from .forking import context
 from .recipe import Recipe
 from .tools import RunStopped
 from .work import Task, do_task, make_tools
@@ -24,9 +24,9 @@ class Worker:
     """A process that does tasks one after the other, until its pipe closes."""
 
     def __init__(self, recipe: Recipe, device: str | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, recipe, device), daemon=True)
+        starting: Any = context()
+        self.pipe, theirs = starting.Pipe()
+        self.process = starting.Process(target=_serve, args=(theirs, recipe, device), daemon=True)
         self.process.start()
         theirs.close()
         self.device, self.video, self.num_videos = device, "", 0
@@ -39,22 +39,22 @@ class Worker:
         self.pipe.send(task)
 
     def stop(self) -> int | None:
-        """End the process; how it ended."""
+        """End the process; how it ended. Nothing is lost: what it has done is in files, written whole."""
         self.pipe.close()
-        if self.task is not None:
-            self.process.kill()
+        self.process.kill()
         self.process.join(30)
-        return self.process.exitcode
+        code: int | None = self.process.exitcode
+        return code
 
 
 class LocalEngine:
     """Runs tasks in `num_workers` processes (`num_model_workers` for stages that ask models).
 
     recycle_after: a worker is replaced after so many videos (those of each stage counted), since readers of videos leak
-    memory. A new worker imports and opens models anew, which takes seconds.
+    memory. A new worker opens models anew.
     """
 
-    def __init__(self, recipe: Recipe, num_workers: int, num_model_workers: int, recycle_after: int = 2000) -> None:
+    def __init__(self, recipe: Recipe, num_workers: int, num_model_workers: int, recycle_after: int = 500) -> None:
         self.recipe, self.recycle_after = recipe, recycle_after
         self.sizes = {False: num_workers, True: num_model_workers}
         self.workers: list[Worker] = []
@@ -70,7 +70,7 @@ class LocalEngine:
             self._fill(todo, wanted)
             busy = {worker.pipe: worker for worker in self.workers if worker.task}
             for pipe in connection.wait(list(busy), timeout=1.0):
-                worker = busy[pipe]  # type: ignore[index]
+                worker = busy[pipe]
                 try:
                     kind, said = worker.pipe.recv()
                 except (EOFError, OSError):

@@ -128,7 +128,7 @@ class Audit(VideoStage):
         several = [why for why in (fits_several(row.spans, spans) for spans in seen) if why]
         if several and len(several) >= 0.5 * len(seen):
             return [*findings, Finding("ambiguous", several[0])]
-        return [*findings, *self._apart(row, said, support)]
+        return [*findings, *self._apart(row, said, support, tools)]
 
     def _missing(self, row: Row, said: Answers, doubted: bool, tools: Tools) -> Finding | None:
         """Whether it does not happen at all. What the model sees in the spans does, unless all passes deny it."""
@@ -145,18 +145,19 @@ class Audit(VideoStage):
             return Finding("missing", why, tools.prompt("there").version)
         return None
 
-    def _apart(self, row: Row, said: Answers, support: list[bool]) -> list[Finding]:
+    def _apart(self, row: Row, said: Answers, support: list[bool], tools: Tools) -> list[Finding]:
         """Whether it happens at another time than the row says."""
         found = row.quality.get("agreement")
         if not found or not support or self._seen_there(said, support):
             return []
+        prompt = None if said.there is None else tools.prompt("there").version
         if found["agreed"] and found["spans"]:
             overlap = set_iou(to_spans(found["spans"]), row.spans)
             if overlap < self.min_iou:
                 why = f"passes agree on {found['spans']}, IoU {overlap:.2f} with the row's spans"
-                return [Finding("span", why, sure=said.there is None or says_no(said.there))]
+                return [Finding("span", why, prompt, sure=said.there is None or says_no(said.there))]
         elif len(support) >= 3 and not any(support):
-            return [Finding("span", f"none of {len(support)} passes supports the row's spans")]
+            return [Finding("span", f"none of {len(support)} passes supports the row's spans", prompt)]
         return []
 
     def _seen_there(self, said: Answers, support: list[bool]) -> bool:

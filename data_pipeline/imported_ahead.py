@@ -1,0 +1,19 @@
+"""What local workers need, imported before they are forked (see `forking`). What fails is told by who then needs it."""
+
+import contextlib
+from importlib import import_module
+
+from timeground.torchvision_repair import repair_torchvision
+
+MODULES = (
+    "timeground.data_pipeline.work",
+    "timeground.data_pipeline.asking",
+    "timeground.models.local",
+    "transformers.models.qwen3_vl.modeling_qwen3_vl",  # transformers imports a model's code when one is opened
+    "transformers.models.qwen3_vl.processing_qwen3_vl",
+)
+
+with contextlib.suppress(Exception):
+    repair_torchvision()
+    for name in MODULES:
+        import_module(name)
