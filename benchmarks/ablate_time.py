@@ -1,9 +1,10 @@
 """The ways of writing time, side by side: TimeLens's table on SynthMoments.
 
-``python -m benchmarks.ablate_time [--seeds 0 1] [--steps N] [--processes 2]``. For each encoding a model of the bundled
-one's shape is trained from nothing by the recipe `tiny-ablation`, with the same scenes, steps and seeds, and asked
-about the same held-out clips. Runs are kept under `--output` and resume where they were stopped. Prints a table and
-one JSON line. An encoding without stamps for Qwen3-VL (`mrope`) is not in it: its grids carry no time.
+``python -m benchmarks.ablate_time [--seeds 0 1] [--steps N] [--processes 2]``. For each encoding the bundled model is
+trained by the recipe `tiny-ablation`, with the same scenes, steps and seeds, and asked about the same validation clips.
+It learnt with `native`, so the others also show what going over costs. Runs are kept under `--output` and resume where
+they were stopped. Prints a table and one JSON line. An encoding without stamps for Qwen3-VL (`mrope`) is not in it: its
+grids carry no time.
 """
 
 from __future__ import annotations
