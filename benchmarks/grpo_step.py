@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import torch
 from timeground.train.batches import pack
+from timeground.train.engine import trim_memory
 from timeground.train.examples import Encoder
 from timeground.train.fresh import FreshModel
 from timeground.train.grpo.advantages import advantages
@@ -186,6 +187,7 @@ def peak_memory_mb() -> Iterator[list[float]]:
         found.append(torch.cuda.max_memory_allocated() / 2**20)
         return
     process, stop, seen = psutil.Process(), threading.Event(), [0]
+    trim_memory()
     before = process.memory_info().rss
 
     def watch() -> None:
