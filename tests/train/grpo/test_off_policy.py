@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from timeground.train.grpo.off_policy import LARGEST, correction
 from timeground.train.grpo.policy_loss import Divisor, PolicyInputs, policy_loss
 from timeground.train.grpo.settings import LossSettings, RolloutSettings
 from timeground.train.grpo.vllm_sampler import VllmSampler
-from timeground.train.grpo.weights import travelling
+from timeground.train.grpo.weights import Weights, travelling
 from timeground.train.packed_model import PackedModel
 
 from timeground.models.http_client import ServerGone
@@ -76,16 +78,22 @@ class Flaky:
             raise ServerGone("it does not answer")
         return self.held
 
-    def load(self, version: str, *files: object) -> None:
-        self.held, self.loaded = version, self.loaded + 1
+    @contextmanager
+    def renewed(self, version: str) -> Iterator[None]:
+        yield
+        self.held = version
+
+    def read_weights(self, file: Path) -> None:
+        self.loaded += 1
 
 
-def sampler(server: Flaky, tmp_path, patience_s: float) -> VllmSampler:
-    made = VllmSampler.__new__(VllmSampler)
+def sampler(server: Flaky, tmp_path: Path, patience_s: float) -> VllmSampler:
+    made, weights = VllmSampler.__new__(VllmSampler), Weights.__new__(Weights)
     made.server = server  # type: ignore[assignment]
     made.rollout = RolloutSettings(patience_s=patience_s)
-    held = {"lock": tmp_path / "lock", "file": tmp_path / "w", "adapter": None, "version": "7"}
-    made.weights = SimpleNamespace(**held)  # type: ignore[assignment]
+    weights.stem, weights.file = tmp_path / "weights", tmp_path / "weights.safetensors"
+    weights.version, weights.adapter, weights.broadcast = "7", None, None
+    made.weights = weights
     return made
 
 
