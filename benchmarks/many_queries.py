@@ -18,7 +18,7 @@ from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.models.loading import Loaded, load
 from timeground.models.local import LocalBackend
-from timeground.models.sharing import Decoding
+from timeground.models.prefix_cache import Decoding
 from timeground.video.clip import Clip
 
 NEW_TOKENS = 16

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from timeground.models.family import Family
+from timeground.models.prefix_cache import KeptPrefix
 from timeground.models.prompt import PromptBuilder, PromptInputs
 from timeground.models.vision import TowerStates
 from timeground.profile import Profile
@@ -35,13 +36,15 @@ class Turn:
 class Example:
     """One video with its turns.
 
-    frames: uint8 ``[T, C, H, W]``. states: what the frozen vision tower made of them, where that was kept.
+    frames: uint8 ``[T, C, H, W]``. states: what the frozen vision tower made of them, where that was kept. prefix: what
+    the model made of the prompt, where that was kept.
     """
 
     frames: torch.Tensor
     prompt: PromptInputs
     turns: list[Turn]
     states: TowerStates | None = None
+    prefix: KeptPrefix | None = None
 
     @property
     def vision(self) -> tuple[VisionSegment, ...]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from timeground.models.loading import Loaded
+from timeground.models.prefix_cache import KeptPrefix
 from timeground.models.sharing import PackedRows, forward_hidden
 from timeground.models.vision import TowerStates, VisionFeatures, cut_patches, encode_vision, merge, mergers, run_tower
 
@@ -46,19 +47,40 @@ class PackedModel(nn.Module):
 
     def answer_logits(self, batch: Batch) -> Tensor:
         """Logits from which each answer token is drawn, ``[N, V]``, float32."""
-        device = self.device
         with self.amp():
-            rows = PackedRows(
-                batch.ids_BL.to(device),
-                batch.positions_3BL.to(device),
-                batch.visual_BL.to(device),
-                self.features(batch.examples) if batch.examples[0].vision else None,
-                batch.mask_B1SL.to(device),
-            )
-            hidden = forward_hidden(self.model, rows)
-            suffix = hidden[:, -batch.mask_B1SL.shape[2] :].flatten(0, 1)
-            logits: Tensor = self.model.lm_head(suffix[batch.predictors_N.to(device)])
+            kept = [e.prefix for e in batch.examples if e.prefix is not None]
+            hidden_BSD = self._continued(batch, kept) if kept else self._suffixes(batch)
+            logits: Tensor = self.model.lm_head(hidden_BSD.flatten(0, 1)[batch.predictors_N.to(self.device)])
         return logits.float()
+
+    def _suffixes(self, batch: Batch) -> Tensor:
+        """Hidden states of the suffixes, ``[B, S, D]``, in one pass over prefixes and suffixes."""
+        device = self.device
+        rows = PackedRows(
+            batch.ids_BL.to(device),
+            batch.positions_3BL.to(device),
+            batch.visual_BL.to(device),
+            self.features(batch.examples) if batch.examples[0].vision else None,
+            batch.mask_B1SL.to(device),
+        )
+        return forward_hidden(self.model, rows)[:, -batch.mask_B1SL.shape[2] :]
+
+    def _continued(self, batch: Batch, prefixes: list[KeptPrefix]) -> Tensor:
+        """The same, row by row, each suffix going on from its kept prefix."""
+        length, num_suffix = batch.ids_BL.shape[1], batch.mask_B1SL.shape[2]
+        found = []
+        for b, (example, prefix) in enumerate(zip(batch.examples, prefixes, strict=True)):
+            row, suffix = slice(b, b + 1), slice(length - num_suffix, None)
+            seen = [*range(len(example.prompt)), *range(length - num_suffix, length)]
+            rows = PackedRows(
+                batch.ids_BL[row, suffix].to(self.device),
+                batch.positions_3BL[:, row, suffix].to(self.device),
+                batch.visual_BL[row, suffix].to(self.device),
+                None,
+                batch.mask_B1SL[row, :, :, seen].to(self.device),
+            )
+            found.append(forward_hidden(self.model, rows, prefix.cache(self.model)))
+        return torch.cat(found)
 
     def features(self, examples: list[Example]) -> VisionFeatures:
         """Visual tokens of several clips: what is frozen runs without gradient, or not at all where it was kept."""

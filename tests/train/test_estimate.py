@@ -30,7 +30,7 @@ from timeground.train.sources import ClipRows
 from tests.conftest import noise_clip
 from tests.train.test_sft import alone
 from timeground.models.loading import load
-from timeground.models.sharing import Decoding, PrefixCache
+from timeground.models.prefix_cache import Decoding, PrefixCache
 from timeground.models.vision import TowerStates
 from timeground.prompts import PROMPTS, ground_prompt
 from timeground.records import Row
@@ -122,6 +122,18 @@ def test_sampling_holds_what_a_real_rollout_holds(qwen3_folder):
     assert predicted.kept == pytest.approx(
         2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * 4 * tokens, rel=0.02
     )
+
+
+@pytest.mark.parametrize("frozen", ["tower", "vision"])
+def test_a_kept_prompt_holds_what_a_real_one_holds(frozen, qwen3_folder):
+    recipe = settings(qwen3_folder, frozen=frozen)
+    shape = shape_of(recipe.model)
+    dry = DryRun(recipe, shape)
+    example = dry.with_states(Prompts(shape, recipe.data).examples(60.0, 2)[0])
+    model, real = GrpoModel(load(qwen3_folder, dtype="float32"), recipe), _with_numbers(example)
+    with Meter() as meter:
+        prefix = PrefixCache(model.model, real.prompt, model.features([real]), keep=True)
+        assert dry.kept_prompt(example) == pytest.approx(meter.now, rel=0.05) and prefix.kept
 
 
 @pytest.mark.parametrize(

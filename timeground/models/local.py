@@ -11,8 +11,8 @@ import torch
 
 from timeground.models.backend import Completion, Request
 from timeground.models.loading import Loaded, load
+from timeground.models.prefix_cache import Answer, Decoding, PrefixCache
 from timeground.models.prompt import PromptInputs
-from timeground.models.sharing import Answer, Decoding, PrefixCache
 from timeground.models.vision import VisionFeatures, cut_patches, encode_vision
 from timeground.profile import Profile, named_profile, profile_for
 from timeground.timecode import Segment, VisionSegment, encode_time

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from timeground.models.loading import Loaded
-from timeground.models.sharing import SHARED, Owners, PrefixCache
+from timeground.models.prefix_cache import PrefixCache
+from timeground.models.sharing import SHARED, Owners
 from timeground.models.vision import TowerStates, VisionFeatures, merge
 
 from ..adapters import add_lora
@@ -110,6 +111,14 @@ class DryRun:
             owners += Owners.of(0, 0, grown + rows)
             prefix.extend(np.zeros(rows, np.int64), np.zeros((3, rows), np.int64), owners)
             return Load(meter.now - merged, meter.peak)
+
+    def kept_prompt(self, example: Example) -> int:
+        """Bytes of a prompt that is kept with its graph from sampling to training (`rollout.keep_prefix`)."""
+        self._set_checkpointing(False)
+        with torch.enable_grad(), fused_attention(), Meter() as meter:
+            features = self.model.features([example])
+            prefix = PrefixCache(self.model.model, example.prompt, features, keep=True)
+            return meter.now if prefix.kept else 0
 
     def tower(self, example: Example, checkpointing: bool) -> Load:
         """The vision tower's work on a clip, with gradients if it is trained; one layer is run for all."""

@@ -24,13 +24,14 @@ EXAMPLE_DURATIONS_S = (30.0, 120.0, 300.0)
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the optimizer, over all processes; tokens at most, a prompt read once."""
+    """One step of the optimizer, over all processes; tokens at most, a prompt counted once. passes: over each."""
 
     clips: int
     questions: int
     answers: int
     prompt_tokens: int
     answer_tokens: int
+    passes: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def _step(settings: RunSettings, examples: list[Example], clips: int, answer_tok
         sampling = settings.sampling
         backward = {"none": 0, "greedy": 1, "group": sampling.group_size}[sampling.backward]
         answers *= sampling.group_size + backward + sampling.shuffled
-    return Step(clips, questions, answers, clips * prompt * _readings(settings), answers * answer_tokens)
+    passes = 2 if isinstance(settings, GrpoSettings) and not settings.rollout.keep_prefix else 1
+    return Step(clips, questions, answers, clips * prompt * _readings(settings), answers * answer_tokens, passes)
 
 
 def _readings(settings: RunSettings) -> int:
@@ -145,6 +147,8 @@ def _memory(
         items.append(_tower_states(examples[0], clips, settings.micro_batches if sampling else 0))
     items.append(Item("activations kept for the backward pass", update.kept, phases=("update",)))
     items.append(Item("fullest moment beside them", update.peak - update.kept, phases=("update",)))
+    if isinstance(settings, GrpoSettings) and settings.rollout.keep_prefix:
+        items += _kept_prompts(dry, examples, clips, settings.micro_batches)
     if sampling:
         rollout = dry.rollout(answered[0], group, length)
         items.append(Item("cache of keys and values", rollout.kept, phases=("rollout",)))
@@ -160,6 +164,14 @@ def _tower_states(example: Example, clips: int, micro_batches: int) -> Item:
     size = sum(states.nbytes for states in (example.states.last_NC, *example.states.deep))
     name = f"states of the vision tower, {kept} clip{'s' if kept > 1 else ''}"
     return Item(name, kept * size, phases=("rollout", "update") if micro_batches else ("update",))
+
+
+def _kept_prompts(dry: DryRun, examples: list[Example], clips: int, micro_batches: int) -> list[Item]:
+    """What a step keeps of its prompts from sampling to training: those of later micro-batches beside an update."""
+    each = clips * sum(dry.kept_prompt(example) for example in examples)
+    name = "prompts kept for the update, {} of the step"
+    sampled = Item(name.format("all"), each * micro_batches, phases=("rollout",))
+    return [sampled, Item(name.format("the rest"), each * (micro_batches - 1), phases=("update",))]
 
 
 def _update(dry: DryRun, batch: list[Example], checkpointing: bool) -> Load:

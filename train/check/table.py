@@ -58,7 +58,7 @@ def _gib(name: str, sizes: Sequence[int]) -> str:
 
 def _prompts(found: Estimate) -> list[str]:
     sizes, step = [*found.prompts, found.largest], found.step
-    sampled = any("rollout" in item.phases and item.phases != ALWAYS for m in found.memory for item in m.items)
+    passes = ", each read to sample and to train," if step.passes > 1 else ""
 
     def row(name: str, attribute: str) -> str:
         return _line(f"  {name}", [f"{getattr(size, attribute):,}" for size in sizes])
@@ -71,8 +71,7 @@ def _prompts(found: Estimate) -> list[str]:
         row("text tokens", "text_tokens"),
         f"a step of all processes: {_count(step.clips, 'clip')}, {_count(step.questions, 'question')}, "
         f"{_count(step.answers, 'answer')}",
-        f"  at most {step.prompt_tokens:,} tokens of prompts{', each read to sample and to train,' if sampled else ''} "
-        f"and {step.answer_tokens:,} of answers",
+        f"  at most {step.prompt_tokens:,} tokens of prompts{passes} and {step.answer_tokens:,} of answers",
     ]
 
 

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from timeground.models.sharing import Answer, Decoding, PrefixCache
+from timeground.models.prefix_cache import Answer, Decoding, PrefixCache
 from timeground.models.vision import TowerStates
 from timeground.records import Row
 from timeground.stopwatch import Stopwatch
@@ -49,11 +49,12 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Draw:
-    """How answers are drawn: greedy at temperature 0, else by a seed."""
+    """How answers are drawn: greedy at temperature 0, else by a seed. trained: they are trained on."""
 
     num_answers: int = 1
     temperature: float = 0.0
     seed: int = 0
+    trained: bool = False
 
 
 Prompted = tuple[Example, list[Row], list[list[Answer]]]
@@ -87,9 +88,9 @@ class RolloutEngine(ABC):
         One rollout, or one a row where the question stands before the video; with `backward: group` the same
         again for the reversed clip.
         """
-        found = self.forward_groups(item, [*seed, 0])
+        found = self.forward_groups(item, [*seed, 0], trained=True)
         if self.settings.backward == "group":
-            others = self.forward_groups(reversed_item(item), [*seed, 1])
+            others = self.forward_groups(reversed_item(item), [*seed, 1], trained=True)
             found = [replace(r, backward=o.texts) for r, o in zip(found, others, strict=True)]
             found += [replace(o, is_backward=True, backward=r.texts) for r, o in zip(found, others, strict=True)]
         if self.settings.backward == "greedy":
@@ -101,9 +102,9 @@ class RolloutEngine(ABC):
             found = [r if r.is_backward else replace(r, shuffled=[next(mixed) for _ in r.rows]) for r in found]
         return found
 
-    def forward_groups(self, item: ClipRows, seed: Sequence[int]) -> list[Rollout]:
+    def forward_groups(self, item: ClipRows, seed: Sequence[int], trained: bool = False) -> list[Rollout]:
         """Sample a group for each row of a clip, and nothing beside."""
-        draw = Draw(self.settings.group_size, self.settings.temperature, _seed(seed))
+        draw = Draw(self.settings.group_size, self.settings.temperature, _seed(seed), trained)
         return [
             Rollout(
                 example=replace(
@@ -141,13 +142,21 @@ class RolloutEngine(ABC):
 
 
 class Sampler(RolloutEngine):
-    """The engine in the trainer: the model that is trained samples."""
+    """The engine in the trainer: the model that is trained samples.
+
+    keep_prefix: what it makes of a prompt is kept with its graph, and the update goes on from there.
+    """
 
     def __init__(
-        self, model: PackedModel, encoder: Encoder, settings: SamplingSettings, watch: Stopwatch | None = None
+        self,
+        model: PackedModel,
+        encoder: Encoder,
+        settings: SamplingSettings,
+        watch: Stopwatch | None = None,
+        keep_prefix: bool = False,
     ) -> None:
         super().__init__(encoder, settings, watch)
-        self.model = model
+        self.model, self.keep_prefix = model, keep_prefix
 
     def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
         """Each prompt of a clip with its answers; what the vision tower makes of the clip is computed once."""
@@ -161,16 +170,18 @@ class Sampler(RolloutEngine):
             tempered=draw.temperature > 0,
         )
         states: TowerStates | None = None
+        keep = self.keep_prefix and draw.trained
         found = []
         for example, rows in self.encoder.asked(item):
             with self.watch.on("encode"):
                 states = states or self.model.tower_states(example)
             seen = replace(example, states=states)
-            with torch.no_grad(), self.model.amp():
+            with torch.set_grad_enabled(keep), self.model.amp():
                 features = self.model.features([seen])
-                cache = PrefixCache(self.model.model, example.prompt, features)
+                cache = PrefixCache(self.model.model, example.prompt, features, keep)
                 answers = cache.answer([turn.question for turn in example.turns], decoding)
-            found.append((seen if self.model.frozen != "none" else example, rows, answers))
+            seen = replace(seen, states=states if self.model.frozen != "none" else None, prefix=cache.kept)
+            found.append((seen, rows, answers))
         return found
 
 

@@ -51,17 +51,20 @@ class LossSettings(Settings):
 class RolloutSettings(Settings):
     """Where answers are sampled, and what is done where its log-probabilities are not the trainer's.
 
-    engine: `local` samples in the trainer, `vllm` on a server that `timeground serve --train` started on the model that
-    the run starts from. url: its address, such as http://127.0.0.1:8000/v1; by default that in the environment
-    variable TIMEGROUND_ROLLOUT_URL. shared_folder: a folder that both see; by default shared memory, where the server
-    is on this machine. transfer: the server reads weights from a `file` in that folder, or they are sent to it by a
-    `broadcast` (an adapter is always a file). timeout_s: for one request. patience_s: how long a server may stay away.
-    concurrency: requests made side by side. logprob_bound: a token counts as off where the two log-probabilities differ
-    by more. truncated_importance_sampling: each token's loss is weighed by the ratio of the trainer's probability to
-    the sampler's, at most this (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL").
+    engine: `local` samples in the trainer, `vllm` on a server that `timeground serve --train` started on the model
+    that the run starts from. keep_prefix: the local sampler's pass over a prompt is the update's too, which saves
+    one but needs memory for the activations of all clips of a step. url: the server's address, such as
+    http://127.0.0.1:8000/v1; by default that in the environment variable TIMEGROUND_ROLLOUT_URL. shared_folder: a
+    folder that both see; by default shared memory, where the server is on this machine. transfer: the server reads
+    weights from a `file` in that folder, or they are sent to it by a `broadcast` (an adapter is always a file).
+    timeout_s: for one request. patience_s: how long a server may stay away. concurrency: requests made side by
+    side. logprob_bound: a token counts as off where the two log-probabilities differ by more.
+    truncated_importance_sampling: each token's loss is weighed by the ratio of the trainer's probability to the
+    sampler's, at most this (Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL").
     """
 
     engine: Literal["local", "vllm"] = "local"
+    keep_prefix: bool = False
     url: str | None = None
     shared_folder: str | None = None
     transfer: Literal["file", "broadcast"] = "file"
@@ -108,4 +111,18 @@ class GrpoSettings(RunSettings):
             raise ValueError("refilter needs data.rows or data.samples: rendered scenes do not come twice")
         if self.model.lora is not None and self.loss.kl and self.model.frozen != "vision":
             raise ValueError("loss.kl with model.lora compares with the adapters off; set model.frozen to vision")
+        if self.rollout.keep_prefix and (why := self._another_pass()):
+            raise ValueError(f"rollout.keep_prefix does not go with {why}, which reads the prompt again for the update")
         return self
+
+    def _another_pass(self) -> str | None:
+        """What makes the update's pass over a prompt another one than the sampler's."""
+        found = {
+            "rollout.engine: vllm": self.rollout.engine == "vllm",
+            "updates_per_rollout above 1": self.updates_per_rollout > 1,
+            "loss.kl": self.loss.kl > 0,
+            "model.gradient_checkpointing": self.model.gradient_checkpointing,
+            "model.lora.dropout": self.model.lora is not None and self.model.lora.dropout > 0,
+            "engine.zero_stage 3": self.engine.zero_stage == 3,
+        }
+        return next((name for name, there in found.items() if there), None)

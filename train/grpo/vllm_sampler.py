@@ -19,7 +19,7 @@ import numpy as np
 from timeground.errors import UserError
 from timeground.models.endpoint import EndpointBackend
 from timeground.models.http_client import ServerGone
-from timeground.models.sharing import Answer
+from timeground.models.prefix_cache import Answer
 from timeground.models.vllm_backend import is_here
 from timeground.models.vllm_clip import SentClip, send, why_not_native
 from timeground.models.vllm_server import Sampled, Sampling, VllmServer

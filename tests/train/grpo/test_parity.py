@@ -70,7 +70,7 @@ def plain_logprobs(reference, loaded, example, turn, answer) -> torch.Tensor:
 
 @pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
 @pytest.mark.parametrize("group_size", [1, 2, 8])
-@pytest.mark.parametrize("how", ["plain", "checkpointing", "lora", "text_first"])
+@pytest.mark.parametrize("how", ["plain", "kept", "checkpointing", "lora", "text_first"])
 def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request):
     from transformers import AutoModelForImageTextToText
 
@@ -89,7 +89,7 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     if how == "checkpointing":
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
     encoder = Encoder(loaded.builder(), loaded.family, profile(family, how == "text_first"))
-    sampler = Sampler(policy.eval(), encoder, SamplingSettings(group_size=group_size))
+    sampler = Sampler(policy.eval(), encoder, SamplingSettings(group_size=group_size), keep_prefix=how == "kept")
     side = 2 * loaded.family.factor
     rollouts = [r for n in (4, 6) for r in sampler.roll_out(item(side, n, n), [n])]
     examples = [ragged(r.example) for r in rollouts]

@@ -121,15 +121,16 @@ def rows_of(folder: Path) -> list[str]:
     return ["data.synth_seed=null", f"data.rows={folder / 'annotations.jsonl'}", f"data.videos={folder}"]
 
 
-def test_two_processes_give_what_one_gives(synth_folder, tmp_path):
+@pytest.mark.parametrize("more", [[], ["rollout.keep_prefix=true", "engine.zero_stage=2"]], ids=["plain", "kept"])
+def test_two_processes_give_what_one_gives(more, synth_folder, tmp_path):
     """The same clips, dealt out to two processes, lead to the same update: the loss is divided by the whole step."""
     one, two = tmp_path / "one", tmp_path / "two"
-    for output, changes, processes in ((one, ["micro_batches=2"], 1), (two, ["micro_batches=1"], 2)):
+    for output, changes, processes in ((one, ["micro_batches=2"], 1), (two, ["micro_batches=1", *more], 2)):
         done = run(output, *rows_of(synth_folder), "steps=2", "loss.scale=batch", *changes, processes=processes)
         assert done.returncode == 0, done.stderr
-    for a, b in zip(lines(one), lines(two), strict=True):
+    for a, b, rel in zip(lines(one), lines(two), (1e-4, 1e-3), strict=True):  # a step makes more of rounding
         assert a["reward"] == pytest.approx(b["reward"], abs=1e-6)
-        assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-4)
+        assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=rel)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +143,9 @@ def test_two_processes_give_what_one_gives(synth_folder, tmp_path):
         ["model.profile.text_first=true", "model.profile.time_encoding=native", "loss.ratio=sequence"],
         ["model.frozen=none", "engine.precision=autocast", "model.gradient_checkpointing=true"],
         ["model.frozen=vision", "engine.precision=bfloat16"],
+        ["rollout.keep_prefix=true", "model.frozen=none", "engine.precision=autocast", "sampling.backward=greedy"],
     ],
-    ids=["lora", "backward-group", "backward-greedy", "shuffled", "text-first", "autocast", "bfloat16"],
+    ids=["lora", "backward-group", "backward-greedy", "shuffled", "text-first", "autocast", "bfloat16", "kept"],
 )
 def test_ways_to_train(changes, tmp_path):
     done = run(tmp_path / "run", "steps=2", *changes)
@@ -185,6 +187,7 @@ def test_rows_of_files_with_rounds_and_bad_videos(synth_folder, tmp_path):
         (["refilter={every: 10}"], "refilter needs data.rows"),
         (["model.lora={rank: 4}", "model.frozen=none"], "frozen"),
         (["model.lora={rank: 4}", "loss.kl=0.1"], "set model.frozen to vision"),
+        (["rollout.keep_prefix=true", "updates_per_rollout=2"], "does not go with updates_per_rollout above 1"),
         (["tracker=wandb"], "wandb"),
     ],
 )
