@@ -57,13 +57,22 @@ def test_published_recipes_are_estimated_offline(name, capsys):
     assert any("data.rows" in warning for warning in found["warnings"])
 
 
+def test_a_kept_prompt_is_read_once_and_takes_memory_between(capsys):
+    plain, kept = (check(capsys, "tiny-grpo", f"rollout.keep_prefix={on}") for on in ("false", "true"))
+    assert (plain["step"]["prompt_passes"], kept["step"]["prompt_passes"]) == (2, 1)
+    more = {item["name"]: item["gpu"] for item in kept["memory"][0]["items"]}
+    step, rest = (more[f"prompts kept for the update, {which} of the step"] for which in ("all", "the rest"))
+    assert step == 2 * rest > 10 * more["states of the vision tower, 8 clips"]
+    assert plain["memory"][0]["peak_gpu"] < kept["memory"][0]["peak_gpu"]
+
+
 def test_figures_of_one_recipe(capsys):
     """TimeLens-8B's second stage on 8 GPUs: its published run was on 8 cards of 96 GB."""
     found = check(capsys, "timelens-8b-grpo", "--processes", "8")
     assert found["sizes"]["parameters"] == 8_767_123_696
     assert found["step"] == {
         "clips": 8, "questions": 8, "answers": 64, "prompt_tokens": pytest.approx(125_000, rel=0.02),
-        "answer_tokens": 64 * 512,
+        "answer_tokens": 64 * 512, "prompt_passes": 2,
     }  # fmt: skip
     true_answers, longest = found["memory"]
     assert (true_answers["answer_tokens"], longest["answer_tokens"]) == (18, 512)

@@ -24,14 +24,14 @@ EXAMPLE_DURATIONS_S = (30.0, 120.0, 300.0)
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the optimizer, over all processes; tokens at most, a prompt counted once. passes: over each."""
+    """One step of the optimizer, over all processes; tokens at most, those of prompts once, not once a pass."""
 
     clips: int
     questions: int
     answers: int
     prompt_tokens: int
     answer_tokens: int
-    passes: int
+    prompt_passes: int
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _gib(name: str, sizes: Sequence[int]) -> str:
 
 def _prompts(found: Estimate) -> list[str]:
     sizes, step = [*found.prompts, found.largest], found.step
-    passes = ", each read to sample and to train," if step.passes > 1 else ""
+    passes = ", each read to sample and to train," if step.prompt_passes > 1 else ""
 
     def row(name: str, attribute: str) -> str:
         return _line(f"  {name}", [f"{getattr(size, attribute):,}" for size in sizes])
