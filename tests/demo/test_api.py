@@ -215,7 +215,7 @@ def test_a_full_queue_is_told_and_who_waits_is_served(monkeypatch):
         wait(jobs, timeout=120, return_when=FIRST_EXCEPTION)
         go_on.set()
         failed = [str(error) for job in jobs if (error := job.exception(timeout=120))]
-    assert 0 < len(failed) <= CALLS_AT_ONCE  # they come in bursts, so some are turned away while places come free
+    assert 0 < len(failed) <= len(jobs) - 2  # in a burst more are turned away than places come free, never all
     assert all("full" in said.lower() for said in failed), failed
 
 
