@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -38,6 +40,20 @@ def test_a_cpu_build_reads_prompts_in_one_piece(tmp_path, capsys):
 def test_room_for_adapters_is_what_vllm_has_a_size_for(capsys):
     assert main(["serve", "--dry-run", "--python", sys.executable, "--train", "--lora", "20"]) == 0
     assert "--enable-lora --max-loras 1 --max-lora-rank 32" in capsys.readouterr().out
+
+
+def test_who_ends_it_ends_the_server(tmp_path):
+    """The process that was started is the server's own; none is left behind."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho $$ $1 $2\n[ $1 = -m ] && exec sleep 100\n")
+    python.chmod(0o755)
+    command = [sys.executable, "-m", "timeground", "serve", "--python", str(python)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        lines = iter(started.stdout.readline, "")
+        assert f"{started.pid} -m vllm.entrypoints.openai.api_server\n" in lines
+        started.terminate()
+        assert started.wait(30) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start the server and stay with it; its exit status is ours."""
+    """Become the server, so that whoever ends this process ends it."""
     if args.lora and not args.train:
         raise UserError("--lora is for rollouts: give --train as well")
     command, environment = server_command(
@@ -47,8 +47,9 @@ def run(args: argparse.Namespace) -> int:
     print(" ".join(f"{k}={shlex.quote(v)}" for k, v in shown.items()), shlex.join(command), flush=True)
     if args.dry_run:
         return 0
-    print(f"when it says that it is up: timeground ground VIDEO 'query' --model http://{args.host}:{args.port}/v1")
-    return subprocess.run(command, env=environment, check=False).returncode
+    up = f"when it says that it is up: timeground ground VIDEO 'query' --model http://{args.host}:{args.port}/v1"
+    print(up, flush=True)
+    os.execvpe(command[0], command, environment)  # noqa: S606 - a list of arguments, as for subprocess
 
 
 def server_command(
