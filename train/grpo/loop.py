@@ -197,7 +197,9 @@ class Trainer:
 def make_sampler(session: Session, encoder: Encoder, settings: GrpoSettings, watch: Stopwatch) -> RolloutEngine:
     """The engine that a recipe asks for."""
     if settings.rollout.engine == "local":
-        return Sampler(session.engine.module, encoder, settings.sampling, watch, settings.rollout.keep_prefix)
+        return Sampler(
+            session.engine.module, encoder, settings.sampling, watch, keep_prefix=settings.rollout.keep_prefix
+        )
     from .vllm_sampler import VllmSampler
     from .weights import Weights
 

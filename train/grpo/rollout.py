@@ -173,15 +173,15 @@ class Sampler(RolloutEngine):
         keep = self.keep_prefix and draw.trained
         found = []
         for example, rows in self.encoder.asked(item):
-            with self.watch.on("encode"):
-                states = states or self.model.tower_states(example)
+            if self.model.frozen != "none":  # a trained tower runs with what follows it
+                with self.watch.on("encode"):
+                    states = states or self.model.tower_states(example)
             seen = replace(example, states=states)
             with torch.set_grad_enabled(keep), self.model.amp():
                 features = self.model.features([seen])
                 cache = PrefixCache(self.model.model, example.prompt, features, keep)
                 answers = cache.answer([turn.question for turn in example.turns], decoding)
-            seen = replace(seen, states=states if self.model.frozen != "none" else None, prefix=cache.kept)
-            found.append((seen, rows, answers))
+            found.append((replace(seen, prefix=cache.kept), rows, answers))
         return found
 
 

@@ -149,6 +149,16 @@ def test_the_vision_tower_runs_once_a_clip(qwen3_folder):
     assert calls["tower"] == 1 and calls["merger"] == 2
 
 
+def test_a_trained_tower_runs_once_a_rollout(qwen3_folder):
+    """It is run again for the update, with gradients."""
+    loaded = load(qwen3_folder)
+    policy, calls = GrpoModel(loaded, settings(model={"init": "tiny", "frozen": "none"})), []
+    loaded.model.model.visual.blocks[0].register_forward_hook(lambda *_: calls.append(1))
+    encoder = Encoder(loaded.builder(), loaded.family, profile("qwen3"))
+    (rollout,) = Sampler(policy, encoder, SamplingSettings()).roll_out(item(64), [0])
+    assert len(calls) == 1 and rollout.example.states is None
+
+
 def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
     """Even a model that wants nothing else gives no vision token, and its log-probabilities leave them out."""
     loaded = load(qwen3_folder)
