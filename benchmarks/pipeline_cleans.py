@@ -121,36 +121,48 @@ def count(kinds: dict[str, str], found: set[str], all_ids: Sequence[str]) -> dic
     return result
 
 
-def folder_for(num_rows: int, seed: int) -> Path:
+def folder_for(num_rows: int, seed: int, split: str = "test") -> Path:
     """Where the damaged and the cleaned rows lie."""
-    folder = cache_folder() / f"pipeline-cleans-{num_rows}-{seed}"
+    folder = cache_folder() / f"pipeline-cleans-{split}-{num_rows}-{seed}"
     folder.mkdir(exist_ok=True)
     return folder
 
 
-def main() -> None:
-    """Damage, clean, count, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=300)
-    parser.add_argument("--videos", type=int, default=100)
-    parser.add_argument("--share", type=float, default=1 / 3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--recipe", default="tiny-clean")
-    parser.add_argument("--workers", default="1")
-    parser.add_argument("overrides", nargs="*", help="changes to the recipe, such as models.judge.name=FOLDER")
-    args = parser.parse_args()
-    root = dataset("test", args.videos, args.seed)
+def clean(args: argparse.Namespace) -> tuple[Path, list[Row], dict[str, str], dict[str, list[Span]]]:
+    """Damage rows and run the recipe on them: its output folder, the rows before, their damage, their true spans."""
+    root = dataset(args.split, args.videos, args.seed)
     everything = list(read_rows(root / "annotations.jsonl"))
     truth = true_rows(root, args.rows)
     if len(truth) < args.rows:
         print(f"{args.videos} videos have only {len(truth)} such rows; more come with --videos", file=sys.stderr)
     rows, kinds, true_spans = damage(truth, everything, args.share, args.seed)
-    folder = folder_for(args.rows, args.seed)
+    folder = folder_for(args.rows, args.seed, args.split)
     write_rows(folder / "damaged.jsonl", rows)
     settings = [f"input.videos={root}", f"input.rows={folder / 'damaged.jsonl'}", f"output={folder / 'out'}"]
     command = [sys.executable, "-m", "timeground", "data", "run", args.recipe, *settings, *args.overrides]
     subprocess.run([*command, "--workers", args.workers], check=True, stdout=sys.stderr)
-    left = {row.id: row for row in read_rows(folder / "out" / "rows.jsonl")}
+    return folder / "out", rows, kinds, true_spans
+
+
+def parser(about: str) -> argparse.ArgumentParser:
+    """The options of what is damaged, and by what it is cleaned."""
+    made = argparse.ArgumentParser(description=about)
+    made.add_argument("--rows", type=int, default=300)
+    made.add_argument("--videos", type=int, default=100)
+    made.add_argument("--share", type=float, default=1 / 3)
+    made.add_argument("--recipe", default="tiny-clean")
+    made.add_argument("--workers", default="1")
+    made.add_argument("overrides", nargs="*", help="changes to the recipe, such as models.judge.name=FOLDER")
+    return made
+
+
+def main() -> None:
+    """Damage, clean, count, print."""
+    options = parser(__doc__.splitlines()[0])
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--split", default="test", choices=["validation", "test", "held_out"])
+    out, rows, kinds, true_spans = clean(options.parse_args())
+    left = {row.id: row for row in read_rows(out / "rows.jsonl")}
     before = {row.id: row for row in rows}
     judged = ("spans", "query")
     found = {i for i in before if i not in left or any(e["what"] in judged for e in left[i].history)}

@@ -15,7 +15,6 @@ from timeground.models.backend import Backend, Completion, Request
 from timeground.models.opening import is_url, open_backend
 from timeground.profile import Profile
 from timeground.prompts import ground_prompt
-from timeground.records import Row
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
@@ -73,9 +72,9 @@ class Asked:
             )
         return found
 
-    def ground(self, prefix: Any, rows: Sequence[Row], **request: Any) -> list[list[ParsedSpans]]:
-        """When each row's query happens, as parsed answers."""
-        texts = [ground_prompt(self.profile.prompts(), row.query) for row in rows]
+    def ground(self, prefix: Any, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
+        """When each query happens, as parsed answers."""
+        texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
         found = self.say(prefix, texts, **request)
         return [[parse_spans(one.text).ordered() for one in group] for group in found]
 

@@ -13,15 +13,16 @@ from pydantic import Field, model_validator
 
 from timeground.recipes import Settings
 from timeground.records import Row
-from timeground.spans import set_iou
 
 from ..item import Item, note
 from ..tools import Tools
-from .audit_checks import bad_span, duplicate_of, fits_several, leak, unclear, without_leak
+from .audit_checks import bad_span, duplicate_of, leak, unclear, without_leak
 from .audit_questions import Answers, Question, ask, says_no
 from .base import VideoStage, is_grounding, to_spans
 from .coverage import Coverage
+from .evidence import Evidence, Weights
 from .rewriting import PROMPT, Fault, Rewriting, reword
+from .views import View
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,20 @@ class Audit(VideoStage):
     """Checks each row, and each video's rows against each other.
 
     questions: yes/no questions to the model: does it happen at all, does it happen in the row's spans (there), only
-    once, is it clear. min_iou: a pass supports the old spans from this IoU on. min_absent: share of passes that must
-    say "does not happen". max_share: spans may cover so much of a video. min_similarity, duplicate_iou: when two rows
-    ask for one event.
+    once, is it clear. views: how the video is shown for `there`. min_iou: a pass supports the old spans from this IoU
+    on. weights, min_doubt: what passes and model say is weighed into the probability that the row is wrong (see
+    `Evidence`); from here on it is found. max_share: spans may cover so much of a video. min_similarity,
+    duplicate_iou: when two rows ask for one event.
     """
 
     stage: Literal["audit"] = "audit"
     model: str = "tiny"
     questions: tuple[Question, ...] = ("there",)
+    views: tuple[View, ...] = Field((View.PLAIN,), min_length=1)
     actions: Actions = Actions()
-    min_iou: float = Field(0.5, ge=0, le=1)
-    min_absent: float = Field(0.5, gt=0, le=1)
+    min_iou: float = Field(0.6, ge=0, le=1)
+    weights: Weights = Weights()
+    min_doubt: float = Field(0.16, gt=0, lt=1)
     max_share: float = Field(0.95, gt=0, le=1)
     max_words: int = Field(60, ge=2)
     min_similarity: float = Field(0.6, ge=0, le=1)
@@ -93,7 +97,7 @@ class Audit(VideoStage):
 
     def run(self, item: Item, tools: Tools) -> None:
         """Find what is wrong, act on it, then look for rows that ask the same."""
-        asked, faults = ask(item, tools, self.model, self.questions), []
+        asked, faults = ask(item, tools, self.model, self.questions, self.views), []
         for row in [row for row in item.rows if is_grounding(row)]:
             said = asked.get(row.id, Answers())
             if known := said.known():
@@ -114,57 +118,34 @@ class Audit(VideoStage):
 
     def _by_model(self, row: Row, said: Answers, tools: Tools) -> list[Finding]:
         """What the passes and the answers to the questions tell."""
-        seen = [to_spans(one["spans"]) for one in row.quality.get("passes", []) if one["spans"] is not None]
-        support = [set_iou(spans, row.spans) >= self.min_iou for spans in seen]
-        doubted = sum(support) < 0.5 * len(support) or not support
+        passes = [None if one["spans"] is None else to_spans(one["spans"]) for one in row.quality.get("passes", [])]
+        evidence = Evidence.gather(row.spans, passes, said.there, self.min_iou)
+        row.quality["evidence"] = evidence.to_json(self.weights)
         findings = []
         if says_no(said.clear):
             findings.append(Finding("unclear", "the model says that it is not clear", tools.prompt("clear").version))
-        if says_no(said.unique) and doubted:
+        unsupported = evidence.support * 2 < evidence.num_passes or not evidence.num_passes
+        if says_no(said.unique) and unsupported:
             why = "the model says that it fits several moments"
             findings.append(Finding("ambiguous", why, tools.prompt("unique").version))
-        if row.spans and (missing := self._missing(row, said, doubted, tools)):
-            return [*findings, missing]
-        several = [why for why in (fits_several(row.spans, spans) for spans in seen) if why]
-        if several and len(several) >= 0.5 * len(seen):
-            return [*findings, Finding("ambiguous", several[0])]
-        return [*findings, *self._apart(row, said, support, tools)]
-
-    def _missing(self, row: Row, said: Answers, doubted: bool, tools: Tools) -> Finding | None:
-        """Whether it does not happen at all. What the model sees in the spans does, unless all passes deny it."""
-        absent = row.quality.get("agreement", {}).get("absent", 0.0)
-        if said.there is not None and said.there >= 0.5 and absent < 1:
-            return None
-        if absent >= self.min_absent:
-            return Finding("missing", f"{absent:.0%} of the passes say that it does not happen")
-        if says_no(said.happens) and doubted:
+        if row.spans and says_no(said.happens) and unsupported:
             why = "the model says that it does not happen, and the passes do not support the span"
-            return Finding("missing", why, tools.prompt("happens").version)
-        if says_no(said.there) and says_no(said.elsewhere) and doubted:
-            why = "the model sees it neither in the row's spans nor where the passes see it"
-            return Finding("missing", why, tools.prompt("there").version)
-        return None
+            return [*findings, Finding("missing", why, tools.prompt("happens").version)]
+        if evidence.doubt(self.weights) >= self.min_doubt:
+            findings.append(self._doubted(row, evidence, said, tools))
+        return findings
 
-    def _apart(self, row: Row, said: Answers, support: list[bool], tools: Tools) -> list[Finding]:
-        """Whether it happens at another time than the row says."""
-        found = row.quality.get("agreement")
-        if not found or not support or self._seen_there(said, support):
-            return []
+    def _doubted(self, row: Row, evidence: Evidence, said: Answers, tools: Tools) -> Finding:
+        """The class of a row that is probably wrong: what most of the passes say that do not support it."""
         prompt = None if said.there is None else tools.prompt("there").version
-        if found["agreed"] and found["spans"]:
-            overlap = set_iou(to_spans(found["spans"]), row.spans)
-            if overlap < self.min_iou:
-                why = f"passes agree on {found['spans']}, IoU {overlap:.2f} with the row's spans"
-                return [Finding("span", why, prompt, sure=said.there is None or says_no(said.there))]
-        elif len(support) >= 3 and not any(support):
-            return [Finding("span", f"none of {len(support)} passes supports the row's spans", prompt)]
-        return []
-
-    def _seen_there(self, said: Answers, support: list[bool]) -> bool:
-        """Whether the model sees it in the row's spans, and no less than where the passes see it."""
-        if said.there is None or said.there < 0.5:
-            return False
-        return any(support) or said.elsewhere is None or said.there >= said.elsewhere
+        why = f"wrong with probability {evidence.doubt(self.weights):.2f}: {evidence.in_words()}"
+        if row.spans and evidence.absent > max(evidence.several, evidence.apart):
+            return Finding("missing", why, prompt)
+        if evidence.several > evidence.apart:
+            return Finding("ambiguous", why, prompt)
+        if row.spans and says_no(said.there) and says_no(said.elsewhere):
+            return Finding("missing", f"{why}; the model sees it neither there nor where the passes do", prompt)
+        return Finding("span", why, prompt, sure=said.there is None or says_no(said.there))
 
     def _act(self, item: Item, row: Row, findings: list[Finding]) -> list[Fault]:
         """Mend what can be mended, drop the row for the first thing that cannot; what is left to be worded anew."""
@@ -184,7 +165,7 @@ class Audit(VideoStage):
         query = without_leak(row.query)
         if query is not None:
             note(row, self.stage, "query", f"{one.kind}: {one.why}; was {row.query!r}")
-            row.query = query
+            row.query, row.mirrored_query = query, row.mirrored_query and without_leak(row.mirrored_query)
         return query is not None
 
     def _reword(self, item: Item, faults: list[Fault], tools: Tools) -> None:

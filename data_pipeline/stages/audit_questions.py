@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,8 +16,15 @@ from timeground.spans import Span
 from ..item import Item
 from ..tools import Tools
 from .base import by_window, to_spans
+from .views import View
 
 Question = Literal["happens", "there", "unique", "clear"]
+
+
+Asking = tuple[str, str, int]
+"""One question: row id, field of `Answers`, number of the row's span that it is about."""
+_MOST = 0.995
+"""A single view counts as no surer than that, so that it does not decide alone."""
 
 
 @dataclass(frozen=True)
@@ -42,37 +50,47 @@ def says_no(answer: float | None) -> bool:
     return answer is not None and answer < 0.5
 
 
-def ask(item: Item, tools: Tools, model_name: str, questions: Sequence[Question]) -> dict[str, Answers]:
-    """The model's answers to the questions about each grounding row, by row id."""
-    said: dict[str, dict[str, list[float | None]]] = {}
+def ask(
+    item: Item, tools: Tools, model_name: str, questions: Sequence[Question], views: Sequence[View] = (View.PLAIN,)
+) -> dict[str, Answers]:
+    """The model's answers to the questions about each grounding row, by row id.
+
+    Whether it happens in given spans is asked in every view that can word it, and the log-odds averaged; the other
+    questions are asked in the first view alone.
+    """
+    said: dict[Asking, list[float | None]] = {}
     for window, rows in by_window(item.rows) if questions else ():
         model = tools.model(model_name)
-        prefix = model.watch(tools.clip(item.video, model.sampling(), window))
+        clip = tools.clip(item.video, model.sampling(), window)
         form = model.profile.prompts().yes_no
-        asked = [(row.id, *one) for row in rows for one in _asked(row, tools, questions)]
-        texts = [form.format(question=text) for _, _, text in asked]
-        for (row_id, name, _), (answer,) in zip(asked, model.say(prefix, texts), strict=True):
-            said.setdefault(row_id, {}).setdefault(name, []).append(_yes(answer))
-    return {row_id: Answers(**{name: _least(values) for name, values in one.items()}) for row_id, one in said.items()}
+        for number, view in enumerate(views):
+            wanted = questions if number == 0 else [name for name in questions if name == "there"]
+            asked = [one for row in rows for one in _asked(row, tools, wanted, view)]
+            texts = [form.format(question=text) for _, text in asked]
+            prefix = model.watch(view.show(clip)) if texts else None
+            for (what, _), (answer,) in zip(asked, model.say(prefix, texts), strict=True):
+                said.setdefault(what, []).append(_yes(answer))
+    return _together(said)
 
 
-def _asked(row: Row, tools: Tools, questions: Sequence[Question]) -> Iterator[tuple[str, str]]:
-    """The questions about a row, each with the field of `Answers` that it is for."""
+def _asked(row: Row, tools: Tools, questions: Sequence[Question], view: View) -> Iterator[tuple[Asking, str]]:
+    """The questions about a row as a view has it."""
+    query = view.word(row)
+    if query is None:
+        return
+    found = to_spans(row.quality.get("agreement", {}).get("spans") or [])
     for name in questions:
-        template = tools.prompt(name).text
-        if name != "there":
-            yield name, _worded(template, row, row.extent)
-            continue
-        yield from ((name, _worded(template, row, span)) for span in row.spans)
-        found = to_spans(row.quality.get("agreement", {}).get("spans") or [])
-        if found != row.spans:
-            yield from (("elsewhere", _worded(template, row, span)) for span in found)
+        asked = [("there", row.spans), ("elsewhere", found if found != row.spans else [])]
+        for field, spans in asked if name == "there" else [(name, [row.extent])]:
+            for number, span in enumerate(spans):
+                (turned,) = view.turn([span], row.extent)
+                yield (row.id, field, number), _worded(tools.prompt(name).text, query, turned)
 
 
-def _worded(template: str, row: Row, span: Span) -> str:
-    """A question about a row and a part of the video."""
+def _worded(template: str, query: str, span: Span) -> str:
+    """A question about a query and a part of the video."""
     times = {"start": f"{span.start_s:.1f}", "end": f"{span.end_s:.1f}"}
-    for name, value in ({"query": row.query.rstrip(".")} | times).items():
+    for name, value in ({"query": query.rstrip(".")} | times).items():
         template = template.replace("{" + name + "}", value)
     return template
 
@@ -86,7 +104,19 @@ def _yes(answer: Completion) -> float | None:
     return sure if value else 1.0 - sure
 
 
-def _least(values: Sequence[float | None]) -> float | None:
-    """The least sure of several parts."""
-    known = [value for value in values if value is not None]
-    return min(known) if len(known) == len(values) else None
+def log_odds(probability: float) -> float:
+    """Log-odds of a probability, kept within what one answer may count."""
+    kept = min(max(probability, 1 - _MOST), _MOST)
+    return math.log(kept / (1 - kept))
+
+
+def _together(said: dict[Asking, list[float | None]]) -> dict[str, Answers]:
+    """Of the views the mean, of a row's spans the least sure; None where a span got no answer in any view."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for (row_id, field, _), values in said.items():
+        known = [log_odds(value) for value in values if value is not None]
+        mean = 1 / (1 + math.exp(-statistics.fmean(known))) if known else None
+        fields = rows.setdefault(row_id, {})
+        before = fields.get(field, mean)
+        fields[field] = None if mean is None or before is None else min(mean, before)
+    return {row_id: Answers(**fields) for row_id, fields in rows.items()}

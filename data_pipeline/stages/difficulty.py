@@ -11,11 +11,12 @@ from timeground.answers import ParsedSpans
 from timeground.metrics.passk import pass_at_k
 from timeground.records import Row
 from timeground.spans import set_iou
+from timeground.video.perturb import blank
 
 from ..item import Item
 from ..tools import Tools
 from .base import VideoStage, by_window
-from .ground import Pass, answers_of
+from .ground import Pass
 
 
 class Difficulty(VideoStage):
@@ -39,13 +40,16 @@ class Difficulty(VideoStage):
     def run(self, item: Item, tools: Tools) -> None:
         """Roll out, and look away."""
         sampled = Pass(model=self.model, temperature=self.temperature, samples=self.rollouts)
-        for _, rows in by_window(item.rows):
-            for row, answers in zip(rows, answers_of(sampled, item.video, rows, tools), strict=True):
+        for window, rows in by_window(item.rows):
+            model, queries = sampled.opened(tools), [row.query for row in rows]
+            clip = tools.clip(item.video, model.sampling(), window)
+            seed = tools.number(item.video, window, 0)
+            for row, answers in zip(rows, sampled.ask(model, model.watch(clip), queries, seed), strict=True):
                 self._write(row, answers)
             if not self.blind:
                 continue
-            greedy = Pass(model=self.model)
-            for row, (answer,) in zip(rows, answers_of(greedy, item.video, rows, tools, blank=True), strict=True):
+            unseen = Pass(model=self.model).ask(model, model.watch(blank(clip)), queries, seed)
+            for row, (answer,) in zip(rows, unseen, strict=True):
                 row.difficulty["blind_iou"] = round(score(answer, row), 4)
                 row.difficulty["blind_solvable"] = row.difficulty["blind_iou"] >= self.hit_iou
 

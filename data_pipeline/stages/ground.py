@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -12,30 +12,49 @@ from timeground.recipes import Settings
 from timeground.records import Row
 from timeground.spans import clamp
 from timeground.timecode import TimeEncoding
-from timeground.video.perturb import blank as blanked
 
 from ..item import Item
 from ..tools import Tools
 from .base import VideoStage, by_window
+from .views import View
+
+if TYPE_CHECKING:
+    from timeground.video.clip import Clip
+
+    from ..asking import Asked
 
 
 class Pass(Settings):
-    """One way of asking. samples: so many answers (greedy at temperature 0). blank: with nothing to see."""
+    """One way of asking. samples: so many answers (greedy at temperature 0), for each of the views."""
 
     model: str = "tiny"
+    views: tuple[View, ...] = Field((View.PLAIN,), min_length=1)
     time_encoding: TimeEncoding | None = None
     fps: float | None = Field(None, gt=0)
     temperature: float = Field(0.0, ge=0)
     samples: int = Field(1, ge=1, le=64)
 
-    def label(self) -> str:
+    def opened(self, tools: Tools) -> Asked:
+        """The model, set to look as this pass does."""
+        encoding = self.time_encoding and self.time_encoding.value
+        return tools.model(self.model).changed(time_encoding=encoding, fps=self.fps)
+
+    def ask(self, model: Asked, prefix: Any, queries: Sequence[str], seed: int) -> list[list[ParsedSpans]]:
+        """The answers to each query about a clip that was looked at."""
+        return model.ground(prefix, queries, num_answers=self.samples, temperature=self.temperature, seed=seed)
+
+    def label(self, view: View) -> str:
         """What to call it in the row."""
-        parts = [self.model, self.time_encoding, self.fps and f"{self.fps:g} fps"]
+        seen = None if view == View.PLAIN else view.value
+        parts = [self.model, seen, self.time_encoding, self.fps and f"{self.fps:g} fps"]
         return " ".join(str(part) for part in parts if part) + (f" t={self.temperature:g}" if self.temperature else "")
 
 
 class Ground(VideoStage):
-    """Writes ``quality["passes"]``: a list of ``{pass, spans, absent}``; spans None: nothing was understood."""
+    """Writes ``quality["passes"]``: a list of ``{pass, spans, absent}``; spans None: nothing was understood.
+
+    A view passes a row by whose query no rule can word for it.
+    """
 
     stage: Literal["ground"] = "ground"
     passes: list[Pass] = Field([Pass(), Pass(fps=4.0), Pass(temperature=0.7, samples=2)], min_length=1)
@@ -47,29 +66,47 @@ class Ground(VideoStage):
     def run(self, item: Item, tools: Tools) -> None:
         """Every pass over every window of the video."""
         for _, rows in by_window(item.rows):
-            for row in rows:
-                row.quality["passes"] = []
-            for number, one in enumerate(self.passes):
-                for row, answers in zip(rows, answers_of(one, item.video, rows, tools, number), strict=True):
-                    row.quality["passes"] += [stored(one.label(), answer, row) for answer in answers]
+            ask_passes(self.passes, rows, tools)
 
 
-def answers_of(
-    one: Pass, video: str, rows: Sequence[Row], tools: Tools, number: int = 0, *, blank: bool = False
-) -> list[list[ParsedSpans]]:
-    """The answers of a pass to rows of one window; `blank`: shown grey frames in place of the video's."""
-    changes: dict[str, Any] = {"time_encoding": one.time_encoding and one.time_encoding.value, "fps": one.fps}
-    model = tools.model(one.model).changed(**changes)
-    clip = tools.clip(video, model.sampling(), rows[0].window)
-    prefix = model.watch(blanked(clip) if blank else clip)
-    seed = tools.number(video, rows[0].window, number)
-    return model.ground(prefix, rows, num_answers=one.samples, temperature=one.temperature, seed=seed)
+def ask_passes(passes: Sequence[Pass], rows: Sequence[Row], tools: Tools) -> None:
+    """Every pass in each of its views over rows of one window, into ``quality["passes"]``.
+
+    Passes that differ only in how they draw their answers share one look at the video.
+    """
+    for row in rows:
+        row.quality["passes"] = []
+    alike: dict[tuple[Any, ...], list[tuple[int, Pass]]] = {}
+    for number, one in enumerate(passes):
+        alike.setdefault((one.model, one.time_encoding, one.fps), []).append((number, one))
+    for group in alike.values():
+        model = group[0][1].opened(tools)
+        clip = tools.clip(rows[0].video, model.sampling(), rows[0].window)
+        for view in View:
+            asking = [(number, one) for number, one in group if view in one.views]
+            if asking:
+                _ask_in_view(view, asking, model, clip, rows, tools)
 
 
-def stored(label: str, answer: ParsedSpans, row: Row) -> dict[str, Any]:
-    """An answer as it is kept in the row, inside the row's window."""
+def _ask_in_view(
+    view: View, passes: Sequence[tuple[int, Pass]], model: Asked, clip: Clip, rows: Sequence[Row], tools: Tools
+) -> None:
+    """One look at the clip, and what all these passes (with their numbers) say of the rows that the view can word."""
+    worded = [(row, query) for row in rows if (query := view.word(row))]
+    if not worded:
+        return
+    prefix = model.watch(view.show(clip))
+    for number, one in passes:
+        seed = tools.number(rows[0].video, rows[0].window, number, *([] if view == View.PLAIN else [view]))
+        said = one.ask(model, prefix, [query for _, query in worded], seed)
+        for (row, _), answers in zip(worded, said, strict=True):
+            row.quality["passes"] += [stored(one.label(view), answer, row, view) for answer in answers]
+
+
+def stored(label: str, answer: ParsedSpans, row: Row, view: View = View.PLAIN) -> dict[str, Any]:
+    """An answer as it is kept in the row, inside the row's window and in its times."""
     inside = row.extent
-    spans = [clamp(span, inside.start_s, inside.end_s) for span in answer.spans]
+    spans = [clamp(span, inside.start_s, inside.end_s) for span in view.turn(answer.spans, inside)]
     kept = [[round(span.start_s, 3), round(span.end_s, 3)] for span in spans if span.length_s > 0]
     understood = answer.absent or bool(kept)
     return {"pass": label, "spans": kept if understood else None, "absent": answer.absent}

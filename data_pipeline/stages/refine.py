@@ -59,7 +59,7 @@ class Refine(VideoStage):
         if window.length_s < 1.0:
             return time_s
         clip = tools.clip(row.video, model.sampling(), window)
-        ((answer,),) = model.ground(model.watch(clip), [row])
+        ((answer,),) = model.ground(model.watch(clip), [row.query])
         step_s = 1 / self.fps
         seen: list[float] = [getattr(span, end) for span in answer.spans]
         seen = [at for at in seen if window.start_s + step_s < at < window.end_s - step_s]

@@ -19,7 +19,7 @@ from ..tools import Tools
 from .agree import agreement
 from .audit_checks import fits_several, leak, unclear
 from .base import by_window, to_spans
-from .ground import Pass, answers_of, stored
+from .ground import Pass, ask_passes
 
 PROMPT = "rewrite"
 
@@ -94,10 +94,9 @@ def _grounded(
     asked = []
     for row, query in new:
         asked.append(deepcopy(row))
-        asked[-1].query, asked[-1].quality["passes"] = query, []
-    for number, one in enumerate(settings.passes if asked else ()):
-        for row, answers in zip(asked, answers_of(one, asked[0].video, asked, tools, number), strict=True):
-            row.quality["passes"] += [stored(one.label(), answer, row) for answer in answers]
+        asked[-1].query, asked[-1].mirrored_query = query, None
+    if asked:
+        ask_passes(settings.passes, asked, tools)
     failed = {}
     for (row, query), answered in zip(new, asked, strict=True):
         found = agreement(answered.quality["passes"])
@@ -107,7 +106,7 @@ def _grounded(
         fault, version = by_row[row.id], tools.prompt(PROMPT).version
         how = f"written by {tools.models[settings.model].name}, and the passes find it there"
         note(row, "audit", "query", f"{fault.kind}: {fault.why}; was {row.query!r}; {how}", version)
-        row.query = query
+        row.query, row.mirrored_query = query, None
         row.quality |= {"passes": answered.quality["passes"], "agreement": {**found, "agreed": True}}
     return failed
 

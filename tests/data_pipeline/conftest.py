@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from timeground.data_pipeline.settings import ModelSettings
+from timeground.data_pipeline.tools import Tools
 
-from timeground.records import read_rows, write_rows
+from timeground.records import Row, read_rows, write_rows
+from timeground.spans import Span
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +52,16 @@ def write_recipe(pile: Path, tmp_path: Path):
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def tools(pile: Path, tmp_path: Path) -> Tools:
+    return Tools(pile, tmp_path, {"tiny": ModelSettings(name="tiny")})
+
+
+def make_row(name: str = "a", query: str = "the red circle moves left", spans=((2.0, 4.0),), **more) -> Row:
+    return Row(name, "v.mp4", 20.0, query, [Span(*pair) for pair in spans], **more)
+
+
+def passes(*answers) -> list[dict]:
+    return [{"pass": "p", "spans": spans, "absent": spans == []} for spans in answers]

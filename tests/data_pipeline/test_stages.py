@@ -12,9 +12,7 @@ from timeground.data_pipeline.asking import Asked
 from timeground.data_pipeline.item import Item
 from timeground.data_pipeline.settings import ModelSettings
 from timeground.data_pipeline.stages.agree import Agree, agreement
-from timeground.data_pipeline.stages.audit import Audit
 from timeground.data_pipeline.stages.audit_checks import leak, similarity, unclear, without_leak
-from timeground.data_pipeline.stages.audit_questions import Answers, ask
 from timeground.data_pipeline.stages.direction import by_rule, read_answer
 from timeground.data_pipeline.stages.export import Export
 from timeground.data_pipeline.stages.probe import Probe
@@ -25,27 +23,15 @@ from timeground.data_pipeline.stages.select import Select
 from timeground.data_pipeline.stages.shots import segments
 from timeground.data_pipeline.tools import Tools
 
+from tests.data_pipeline.conftest import make_row, passes
 from timeground.errors import UserError
 from timeground.models.backend import Completion
 from timeground.readers import read
 from timeground.records import Row, read_rows
 from timeground.sample_shards import read_clip, read_index
-from timeground.spans import Span, set_iou
+from timeground.spans import Span
 from timeground.synth.language import PHRASES, is_time_sensitive, sentence
 from timeground.timecode import TextSegment, encode_time
-
-
-@pytest.fixture
-def tools(pile: Path, tmp_path: Path) -> Tools:
-    return Tools(pile, tmp_path, {"tiny": ModelSettings(name="tiny")})
-
-
-def make_row(name: str = "a", query: str = "the red circle moves left", spans=((2.0, 4.0),), **more) -> Row:
-    return Row(name, "v.mp4", 20.0, query, [Span(*pair) for pair in spans], **more)
-
-
-def passes(*answers) -> list[dict]:
-    return [{"pass": "p", "spans": spans, "absent": spans == []} for spans in answers]
 
 
 @pytest.mark.parametrize(
@@ -128,88 +114,6 @@ def test_new_rows_take_the_medoid_and_old_rows_keep_their_spans(tools):
     Agree().run(item, tools)
     assert [row.id for row in item.rows] == ["a", "c"] and new.spans == [Span(5, 8)] and old.spans == [Span(2, 4)]
     assert new.history[-1]["stage"] == "agree" and item.rejected[0]["class"] == "apart"
-
-
-def audited(tools: Tools, *rows: Row, **options) -> Item:
-    item = Item("v.mp4", list(rows))
-    Agree().run(item, tools)
-    Audit(questions=(), **options).run(item, tools)
-    return item
-
-
-def answered(row: Row, *answers) -> Row:
-    row.quality["passes"] = passes(*answers)
-    return row
-
-
-def test_the_audit_finds_each_class_and_mends_what_it_can(tools):
-    item = audited(
-        tools,
-        answered(make_row("right", "the red circle moves left"), [[2, 4]], [[2, 4.2]]),
-        answered(make_row("span", "the blue star turns"), [[10, 14]], [[10, 14]]),
-        answered(make_row("missing", "the white ring grows"), [], []),
-        answered(make_row("ambiguous", "the pink bar blinks"), [[2, 4], [8, 9]], [[2, 4], [8, 9]]),
-        answered(make_row("leak", "the green dot sinks at the end of the video"), [[2, 4]], [[2, 4]]),
-        answered(make_row("duplicate", "the red circle slides left"), [[2, 4]], [[2, 4]]),
-        answered(make_row("unclear", "something happens"), [[2, 4]], [[2, 4]]),
-        answered(make_row("outside", "the grey box spins", [(18, 25)]), None, None),
-    )
-    classes = {one["row"]["id"]: one["class"] for one in item.rejected}
-    assert classes == {
-        "missing": "missing",
-        "ambiguous": "ambiguous",
-        "duplicate": "duplicate",
-        "unclear": "unclear",
-        "outside": "span",
-    }
-    left = {row.id: row for row in item.rows}
-    assert set(left) == {"right", "span", "leak"} and not left["right"].history
-    assert left["span"].spans == [Span(10, 14)] and left["span"].history[-1]["what"] == "spans"
-    assert left["leak"].query == "the green dot sinks" and left["leak"].history[-1]["what"] == "query"
-
-
-def test_what_the_model_sees_in_the_spans_counts_beside_the_passes(tools, monkeypatch):
-    """Passes that err elsewhere do not take a row's spans from it; where both are doubted the row goes."""
-    elsewhere = [[[10, 14]], [[10, 14]]]
-    said = {
-        "confirmed": Answers(there=0.9, elsewhere=0.3),
-        "moved": Answers(there=0.1, elsewhere=0.9),
-        "nowhere": Answers(there=0.1, elsewhere=0.2),
-        "likelier": Answers(there=0.6, elsewhere=0.9),
-        "supported": Answers(there=0.1),
-        "seen": Answers(there=0.8),
-        "denied": Answers(there=0.8),
-    }
-    answers = {"supported": [[[2, 4]], [[2, 4]]], "seen": [[], [], [[2, 4]]], "denied": [[], []]}
-    rows = [answered(make_row(name, f"shape {name} moves"), *answers.get(name, elsewhere)) for name in said]
-    item = Item("v.mp4", rows)
-    Agree().run(item, tools)
-    monkeypatch.setattr("timeground.data_pipeline.stages.audit.ask", lambda *_: said)
-    Audit(questions=("there",)).run(item, tools)
-    classes = {one["row"]["id"]: one["class"] for one in item.rejected}
-    assert classes == {"nowhere": "missing", "denied": "missing", "likelier": "span"}
-    assert {row.id for row in item.rows if row.spans == [Span(10, 14)]} == {"moved"}
-    assert item.rows[0].quality["asked"] == {"there": 0.9, "elsewhere": 0.3}
-
-
-def test_the_bundled_model_is_asked_about_each_span(tools, pile):
-    """It knows when its own world's events happen, and that they do not at other times."""
-    rows = [row for row in read_rows(pile / "rows.jsonl") if row.meta.get("kind") == "single"]
-    rows = [row for row in rows if row.video not in ("videos/bad.mp4", "videos/copy.mp4")]
-    right, sides = 0, 0
-    for row in rows:
-        free = next(Span(s, s + 2.0) for s in np.arange(0.0, 30.0, 0.5) if set_iou([Span(s, s + 2.0)], row.spans) == 0)
-        row.quality["agreement"] = {"spans": [free.to_list()]}
-        said = ask(Item(row.video, [row]), tools, "tiny", ("there",))[row.id]
-        right += (said.there > 0.5) + (said.elsewhere < 0.5)
-        sides += 2
-    assert sides >= 10 and right > 0.75 * sides
-
-
-def test_the_audit_can_only_mark(tools):
-    actions = dict.fromkeys(("span", "missing", "ambiguous", "duplicate", "leak", "unclear"), "keep")
-    item = audited(tools, answered(make_row(), []), answered(make_row("b", "something happens"), []), actions=actions)
-    assert len(item.rows) == 2 and item.rows[0].quality["audit"][0]["class"] == "missing" and not item.rejected
 
 
 def test_segments_have_the_length_asked_for():

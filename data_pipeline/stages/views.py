@@ -1,0 +1,53 @@
+"""The same video seen another way: mirrored left to right, played backwards. Errors of a model differ between them.
+
+A query is worded for the view, and spans come back in the times of the video itself. So one model gives passes that
+depend less on each other than its samples do: test-time augmentation, with the arrow of time as one of its axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from timeground.records import Row
+from timeground.spans import Span, mirror_all
+from timeground.video.clip import Clip
+
+from .turning import mirrored_query, reversed_query
+
+
+class View(StrEnum):
+    """How a clip is shown to a model."""
+
+    PLAIN = "plain"
+    MIRRORED = "mirrored"
+    REVERSED = "reversed"
+    BOTH = "mirrored-reversed"
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether left and right change places."""
+        return self in (View.MIRRORED, View.BOTH)
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether time runs backwards."""
+        return self in (View.REVERSED, View.BOTH)
+
+    def show(self, clip: Clip) -> Clip:
+        """The clip as this view has it."""
+        if self.is_mirrored:
+            clip = replace(clip, frames=clip.frames.flip(-1))
+        return clip.reversed() if self.is_reversed else clip
+
+    def word(self, row: Row) -> str | None:
+        """The row's query for this view; None where no rule tells what it becomes."""
+        query: str | None = row.query
+        if self.is_reversed:
+            query = row.mirrored_query or reversed_query(row.query, row.direction)
+        return mirrored_query(query) if query and self.is_mirrored else query
+
+    def turn(self, spans: Sequence[Span], extent: Span) -> list[Span]:
+        """Spans of the video in the times of this view, and the other way round. extent: the part that is meant."""
+        return mirror_all(spans, extent.start_s, extent.end_s) if self.is_reversed else list(spans)
