@@ -69,7 +69,7 @@ class Audit(VideoStage):
     questions: tuple[Question, ...] = ("there",)
     views: tuple[View, ...] = Field((View.PLAIN,), min_length=1)
     actions: Actions = Actions()
-    min_iou: float = Field(0.6, ge=0, le=1)
+    min_iou: float = Field(0.55, ge=0, le=1)
     weights: Weights = Weights()
     min_doubt: float = Field(0.16, gt=0, lt=1)
     max_share: float = Field(0.95, gt=0, le=1)

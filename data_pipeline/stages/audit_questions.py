@@ -19,8 +19,6 @@ from .base import by_window, to_spans
 from .views import View
 
 Question = Literal["happens", "there", "unique", "clear"]
-
-
 Asking = tuple[str, str, int]
 """One question: row id, field of `Answers`, number of the row's span that it is about."""
 _MOST = 0.995
