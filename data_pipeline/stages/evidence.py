@@ -20,10 +20,10 @@ class Weights(Settings):
     damaged, for the views and passes of a recipe; these are of `tiny-clean`.
     """
 
-    base: float = -3.04
-    support: float = -1.01
-    there: float = -0.39
-    several: float = 4.52
+    base: float = -3.12
+    support: float = -1.03
+    there: float = -0.46
+    several: float = 4.82
 
 
 @dataclass(frozen=True)
