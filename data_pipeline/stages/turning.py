@@ -9,12 +9,14 @@ from timeground.row_checks import Direction as Label
 from .direction import INSENSITIVE, SENSITIVE
 
 _MOVES = (
-    r"(?:come|comes|came|coming|drive|drives|driving|fly|flies|flying|go|goes|going|look|looks|looking|move|moves|moved|"
-    r"moving|point|points|pointing|run|runs|running|slide|slides|slid|sliding|swim|swims|swimming|turn|turns|turned|"
-    r"turning|walk|walks|walked|walking|went)"
+    r"(?:come|comes|came|coming|drive|drives|driving|fly|flies|flying|go|goes|going|move|moves|moved|moving|"
+    r"run|runs|running|slide|slides|slid|sliding|swim|swims|swimming|turn|turns|turned|turning|walk|walks|walked|"
+    r"walking|went)"
 )
+_POINTS = r"(?:face|faces|facing|lean|leans|leaning|look|looks|looked|looking|point|points|pointed|pointing)"
 _SIDES = re.compile(
-    rf"\b((?:{_MOVES}(?: \w+)??|(?:(?:to|on|at|from|in) )?(?:the|his|her|its|their|far|upper|lower)) )(left|right)\b",
+    rf"\b((?:(?:{_MOVES}|{_POINTS})(?: \w+)??|(?:(?:to|on|at|from|in) )?(?:the|his|her|its|their|far|upper|lower)) )"
+    r"(left|right)\b",
     re.IGNORECASE,
 )
 _OPPOSITES = """

@@ -23,6 +23,7 @@ from timeground.synth.language import ORDER, PHRASES, mirrored_sentence, sentenc
     [
         ("a man turns left", "a man turns right"),
         ("a dog runs to the right", "a dog runs to the left"),
+        ("he looks left", "he looks right"),
         ("she holds a cup in her left hand", "she holds a cup in her right hand"),
         ("he left the room right away", "he left the room right away"),
         ("a cat jumps", "a cat jumps"),
@@ -43,6 +44,7 @@ def test_left_and_right_change_places_where_they_are_sides(query, turned):
         ("he throws a ball", None),
         ("she sits down, then stands up", None),
         ("a man talks", None),
+        ("he looks left", None),
         ("a cup stands on the left side", None),
     ],
 )
