@@ -76,7 +76,10 @@ class Asked:
         """When each query happens, as parsed answers."""
         texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
         found = self.say(prefix, texts, **request)
-        return [[parse_spans(one.text).ordered() for one in group] for group in found]
+        return [
+            [parse_spans(one.text, query=query).ordered() for one in group]
+            for query, group in zip(queries, found, strict=True)
+        ]
 
     def _wait(self, num_requests: int) -> None:
         """Keep to the rate limit."""

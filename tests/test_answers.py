@@ -219,7 +219,7 @@ OPTIONS = ["A. a woman closes the door", "B. dunking a basketball", "C. A man op
         ("It must be A.", "A", "marked letter"),
         ("I would say B fits", "B", "lone letter"),
         ("Either B or C", None, "none"),
-        ("(B) or (C)?", "B", "leading letter"),
+        ("(B) or (C)?", None, "none"),
         ("A dog barks", None, "none"),
         ("I am not sure", None, "none"),
         ("The answer is e.g. unclear", None, "none"),
@@ -316,7 +316,8 @@ PIECES = str.split(
     "<think> </think> <answer> </answer> <time> </time> <glue> ``` [ ] ( ) { } < > , ; : - -- --> ~ to "
     "and from until between start end at 5 5.0 9s 00:05 1:2:3 1,000 null none not no happen A B. (C) answer "
     'is \\ " \n . '
-    "second % for 1e9 999999999999 minutes h 1h 2m3s event option yes",
+    "second % for 1e9 999999999999 minutes h 1h 2m3s event option yes 0:5 5,2 1'20\" 5/2 5' 秒 到 没有 答案是B ◁think▷ "
+    '\' " B, or true false correct wrong video cannot see until <box> </box> 0.9 score sentences {"timestamps":',
     " ",
 )
 
@@ -345,7 +346,9 @@ def test_no_mixture_of_the_grammars_own_pieces_raises(pieces: list[str], glue: s
     ["[", "<think>", "<answer>", "1", "1 ", "1-", "1,000", "1:00:", "not ", " ", "\n", "- ", "-", "(A",
      "answer is ", "{\"event\": \"", "5 to ", "1h", "5 - 9 seconds, ", "from ", ".", "```a", "\\",
      "5 - 9: a -", "A", "no ",
-     "<time>"],
+     "<time>", "'", "'a b ", "\"a b", "B, ", "B or ", "option B ", "not B ", "video ", "the video is ", "no event ",
+     "happens at ", "1:", "1:00,", "1,2 ", "1'2", "◁think▷", "5秒", "<box>", "I cannot see ", "{'a': ", "is not ",
+     "B is "],
 )  # fmt: skip
 def test_time_grows_with_the_text_not_with_its_square(unit: str) -> None:
     short_s, long_s = (_seconds_to_read(unit * (size // len(unit)) + "x") for size in (4_000, 16_000))

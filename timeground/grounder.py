@@ -168,7 +168,7 @@ class Watched:
         )
 
     def _grounding(self, query: str, completion: Completion) -> GroundingAnswer:
-        parsed = parse_spans(completion.text, duration_s=self.clip.duration_s)
+        parsed = parse_spans(completion.text, duration_s=self.clip.duration_s, query=query)
         mean = completion.mean_logprob
         return GroundingAnswer(
             query=query,

@@ -15,10 +15,30 @@ _ONE_TO_ONE = str.maketrans(
         **dict.fromkeys("‘’′", "'"),
         **dict.fromkeys("\u00a0\u2002\u2003\u2009\u200a\u202f\u3000\ufeff\u200b", " "),
         **{chr(0xFF10 + n): str(n) for n in range(10)},
-        **dict(zip("：；，．（）［］｛｝＜＞", ":;,.()[]{}<>", strict=True)),
+        **dict(zip("：；，．（）［］｛｝＜＞、！？【】「」", ':;,.()[]{}<>,!?[]""', strict=True)),
     }
 )
-_THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
+_CHINESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_CHINESE_WORDS = [
+    (re.compile(r"(?<=[0-9]) ?小时"), " h "),
+    (re.compile(r"(?<=[0-9]) ?分钟?"), " min "),
+    (re.compile(r"(?<=[0-9]) ?秒钟?"), " s "),
+    (re.compile(r"第 ?(?=[0-9])"), " "),
+    (re.compile(r"(?<=[0-9s]) ?(?:处|时|左右)? ?(?:到|至|から) ?(?=[0-9])"), " to "),
+    (re.compile(r"(?:从|自|由) ?(?=[0-9])"), " from "),
+    (re.compile(r"(?:开始|起始|開始)(?:时间|时刻|時間)?"), " start "),
+    (re.compile(r"(?:结束|終了|結束)(?:时间|时刻|時間)?"), " end "),
+    (re.compile(r"[和与及] ?(?=[0-9\[(])"), " and "),
+    (re.compile("。"), ". "),
+]
+"""How times are said in Chinese and Japanese, as the English that the rules of the grammar read; in this order."""
+_THINK_WORD = r"(?:think(?:ing)?|thoughts?|reasoning|seed:think)"
+_THINK_TAG = re.compile(rf"[<◁](/?){_THINK_WORD}[>▷]|\[(/?)THINK\]", re.IGNORECASE)
+_PLACE_TAGS = re.compile(
+    r"<\|(?:box|point|quad)_start\|>[^<]{0,200}<\|(?:box|point|quad)_end\|>|"
+    r"<(?:b?box|points?)\b[^<>]{0,100}>[^<]{0,200}</(?:b?box|points?)>",
+    re.IGNORECASE,
+)
 _ANSWER_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _TIME_TAG = re.compile(r"</?(?:time|glue)>", re.IGNORECASE)
 _OTHER_TAG = re.compile(
@@ -35,8 +55,11 @@ def word_set(text: str) -> frozenset[str]:
 
 
 def tidy(text: str) -> str:
-    """Plain dashes, quotes and digits; single blanks; no markdown."""
+    """Plain dashes, quotes and digits; single blanks; no markdown; times said in Chinese as in English."""
     text = text.translate(_ONE_TO_ONE)
+    if _CHINESE.search(text):
+        for said, english in _CHINESE_WORDS:
+            text = said.sub(english, text)
     text = re.sub(r"```[a-zA-Z]*(?=\n)|[*`]|\\boxed|\\text|\\[()\[\]]", "", text)
     text = re.sub(r"[^\S\n]+", " ", text)
     return re.sub(r" ?\n[ \n]*", "\n", text).strip()
@@ -51,11 +74,12 @@ def without_thinking(text: str) -> str:
     kept: list[str] = []
     depth, position = 0, 0
     for tag in _THINK_TAG.finditer(text):
-        if tag[1] and depth == 0:
+        is_closing = bool(tag[1] or tag[2])
+        if is_closing and depth == 0:
             kept.clear()
         elif depth == 0:
             kept.append(text[position : tag.start()])
-        depth = 0 if tag[1] else 1
+        depth = 0 if is_closing else 1
         position = tag.end()
     rest = text[position:]
     if depth:
@@ -75,8 +99,8 @@ def answer_block(text: str) -> str | None:
 
 
 def without_tags(text: str) -> str:
-    """The text with the tags that we know taken out; ``<5.0>`` is no tag."""
-    return _OTHER_TAG.sub(" ", text)
+    """The text with the tags that we know taken out, and boxes and points with their numbers; ``<5.0>`` is no tag."""
+    return _OTHER_TAG.sub(" ", _PLACE_TAGS.sub(" ", text))
 
 
 def time_candidates(text: str) -> list[str]:

@@ -6,7 +6,7 @@ Every rule takes the tokens of a text and returns the spans that it sees, with t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .reply import word_set
 from .spans import Span
@@ -23,23 +23,34 @@ _BEFORE_TO = word_set("up lasts lasting and all way , ends ending")
 _TIME_PREPOSITIONS = word_set("from at to until till through by since between @ after starting ending")
 _LENGTH_WORDS = word_set("for lasts lasting last duration long")
 _LENGTH_NOUNS = word_set("long video clip apart later duration")
+_FRAMES = word_set("frame frames")
+_PLACES = word_set(
+    "at point position positions location located coordinate coordinates box bbox pixel pixels region 2d"
+)
 _CONNECTORS = word_set("and or then , . ; ] ) } > : in")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A span and where the text says it: characters ``start`` to ``end``."""
+    """A span, where the text says it (characters ``start`` to ``end``), and the score that stands with it."""
 
     span: Span
     start: int
     end: int
+    score: float | None = None
+    is_malformed: bool = False
 
 
 def find_spans(text: str) -> tuple[str, list[Match]]:
-    """The name of the first rule that sees spans in the text, and those spans; else ("none", [])."""
+    """The name of the first rule that sees spans in the text, and those spans; else ("none", []).
+
+    Where one of them stands on a malformed time there are none: the rest would not be what was said.
+    """
     tokens = tokenize(text)
     for name, rule in _RULES.items():
         found = rule(tokens)
+        if any(match.is_malformed for match in found):
+            break
         if found:
             return name, found
     return "none", []
@@ -49,8 +60,14 @@ def why_no_span(text: str) -> str:
     """One line for a text in which no rule sees a span."""
     tokens = tokenize(text)
     times = [token for token in tokens if token.kind == "time"]
+    malformed = next((token for token in times if token.is_malformed), None)
     if any(token.text == "negative" for token in tokens):
         return "a time is negative"
+    if malformed and "," in malformed.text:
+        count = len(times) + sum("," in token.text for token in times if token.is_malformed)
+        return f"{count} numbers with commas between, and {malformed.text!r} may be one of them or two"
+    if malformed:
+        return f"{malformed.text!r} is no time (clocks are MM:SS or HH:MM:SS)"
     if not times:
         return "no time in the answer"
     if len(times) == 1:
@@ -61,21 +78,50 @@ def why_no_span(text: str) -> str:
 def _match(first: Token, last: Token) -> Match:
     """A span from two time tokens; a bare first number takes the unit of the second ("1 to 2 minutes")."""
     scale_s = first.scale_s or (last.scale_s if not last.is_clock else 0.0) or 1.0
-    return Match(Span(first.value * scale_s, last.time_s), min(first.start, last.start), max(first.end, last.end))
+    span = Span(first.value * scale_s, last.time_s)
+    is_malformed = first.is_malformed or last.is_malformed
+    return Match(span, min(first.start, last.start), max(first.end, last.end), is_malformed=is_malformed)
 
 
 def _brackets(tokens: list[Token]) -> list[Match]:
-    """``[a, b]``, ``(a, b)``, ``<a, b>``, ``{a, b}``, alone or in a list."""
+    """``[a, b]``, ``(a, b)``, ``<a, b>``, ``{a, b}``, alone or in a list; ``[a, b, score]`` with a score to 1.
+
+    A pair that the text calls a place ("the person at (120, 340)") counts only if it says nothing better.
+    """
     found: list[Match] = []
+    places: list[Match] = []
     for i in range(len(tokens) - 4):
-        opening, first, comma, last, closing = tokens[i : i + 5]
-        if _OPENS.get(opening.text) != closing.text or comma.text not in (",", ";"):
+        match = _bracketed(tokens, i)
+        if match is None or tokens[i - 1].text in _FRAMES:
             continue
-        in_frames = i > 0 and tokens[i - 1].text in ("frame", "frames")
-        if first.kind == last.kind == "time" and not in_frames:
-            pair = _match(first, last)
-            found.append(Match(pair.span, opening.start, closing.end))
-    return found
+        before = {token.text for token in tokens[max(0, i - 4) : i]}
+        follows_place = bool(places) and match.start - places[-1].end <= 2
+        (places if before & _PLACES or follows_place else found).append(match)
+    if places and not found and _elsewhere(tokens, places):
+        return []
+    return found or places
+
+
+def _bracketed(tokens: list[Token], i: int) -> Match | None:
+    """The span of a pair or of a scored pair whose bracket opens at i."""
+    opening, first, comma, last, closing = tokens[i : i + 5]
+    if opening.text not in _OPENS or comma.text not in (",", ";") or not first.kind == last.kind == "time":
+        return None
+    pair = _match(first, last)
+    if closing.text == _OPENS[opening.text]:
+        return replace(pair, start=opening.start, end=closing.end)
+    if closing.text != "," or len(tokens) < i + 7 or tokens[i + 6].text != _OPENS[opening.text]:
+        return None
+    score = tokens[i + 5]
+    if score.kind != "time" or score.is_sure or not score.value <= 1:
+        return None
+    return replace(pair, start=opening.start, end=tokens[i + 6].end, score=score.value)
+
+
+def _elsewhere(tokens: list[Token], places: list[Match]) -> bool:
+    """True if the text says spans by another rule, outside what may be places."""
+    rest = [t for t in tokens if not any(place.start <= t.start < place.end for place in places)]
+    return any(rule(rest) for name, rule in _RULES.items() if name != "brackets")
 
 
 def _labels(tokens: list[Token]) -> list[Match]:
@@ -159,10 +205,28 @@ def _is_doubtful(tokens: list[Token], i: int, last: int) -> bool:
 
 
 def _numbers(tokens: list[Token]) -> list[Match]:
-    """Nothing but an even count of times, in pairs: ``12.5, 20.1``, ``12.5 and 20.1``, ``[5, 9, 20, 25]``."""
+    """Nothing but an even count of times, in pairs: ``12.5, 20.1``, ``12.5 and 20.1``, ``[5, 9, 20, 25]``.
+
+    Threes whose third is always a score to 1 are scored pairs: ``[134, 138, 0.9, 140, 150, 0.8]``.
+    """
     if any(t.kind != "time" and t.text not in (*"[](){}<>,;.\n", "and") for t in tokens):
         return []
-    return _paired([token for token in tokens if token.kind == "time"])
+    times = [token for token in tokens if token.kind == "time"]
+    threes = [times[i : i + 3] for i in range(0, len(times), 3)]
+    if len(times) % 3 == 0 and all(a.value < b.value > 1 >= c.value for a, b, c in threes):
+        return [replace(_match(a, b), score=c.value) for a, b, c in threes]
+    return [] if _has_odd_list(tokens) else _paired(times)
+
+
+def _has_odd_list(tokens: list[Token]) -> bool:
+    """True if brackets hold an odd count of times: pairs would be made across lists."""
+    counts = [0]
+    for token in tokens:
+        if token.kind == "time":
+            counts[-1] += 1
+        elif token.text in (*_OPENS, *_OPENS.values()):
+            counts.append(0)
+    return any(count % 2 for count in counts)
 
 
 def _prose(tokens: list[Token]) -> list[Match]:

@@ -1,7 +1,9 @@
 """Text into tokens: times, words and marks. The second stage of the answer grammar (``docs/answers.md``).
 
 A time is a number of seconds that may carry a unit, a clock (``MM:SS``, ``HH:MM:SS``) or a compound
-(``1 min 20 s``). Numbers glued to letters (``3D``, ``1st``, ``1080p``), percentages and versions are not.
+(``1 min 20 s``, ``1'20"``). Numbers glued to letters (``3D``, ``1st``, ``1080p``), percentages and versions are
+not. What looks like a time but has no one reading (``0:5``, ``00:00:05:12``, ``5,2 s``) is a malformed time: a
+span that stands on it fails as a whole, and no part of it is taken for another number.
 Every pattern is linear in the length of the text: it starts at a fixed place and repeats one class at a time.
 """
 
@@ -18,25 +20,28 @@ _SCALES_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SECONDS = r"(?:seconds?|secs?|s)"
 _MINUTES = r"(?:minutes?|mins?|m)"
 _HOURS = r"(?:hours?|hrs?|h)"
-_AND = r"(?: ?,| and)? ?"
+_AND = r"(?:[ ]?,|[ ]and)?[ ]?"
+_UNIT = rf"[ -]?(?:{_SECONDS}|ms|minutes?|mins?|hours?|hrs?)(?!\w)|[mh](?!\w)"
 _TOKEN = re.compile(
     rf"""
-    (?P<clock>(?<![\w.:])[0-9]{{1,3}}(?::[0-9]{{2}}){{1,2}}(?:\.[0-9]+|,[0-9]{{3}}(?![0-9:]))?
-      s?(?!\w|[:.][0-9]))
+    (?P<clock>(?<![\w.:])[0-9]+(?::[0-9]+)+(?:[.,;][0-9]+(?![0-9]|:[0-9]))*(?:[ ]?{_HOURS}\b|s\b|[ ]?[ap]\.?m\b|\w+)?)
+  | (?P<primes>(?<![\w.])[0-9]{{1,3}}'(?:[ ]?[0-9]{{1,2}}(?:\.[0-9]+)?(?:"|''|'(?!\w))?(?!\w)))
+  | (?P<minutes>(?<![\w.])[0-9]+(?:\.[0-9]+)?'(?!\w))
   | (?P<compound>(?<![\w.])
-      (?: [0-9]+[ ]?{_HOURS}\b{_AND.replace(" ", "[ ]")}[0-9]+[ ]?{_MINUTES}\b
-          (?:{_AND.replace(" ", "[ ]")}[0-9]+(?:\.[0-9]+)?[ ]?{_SECONDS})?
-        | [0-9]+[ ]?{_MINUTES}\b{_AND.replace(" ", "[ ]")}[0-9]+(?:\.[0-9]+)?[ ]?{_SECONDS}
+      (?: [0-9]+[ ]?{_HOURS}\b{_AND}[0-9]+[ ]?{_MINUTES}\b(?:{_AND}[0-9]+(?:\.[0-9]+)?[ ]?{_SECONDS})?
+        | [0-9]+[ ]?{_MINUTES}\b{_AND}[0-9]+(?:\.[0-9]+)?[ ]?{_SECONDS}
         | (?:[0-9]+h)?[0-9]+m[0-9]+(?:\.[0-9]+)?s )(?!\w))
+  | (?P<comma>(?<![\w.,])[0-9]+,(?:[0-9]{{1,2}}|[0-9]{{4,9}})(?:{_UNIT}|(?!\w|[.,][0-9])))
+  | (?P<fraction>(?<![\w.])[0-9]+/[0-9]+(?!\w))
   | (?P<number>(?<![\w.])(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![\w.])\.[0-9]+)
-      (?P<unit>[ -]?(?:{_SECONDS}|ms|minutes?|mins?|hours?|hrs?)(?!\w)|[mh](?!\w))?
-      (?!\w|\.[0-9]|[ ]?%)
+      (?P<unit>{_UNIT})?(?!\w|\.[0-9]|[ ]?%)
   | (?P<junk>[0-9][\w.:,%]*)
   | (?P<word>[A-Za-z]+(?:'[a-z]+)?)
   | (?P<mark>-{{1,3}}>?|[^\s\w]|\n)
     """,
     re.VERBOSE | re.ASCII | re.IGNORECASE,
 )
+_CLOCK = re.compile(r"([0-9]{1,3}(?::[0-9]{2}){1,2}(?:\.[0-9]+|,[0-9]{3})?) ?(s|h|hrs?|hours?)?", re.IGNORECASE)
 _FILLER = word_set(
     "about around approximately roughly approx circa nearly almost exactly the mark point timestamp "
     "timestamps time times second seconds sec secs s t"
@@ -57,6 +62,7 @@ class Token:
     value: float = 0.0
     scale_s: float = 0.0  # 0 for a bare number
     is_clock: bool = False
+    is_malformed: bool = False  # it looks like a time, but has no one reading
 
     @property
     def time_s(self) -> float:
@@ -82,40 +88,87 @@ def tokenize(text: str) -> list[Token]:
 def _raw_tokens(text: str) -> list[Token]:
     """Every token of the text, in order."""
     tokens: list[Token] = []
-    depth = 0
+    depth, is_quoted = 0, False
     for match in _TOKEN.finditer(text):
         kind, said = match.lastgroup, match[0].lower()
         if kind == "mark":
             depth += (said == "[") - (said == "]")
+            is_quoted ^= said == "'"
             tokens.append(Token("mark", said, match.start(), match.end()))
         elif kind in ("word", "junk"):
             tokens.append(Token("word", said, match.start(), match.end()))
-        elif kind in ("clock", "compound"):
-            tokens.append(_checked(_joined(match[0], match.start(), is_clock=kind == "clock")))
+        elif kind == "clock":
+            tokens.append(_checked(_clock(match)))
+        elif kind in ("compound", "primes"):
+            tokens.append(_checked(_compound(match)))
+        elif kind == "minutes" and is_quoted:  # the number ends a quotation
+            tokens += [*_numbers(said[:-1], "", match.start(), text, in_list=depth > 0), _mark(match)]
+            is_quoted = False
+        elif kind in ("minutes", "fraction") or (kind == "comma" and _is_decimal_comma(match, text, depth > 0)):
+            tokens.append(_malformed(match))
         else:
-            tokens += _numbers(match, text, in_list=depth > 0)
+            digits = match["number"] or re.match(r"[0-9,]+", match[0])[0]  # type: ignore[index]
+            tokens += _numbers(digits, said[len(digits) :], match.start(), text, in_list=depth > 0)
     return tokens
 
 
-def _joined(text: str, start: int, *, is_clock: bool) -> Token:
-    """A clock or a compound such as "1 min 20 s" as one time in seconds."""
-    if is_clock:
-        fields = [float(field) for field in text.rstrip("sS").replace(",", ".").split(":")]
-        value = sum(field * 60**power for power, field in enumerate(reversed(fields)))
+def _mark(match: re.Match[str]) -> Token:
+    """The last character of a match as a mark."""
+    return Token("mark", match[0][-1], match.end() - 1, match.end())
+
+
+def _malformed(match: re.Match[str]) -> Token:
+    """A time that has no one reading."""
+    return Token("time", match[0].lower(), match.start(), match.end(), 0.0, 1.0, is_malformed=True)
+
+
+def _clock(match: re.Match[str]) -> Token:
+    """A clock in seconds; malformed where a field after the first has not two digits, or there are four.
+
+    Two fields before "h" are hours and minutes.
+    """
+    found = _CLOCK.fullmatch(match[0])
+    if found is None:
+        return _malformed(match)
+    fields = [float(field) for field in found[1].replace(",", ".").split(":")]
+    value = sum(field * 60**power for power, field in enumerate(reversed(fields)))
+    is_hours = len(fields) == 2 and (found[2] or "s")[0] in "hH"
+    value *= 60 if is_hours else 1
+    return Token("time", match[0].lower(), match.start(), match.end(), value, 1.0, is_clock=True)
+
+
+def _compound(match: re.Match[str]) -> Token:
+    """A time such as "1 min 20 s" or ``1'20"`` in seconds."""
+    said = match[0].lower()
+    if match.lastgroup == "primes":
+        minutes, seconds = re.findall(r"[0-9]+(?:\.[0-9]+)?", said)
+        value = float(minutes) * 60 + float(seconds)
     else:
-        parts = re.findall(r"([0-9]+(?:\.[0-9]+)?) ?([hms])", text.lower())
+        parts = re.findall(r"([0-9]+(?:\.[0-9]+)?) ?([hms])", said)
         value = sum(float(number) * _SCALES_S[unit] for number, unit in parts)
-    return Token("time", text.lower(), start, start + len(text), value, 1.0, is_clock)
+    return Token("time", said, match.start(), match.end(), value, 1.0)
 
 
-def _numbers(match: re.Match[str], text: str, *, in_list: bool) -> list[Token]:
+def _is_decimal_comma(match: re.Match[str], text: str, in_list: bool) -> bool:
+    """True for ``5,2`` where its comma may stand for a point: not in a list, not alone, not between ranges."""
+    if match[0] == text:
+        return not match[0][-1].isdigit()  # "5,9" says two numbers, "5,9 s" may say one
+    before, after = text[max(0, match.start() - 8) : match.start()], text[match.end() : match.end() + 8]
+    is_whole_list = before[-1:] in ("[", "(", "<", "{") and after[:1] in ("]", ")", ">", "}")
+    is_item = in_list and match[0][-1].isdigit()
+    parts_ranges = re.search(r"(?:[-~]|\bto|\buntil) ?$", before) and re.match(r" ?(?:[-~]|to\b|until\b)", after)
+    return not (is_whole_list or is_item or (parts_ranges and match[0][-1].isdigit()))
+
+
+def _numbers(digits: str, unit: str, start: int, text: str, *, in_list: bool) -> list[Token]:
     """A number with its unit; a comma groups thousands unless it stands where commas part list items."""
-    digits, unit = match["number"], (match["unit"] or "").strip(" -").lower()
-    start = match.start()
+    unit_end = start + len(digits) + len(unit)
+    unit = unit.strip(" -")
     before = text[max(0, start - 2) : start].rstrip(" ")[-1:] or "\n"
-    after = text[match.end() : match.end() + 2].lstrip(" ")[:1] or "\n"
+    after = text[unit_end : unit_end + 2].lstrip(" ")[:1] or "\n"
     between_ranges = before == "-" and after == "-"
-    if "," in digits and (in_list or before in "([<,{" or after in ")]>,}" or between_ranges):
+    is_list = in_list or before in "([<,{" or after in ")]>,}" or between_ranges
+    if "," in digits and (is_list or not re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", digits)):
         pieces = [(found[0], start + found.start()) for found in re.finditer(r"[^,]+", digits)]
     else:
         pieces = [(digits, start)]
@@ -126,7 +179,7 @@ def _numbers(match: re.Match[str], text: str, *, in_list: bool) -> list[Token]:
             tokens.append(Token("mark", ",", at - 1, at))
         value = float(piece.replace(",", ""))
         is_last = i + 1 == len(pieces)
-        end = match.end() if is_last else at + len(piece)
+        end = unit_end if is_last else at + len(piece)
         tokens.append(_checked(Token("time", piece, at, end, value, scale if is_last else 0.0)))
     return tokens
 

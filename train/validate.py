@@ -60,7 +60,7 @@ class Validation:
             prefix = self.backend.encode(clip)
             answers = self.backend.sample(prefix, [row_prompt(self.session.profile.prompts(), row) for row in rows])
             for row, (answer,) in zip(rows, answers, strict=True):
-                said = [s for s in parse_spans(answer.text).spans if not s.is_reversed]
+                said = [s for s in parse_spans(answer.text, query=row.query).spans if not s.is_reversed]
                 iou = set_iou(said, row.spans) if said or not row.spans else 0.0
                 sums += torch.tensor([iou, float(iou >= 0.5), 1.0], dtype=torch.float64)
         total_iou, hits, queries = engines.sum_over_ranks(sums).tolist()

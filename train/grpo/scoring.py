@@ -77,7 +77,12 @@ def _score(number: int, rollout: Rollout, rewards: RewardSum) -> Scored:
         torch.tensor(values.total).view(shape),
         {name: torch.tensor(each).view(shape) for name, each in values.by_name.items()},
         plain_ious(rollout),
-        torch.tensor([[float(parse_spans(t).parsed) for t in group] for group in rollout.texts]),
+        torch.tensor(
+            [
+                [float(parse_spans(t, query=row.query).parsed) for t in group]
+                for row, group in zip(rollout.rows, rollout.texts, strict=True)
+            ]
+        ),
         torch.tensor(rollout.finished, dtype=torch.float32),
     )
 
@@ -86,7 +91,7 @@ def plain_ious(rollout: Rollout) -> Tensor:
     """IoU of the set of spans said with the true set, for each answer, ``[Q, G]``; 0 for what is no answer."""
 
     def one(text: str, row: Row) -> float:
-        found = parse_spans(text)
+        found = parse_spans(text, query=row.query)
         return set_iou([s for s in found.spans if not s.is_reversed], row.spans) if found.parsed else 0.0
 
     return torch.tensor([[one(t, row) for t in group] for row, group in zip(rollout.rows, rollout.texts, strict=True)])

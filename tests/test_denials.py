@@ -1,0 +1,143 @@
+"""Denials, refusals and the video's own extent: what a reply says of the event as a whole."""
+
+import pytest
+
+from timeground.answers import parse_spans
+from timeground.denials import without_quotes
+
+SPANS = [
+    ("The event 'the man does not find his keys' happens in 5.0 - 9.0 seconds.", [(5, 9)]),
+    ("The dog is not seen in the frame until 5.0 s and leaves at 9.0 s.", [(5, 9)]),
+    ("5.0 - 9.0 seconds, and no event after that.", [(5, 9)]),
+    ("The event the man does not find his keys happens in 5.0 - 9.0 seconds.", [(5, 9)]),
+    ("The man does not find his keys from 5.0 to 9.0 seconds.", [(5, 9)]),
+    ("The man cannot find his keys between 5 and 9 s.", [(5, 9)]),
+    ('"The dog does not appear": 5.0 - 9.0 seconds', [(5, 9)]),
+    ('The event "the dog does not appear" happens from 5 to 9 seconds.', [(5, 9)]),
+    ("It happens from 5 to 9 s and does not happen again.", [(5, 9)]),
+    ("It happens from 5 to 9 s and is not visible afterwards.", [(5, 9)]),
+    ("It happens from 5 to 9 s, and is not shown in the rest of the video.", [(5, 9)]),
+    ("5.0 - 9.0 seconds. There are no other occurrences.", [(5, 9)]),
+    ("5.0 - 9.0 seconds. No other event is found.", [(5, 9)]),
+    ("The ball is not visible before 5.0 s; it is seen from 5.0 s to 9.0 s", [(5, 9)]),
+    ("The video starts at 0 s and ends at 30 s. The event happens from 5 to 9 s.", [(5, 9)]),
+    ("The video is 0:00 - 0:30 long. The event is 0:05 - 0:09", [(5, 9)]),
+    ("The video runs from 0 to 30 s, and the event happens from 5 to 9 s.", [(5, 9)]),
+    ("The video lasts from 0 s to 30 s and the event happens from 5 to 9 s.", [(5, 9)]),
+    ("Video duration: 0 - 30 s. Event: 5 - 9 s", [(5, 9)]),
+    ("The relevant part of the video is 5.0 - 9.0 seconds", [(5, 9)]),
+    ("In the video: 5.0 - 9.0 seconds", [(5, 9)]),
+    ("The event in the video starts at 5 s and ends at 9 s", [(5, 9)]),
+    ("The event starts at 5 s and ends at 9 s; the video ends at 30 s.", [(5, 9)]),
+    ("The clip starts at 5 s and ends at 9 s", [(5, 9)]),
+    ("5秒到9秒", [(5, 9)]),
+    ("第5秒至第9秒", [(5, 9)]),
+    ("从5.0秒开始到9.0秒结束", [(5, 9)]),
+    ("1分20秒到1分35秒", [(80, 95)]),
+    ("开始时间：5秒，结束时间：9秒", [(5, 9)]),
+    ("事件发生在5.0-9.0秒", [(5, 9)]),
+    ("5 秒 - 9 秒", [(5, 9)]),
+    ("5到9秒", [(5, 9)]),
+    ("答案是5秒到9秒。", [(5, 9)]),
+    ("事件发生在第 5 秒到第 9 秒之间", [(5, 9)]),
+    ("00:05到00:09", [(5, 9)]),
+    ("5秒から9秒まで", [(5, 9)]),
+    ("5.0秒~9.0秒", [(5, 9)]),
+    ("在5秒到9秒、20秒到25秒", [(5, 9), (20, 25)]),
+    ("◁think▷maybe 1 to 2◁/think▷5 to 9", [(5, 9)]),
+    ("[THINK]1 to 2[/THINK]5 - 9", [(5, 9)]),
+    ("<thought>1 to 2</thought>5 - 9", [(5, 9)]),
+    ("1 to 2◁/think▷5 to 9", [(5, 9)]),
+    ('{"start": 5, "end": 9, "query": "a man counts from 1 to 3"}', [(5, 9)]),
+    ("The event 'counts from 1 to 10' happens in 5.0 - 9.0 seconds.", [(5, 9)]),
+    ("The man is not wearing a hat from 5 to 9 seconds", [(5, 9)]),
+    ("A man does not stop at 5.0 s until 9.0 s.", [(5, 9)]),
+    ("The light is not on from 5 to 9 s", [(5, 9)]),
+]
+REFUSALS = [
+    "Sorry, I cannot see any video.",
+    "The video is not available.",
+    "I'm sorry, but I can't view the video.",
+    "I am unable to watch videos.",
+    "As an AI language model, I cannot process video content.",
+    "No video was provided.",
+    "There is no video.",
+    "Please upload the video.",
+    "I don't have access to the video.",
+    "The video could not be loaded.",
+    "I cannot determine when the event happens.",
+    "I'm not sure when it happens.",
+    "The video cannot be played.",
+    "I can't tell.",
+    "I cannot access the video file.",
+    "The video does not load",
+    "I did not receive any video.",
+    "I'm not able to view images or videos",
+    "Unable to process the video",
+    "I cannot help with that.",
+    "The frames are not visible.",
+    "The clip was not found.",
+    "抱歉，我无法观看视频。",
+    "I cannot see anything.",
+    "No frames were provided, so I cannot locate the event.",
+]
+DENIALS = [
+    "It does not happen in the video.",
+    "The event is not present in the video.",
+    "The dog does not appear in the video.",
+    "The video does not show a dog.",
+    "The video does not contain the event.",
+    "I cannot find the event in the video.",
+    "I don't see any dog in the video.",
+    "I could not find any matching moment.",
+    "The event is not in the video",
+    "No matching segment was found between 0 and 30 seconds.",
+    "The event does not occur between 0 and 30 s.",
+    "Nothing like that happens in the video.",
+    "It never happens.",
+    "It isn't shown.",
+    "The event does not happen, not even once.",
+    "No man is seen opening the door.",
+    "The event 'a man opens the door' does not happen.",
+    "不存在",
+    "该事件没有发生。",
+    "视频中没有出现这个事件",
+    "The described event doesn't take place at any point in the video.",
+    "Sorry, the event does not happen in the video.",
+    "There is no event.",
+    "Unable to find the event.",
+    "The query does not match any part of the video.",
+    "The event is not visible at all between 0 s and 30 s",
+    "Not present.",
+    "not applicable",
+    "The event never occurs from 0 to 30 s",
+]
+
+
+@pytest.mark.parametrize(("text", "pairs"), SPANS)
+def test_a_negation_beside_the_event_leaves_its_spans(text: str, pairs: list[tuple[float, float]]) -> None:
+    assert [(span.start_s, span.end_s) for span in parse_spans(text).spans] == pairs
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_a_refusal_is_a_failure(text: str) -> None:
+    result = parse_spans(text)
+    assert not result.parsed and not result.absent and result.failure
+
+
+@pytest.mark.parametrize("text", DENIALS)
+def test_a_denial_is_an_answer(text: str) -> None:
+    result = parse_spans(text)
+    assert result.absent and result.parsed and not result.spans
+
+
+def test_words_of_the_query_deny_nothing() -> None:
+    text = "The dog is not visible from 5.0 to 9.0 seconds."
+    assert parse_spans(text).absent
+    assert [s.to_list() for s in parse_spans(text, query="the dog is not visible").spans] == [[5.0, 9.0]]
+    assert parse_spans("The event does not happen.", query="the dog is not visible").absent
+
+
+def test_quotes_that_hold_the_answer_are_kept() -> None:
+    assert without_quotes('"5.0 - 9.0 seconds"') == '"5.0 - 9.0 seconds"'
+    assert parse_spans('"The dog barks from 5 to 9 seconds"').spans
