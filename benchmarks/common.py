@@ -17,10 +17,12 @@ from typing import Any
 
 import psutil
 
+from timeground.contents import CODE_VERSION
+
 
 def cache_folder() -> Path:
-    """Where rendered inputs are kept between runs."""
-    folder = Path(tempfile.gettempdir()) / "timeground-benchmarks"
+    """Where rendered inputs are kept between runs of the same code."""
+    folder = Path(tempfile.gettempdir()) / f"timeground-benchmarks-{CODE_VERSION}"
     folder.mkdir(exist_ok=True)
     return folder
 

@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timeground import __version__
-from timeground.models.opening import is_url
+from timeground.contents import CODE_VERSION, model_contents, path_contents, video_contents_or_missing
 from timeground.whole_files import write_text
 
 from .item import Item
 from .recipe import Recipe
 from .tools import read_prompt
-
-BIG_FILE = 1 << 22
-"""Of files larger than this only the ends are read to tell one model from another."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
     folders, digest = [], _input_digest(recipe, items)
     folders.append(work / f"00-input-{digest[:10]}")
     for number, stage in enumerate(recipe.stages, start=1):
-        digest = _hash([digest, stage.model_dump(mode="json"), _models(recipe, stage), _prompts(recipe, stage)])
+        files = [path_contents(file) for file in stage.files()]
+        digest = _hash([digest, stage.model_dump(mode="json"), _models(recipe, stage), _prompts(recipe, stage), files])
         folders.append(work / f"{number:02d}-{stage.stage}-{digest[:10]}")
     plan = Plan(tuple(folders), len(shards), len(items))
     for shard in plan.missing(0):
@@ -103,38 +100,20 @@ def _hash(data: Any) -> str:
 
 
 def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:
-    """What tells one input from another: rows, names and sizes of videos, seed, shards, our version."""
-    digest = hashlib.sha256(json.dumps([__version__, recipe.seed, recipe.shard_size]).encode())
+    """What tells one input from another: rows, videos by content, seed, shards, our code."""
+    digest = hashlib.sha256(json.dumps([CODE_VERSION, recipe.seed, recipe.shard_size]).encode())
     for item in items:
-        file = Path(recipe.input.videos) / item.video
-        size = file.stat().st_size if file.is_file() else -1
-        digest.update(_hash([item.to_json(), size]).encode())
+        video = video_contents_or_missing(Path(recipe.input.videos) / item.video)
+        digest.update(_hash([item.to_json(), video]).encode())
     return digest.hexdigest()
 
 
 def _models(recipe: Recipe, stage: Any) -> list[Any]:
     """The models a stage asks, with what tells one set of weights from another."""
     asked = [recipe.models[name] for name in sorted(set(stage.models()))]
-    return [[settings.model_dump(mode="json"), weights_digest(settings.name)] for settings in asked]
+    return [[settings.model_dump(mode="json"), model_contents(settings.name)] for settings in asked]
 
 
 def _prompts(recipe: Recipe, stage: Any) -> list[str]:
     folder = Path(recipe.prompts) if recipe.prompts else None
     return [read_prompt(name, folder).version for name in stage.prompt_names()]
-
-
-def weights_digest(name: str) -> str:
-    """A fingerprint of a local model's files; empty for a server or a Hub id, whose name is all that is known."""
-    import timeground
-
-    folder = Path(timeground.__file__).parent / "assets" / "tiny" if name == "tiny" else Path(name)
-    if is_url(name) or not folder.is_dir():
-        return ""
-    digest = hashlib.sha256()
-    for file in sorted(p for p in folder.iterdir() if p.is_file()):
-        size = file.stat().st_size
-        with file.open("rb") as data:
-            digest.update(f"{file.name}:{size}:".encode() + data.read(BIG_FILE))
-            data.seek(max(0, size - BIG_FILE))
-            digest.update(data.read(BIG_FILE))
-    return digest.hexdigest()

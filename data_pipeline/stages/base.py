@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from timeground.errors import UserError
@@ -37,6 +38,10 @@ class VideoStage(Settings):
         """Names of the prompt files it reads."""
         return list(self.prompts)
 
+    def files(self) -> list[Path]:
+        """Files and folders beside the videos whose content shapes what it does."""
+        return []
+
 
 class GlobalStage(Settings):
     """A stage that must see everything; runs in the main process, over rows only, never over frames."""
@@ -55,6 +60,10 @@ class GlobalStage(Settings):
 
     def prompt_names(self) -> list[str]:
         """Names of the prompt files it reads: none."""
+        return []
+
+    def files(self) -> list[Path]:
+        """Files and folders beside the videos whose content shapes what it does."""
         return []
 
 

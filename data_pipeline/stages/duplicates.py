@@ -32,6 +32,10 @@ class Duplicates(GlobalStage):
     max_gap_s: float = Field(0.25, ge=0)
     keep_out: str | None = None
 
+    def files(self) -> list[Path]:
+        """The folder of the benchmark's videos."""
+        return [] if self.keep_out is None else [Path(self.keep_out)]
+
     def decide(self, items: Iterable[Item], tools: Tools) -> dict[str, tuple[str, str]]:
         """Videos that are copies of an earlier one, or of a benchmark's."""
         tests = self._tests()

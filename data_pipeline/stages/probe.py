@@ -53,6 +53,10 @@ class Probe(VideoStage):
         """File names, without suffix, of the benchmarks' videos."""
         return frozenset(Path(row.video).stem for source in self.keep_out for row in rows_of(source))
 
+    def files(self) -> list[Path]:
+        """The benchmarks' files."""
+        return [Path(source if Path(source).exists() else source.partition(":")[2]) for source in self.keep_out]
+
     def run(self, item: Item, tools: Tools) -> None:
         """Measure and filter."""
         if Path(item.video).stem in self.test_names:

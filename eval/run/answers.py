@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ class Answer:
     """A reply to one row. probe: what was done to the frames. error: why there is no reply.
 
     samples: further replies, sampled. shares: probability of each option's letter, where it was asked for.
+    video: identity of the video's content; where that has changed since, the answer no longer counts.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Answer:
     shares: list[float] = field(default_factory=list)
     tokens: int = 0
     finished: bool = True
+    video: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The answer as a JSON object."""
@@ -52,13 +54,15 @@ class AnswerFile:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self) -> dict[tuple[str, str], Answer]:
-        """All answers there are, by row id and probe."""
+    def read(self, videos: Mapping[str, str]) -> dict[tuple[str, str], Answer]:
+        """All answers about videos as they are now, by row id and probe. videos: each row's, by its content."""
         found = {}
         for path in sorted(self.folder.glob("answers-*.jsonl")):
             for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
                 if line.endswith("\n"):
                     answer = Answer(**json.loads(line))
+                    if answer.video != videos.get(answer.id):
+                        continue
                     found[answer.id, answer.probe] = answer
         return found
 

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from timeground.contents import rows_contents
 from timeground.models.backend import Backend
 from timeground.records import Row
 from timeground.whole_files import write_text
@@ -22,7 +23,8 @@ from .answers import CLEAN, Answer, AnswerFile
 from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
-from .settings import RunSettings, fingerprint
+from .settings import RunSettings
+from .videos import contents_of, group_rows
 
 PACKAGES = ("timeground", "torch", "transformers", "av", "numpy")
 
@@ -49,6 +51,7 @@ def write_outcome(
     outcomes = [score_task(output, task, settings) for task in tasks]
     results = {
         "model": settings.model,
+        "model_contents": backend.contents,
         "profile": {**asdict(backend.profile), "time_encoding": backend.profile.time_encoding.value},
         "decoding": {"temperature": 0.0, "choice_by": settings.choice_by, "max_new_tokens": settings.max_new_tokens},
         "skip_missing": settings.skip_missing,
@@ -57,7 +60,7 @@ def write_outcome(
                 **o.scores.to_json(),
                 **o.extra,
                 "prompt": _prompt(o.task, backend),
-                "data_fingerprint": fingerprint(o.task.rows),
+                "rows_contents": rows_contents(o.task.rows),
                 "missing_videos": missing[o.task.spec.name],
             }
             for o in outcomes
@@ -77,7 +80,7 @@ def write_outcome(
 
 def score_task(output: Path, task: Task, settings: RunSettings) -> TaskOutcome:
     """Score the answers that lie in a run's folder."""
-    answers = AnswerFile(output / task.spec.name, 0).read()
+    answers = AnswerFile(output / task.spec.name, 0).read(contents_of(group_rows(task.rows, task.video_root)))
     said = predictions(task.rows, answers, CLEAN)
     extra: dict[str, Any] = {}
     if settings.num_samples and task.spec.judging == "qvhighlights":

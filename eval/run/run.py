@@ -23,8 +23,8 @@ from ..tasks import Task, get_spec, load_task
 from .answering import Asker
 from .answers import Answer, AnswerFile
 from .outcome import write_outcome
-from .settings import RunSettings, fingerprint, keep_settings
-from .videos import Group, clips, group_rows, missing_videos
+from .settings import RunSettings, keep_settings, refuse_others, run_facts
+from .videos import Group, clips, contents_of, group_rows, missing_videos
 
 AT_ONCE = 8
 """Videos that an endpoint is asked about at a time."""
@@ -60,10 +60,13 @@ def evaluate(settings: RunSettings, output: Path, means: Means) -> None:
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     options = means.options(settings.model, world)
     tasks, missing = load_tasks(settings)
+    facts = run_facts(settings, tasks)
     if rank == 0:
-        keep_settings(output, settings, {task.spec.name: fingerprint(task.rows) for task in tasks})
+        refuse_others(output, facts)  # told before a model is loaded
     clock, began = Stopwatch(), time.perf_counter()
     backend = open_backend(settings.model, profile=settings.profile, overrides=settings.overrides, **options)
+    if rank == 0:
+        keep_settings(output, facts | {"model_contents": backend.contents})
     for task in tasks:
         asker = Asker(backend, task, settings, clock)
         _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), means)
@@ -96,8 +99,9 @@ def load_tasks(settings: RunSettings) -> tuple[list[Task], dict[str, list[str]]]
 def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: Means) -> None:
     """Ask this process's share of a task's videos, and keep what is said."""
     (rank, world), task, clock = share, asker.task, asker.clock
-    done = file.read()
     every = group_rows(task.rows, task.video_root)
+    videos = contents_of(every)
+    done = file.read(videos)
     groups = every[rank::world]
     todo = [group for group in groups if any((row.id, "clean") not in done for row in group.rows)]
     others = _others(todo, every, asker.settings)
@@ -114,7 +118,7 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: 
         bar = progress.add_task(task.spec.name, total=len(groups), completed=len(groups) - len(todo))
         at_once = (means.concurrency or AT_ONCE) if is_url(asker.settings.model) else 0
         for answers in _side_by_side(asker, decoded(), at_once) if at_once else (_asked(asker, *s) for s in decoded()):
-            file.add(answers)
+            file.add(replace(answer, video=videos[answer.id]) for answer in answers)
             progress.advance(bar)
 
 

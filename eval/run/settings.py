@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from timeground.contents import CODE_VERSION, rows_contents
 from timeground.errors import UserError
-from timeground.records import Row
+from timeground.whole_files import write_text
+
+from ..tasks import Task
 
 Probe = Literal["reversed", "shuffled", "static", "blank", "other-video"]
 PROBES: tuple[str, ...] = get_args(Probe)
@@ -50,24 +52,37 @@ class RunSettings:
             raise UserError("--tasks: a task is named twice")
 
 
-def keep_settings(folder: Path, settings: RunSettings, fingerprints: dict[str, str]) -> None:
-    """Write the settings into a new run's folder; UserError if a run with others, or on other data, lies there."""
-    text = json.dumps({**asdict(settings), "data_fingerprints": fingerprints}, indent=2) + "\n"
+def run_facts(settings: RunSettings, tasks: Sequence[Task]) -> dict[str, Any]:
+    """What a run was made from, the model's content aside: settings, rows by content, our code."""
+    rows = {task.spec.name: rows_contents(task.rows) for task in tasks}
+    return {**json.loads(json.dumps(asdict(settings))), "rows_contents": rows, "code": CODE_VERSION}
+
+
+def refuse_others(folder: Path, facts: Mapping[str, Any]) -> None:
+    """UserError if a run lies in the folder that was made from anything else than these facts."""
     file = folder / "settings.json"
-    if file.is_file() and (there := file.read_text(encoding="utf-8")) != text:
-        old, new = json.loads(there), json.loads(text)
-        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    if not file.is_file():
+        return
+    try:
+        old = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"{file}: damaged; remove the folder {folder} to start anew") from None
+    changed = sorted(_SHOWN.get(name, name) for name in facts if old.get(name) != facts[name])
+    if changed:
         raise UserError(
             f"{folder} holds a run with other settings ({', '.join(changed)}); choose another --output_path, "
             "or remove the folder to start anew"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
 
 
-def fingerprint(rows: Sequence[Row]) -> str:
-    """What tells one set of rows from another."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps(row.to_json(), sort_keys=True, ensure_ascii=False).encode())
-    return digest.hexdigest()[:16]
+def keep_settings(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write the facts into a new run's folder; UserError if a run made from others lies there."""
+    refuse_others(folder, facts)
+    write_text(folder / "settings.json", json.dumps(facts, indent=2) + "\n")
+
+
+_SHOWN = {
+    "model_contents": "other weights or processor files under the same model name",
+    "rows_contents": "other rows",
+    "code": "made by another version of timeground",
+}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from timeground.contents import video_contents_or_missing
 from timeground.errors import UserError, VideoError
 from timeground.records import Row, resolve_video
 from timeground.video.clip import Clip
@@ -37,6 +38,13 @@ def group_rows(rows: Sequence[Row], root: Path) -> list[Group]:
             groups[key] = Group(resolve_video(root, row.video), [])
         groups[key].rows.append(row)
     return list(groups.values())
+
+
+def contents_of(groups: Sequence[Group]) -> dict[str, str]:
+    """The identity of each row's video by row id; "" for one that is not there."""
+    paths = {group.path for group in groups}
+    known = {path: video_contents_or_missing(path) for path in paths}
+    return {row.id: known[group.path] for group in groups for row in group.rows}
 
 
 def missing_videos(groups: Sequence[Group]) -> list[str]:

@@ -91,7 +91,7 @@ def test_what_a_run_writes(data, undisturbed, capsys):
     results = json.loads((undisturbed / "results.json").read_text())
     rows = [row for row in read_rows(data / "synth" / "annotations.jsonl") if row.task == "ground"]
     synth = results["tasks"]["synth"]
-    assert synth["counts"]["rows"] == len(rows) and synth["data_fingerprint"]
+    assert synth["counts"]["rows"] == len(rows) and synth["rows_contents"]
     assert {"mIoU", "R1@0.5", "set IoU"} < set(synth["strict"])
     low, high = synth["intervals"]["mIoU"]
     assert low <= synth["strict"]["mIoU"] <= high
@@ -153,7 +153,47 @@ def test_other_data_is_noticed(data, tmp_path, capsys):
     assert main(arguments(root, tmp_path / "out", "--workers", "0", tasks="synth")[3:]) == 0
     write_rows(root / "synth" / "annotations.jsonl", [r for r in rows if r.task == "ground"][1:])
     assert main(arguments(root, tmp_path / "out", "--workers", "0", tasks="synth")[3:]) == 2
-    assert "data_fingerprints" in capsys.readouterr().err.splitlines()[-1]
+    assert "other rows" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_other_weights_under_the_same_name_are_noticed(data, tmp_path, capsys):
+    """Evaluation had gone on with the first model's answers and given its scores to a ruined model."""
+    model = tmp_path / "model"
+    shutil.copytree(resolve("tiny"), model)
+    args = ["eval", "--model", str(model), "--tasks", "synth", "--data", str(data), "--limit", "2", "--workers", "0"]
+    args += ["--max_new_tokens", "24", "--output_path", str(tmp_path / "out")]
+    assert main(args) == 0
+    with (model / "model.safetensors").open("r+b") as weights:
+        weights.seek(-64, os.SEEK_END)
+        weights.write(bytes(64))
+    capsys.readouterr()
+    assert main(args) == 2
+    assert "other weights" in capsys.readouterr().err.splitlines()[-1]
+    with (model / "tokenizer_config.json").open("a") as config:
+        config.write("\n")
+    args[-1] = str(tmp_path / "anew")
+    assert main(args) == 0
+    assert json.loads((tmp_path / "anew" / "results.json").read_text())["model_contents"]
+
+
+def test_answers_about_a_video_that_changed_are_asked_for_again(data, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    args = arguments(root, tmp_path / "out", "--workers", "0", tasks="synth")[3:]
+    first, second, _ = sorted((root / "synth" / "videos").iterdir())
+    held = first.read_bytes()
+    first.unlink()
+    assert main(args) == 0
+    missing = json.loads((tmp_path / "out" / "results.json").read_text())["tasks"]["synth"]["counts"]["missing"]
+    first.write_bytes(held)
+    os.utime(second, (1, 1))  # its bytes are the same; nobody can tell without reading them all
+    assert main(args) == 0
+    after = json.loads((tmp_path / "out" / "results.json").read_text())["tasks"]["synth"]["counts"]
+    assert missing > 0 and after["missing"] == 0
+    said = [json.loads(line) for line in (tmp_path / "out" / "synth" / "answers-0.jsonl").read_text().splitlines()]
+    rows = [row for row in read_rows(root / "synth" / "annotations.jsonl") if row.task == "ground"]
+    again = [row for row in rows if row.video in (f"videos/{first.name}", f"videos/{second.name}")]
+    assert len(said) == len(rows) + len(again)
 
 
 def test_an_endpoint_is_a_model_too(data, tmp_path):
@@ -244,5 +284,7 @@ def test_divergence_of_distributions():
 
 def test_answers_of_all_processes_are_read(tmp_path):
     for rank in (0, 1):
-        AnswerFile(tmp_path, rank).add([Answer(f"r{rank}", text="5 - 6", samples=["a"])])
-    assert set(AnswerFile(tmp_path, 0).read()) == {("r0", "clean"), ("r1", "clean")}
+        AnswerFile(tmp_path, rank).add([Answer(f"r{rank}", text="5 - 6", samples=["a"], video="v")])
+    file = AnswerFile(tmp_path, 0)
+    assert set(file.read({"r0": "v", "r1": "v"})) == {("r0", "clean"), ("r1", "clean")}
+    assert set(file.read({"r0": "v", "r1": "another video"})) == {("r0", "clean")}

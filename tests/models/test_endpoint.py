@@ -57,6 +57,10 @@ def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, mon
     assert len(model.requests) - before == len(TEXTS) + 2
     assert backend.sample(prefix, TEXTS, Request(max_new_tokens=4)) == first
     assert len(model.requests) - before == len(TEXTS) + 2  # the second time nobody was asked
+    other = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
+    other.contents = "other weights in the folder that the server serves"
+    assert other.sample(prefix, TEXTS, Request(max_new_tokens=4)) == first
+    assert len(model.requests) - before == 2 * len(TEXTS) + 2
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -44,6 +44,11 @@ class Backend(Protocol):
     name: str
     profile: Profile
 
+    @property
+    def contents(self) -> str:
+        """The identity of the model's files; "" of a server's that cannot be read from here."""
+        ...
+
     def sampling(self) -> Sampling:
         """Which frames of a video the model wants."""
         ...

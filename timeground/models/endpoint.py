@@ -12,11 +12,13 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from timeground.contents import model_contents
 from timeground.errors import UserError
 from timeground.models.backend import Completion, Request
 from timeground.models.family import Family
@@ -92,6 +94,11 @@ class EndpointBackend:
         made.profile = made.profile.with_changes(overrides or {})
         return made
 
+    @cached_property
+    def contents(self) -> str:
+        """The identity of the model's files, where the server serves a folder that can be read from here; else ""."""
+        return model_contents(self.folder) if self.folder is not None else ""
+
     def sampling(self) -> Sampling:
         """Which frames of a video the model wants."""
         return self.profile.sampling(self.family)
@@ -139,7 +146,9 @@ class EndpointBackend:
         """The server's reply to a text about a clip. options: beside model and messages, such as ``max_tokens``."""
         messages = [{"role": "user", "content": [*prefix.content, _text(text)]}]
         body = {"model": self.model, "messages": messages, **options}
-        return self.kept.get([self.url, body], lambda: self.http.request("POST", "chat/completions", json=body))
+        return self.kept.get(
+            [self.url, self.contents, body], lambda: self.http.request("POST", "chat/completions", json=body)
+        )
 
 
 _SOME_QWEN = Family("qwen3_vl", 16, 2, None, -1, -1, -1, -1)

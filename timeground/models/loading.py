@@ -28,6 +28,7 @@ class Loaded:
     family: Family
     norm: Normalisation
     path: str
+    revision: str | None = None
 
     def builder(self) -> PromptBuilder:
         """The prompt builder of this checkpoint."""
@@ -85,7 +86,7 @@ def load(
         model = model.to(device)
     use_our_attention(model, attention)
     vision.use_linear_patches(model.model.visual)
-    return Loaded(model.eval(), processor, family, normalisation(processor), path)
+    return Loaded(model.eval(), processor, family, normalisation(processor), path, revision)
 
 
 def load_processor(path: str, revision: str | None = None) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
+from timeground.contents import model_contents
 from timeground.models.backend import Completion, Request
 from timeground.models.loading import Loaded, load
 from timeground.models.prefix_cache import Answer, Decoding, PrefixCache
@@ -49,6 +51,11 @@ class LocalBackend:
         loaded = load(name, **options)
         base = named_profile(profile) if profile else profile_for(loaded.path, loaded.family.name)
         return cls(loaded, base.with_changes(overrides or {}), name)
+
+    @cached_property
+    def contents(self) -> str:
+        """The identity of the model's files."""
+        return model_contents(self.loaded.path, self.loaded.revision)
 
     def sampling(self) -> Sampling:
         """Which frames of a video the model wants."""

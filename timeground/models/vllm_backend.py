@@ -42,6 +42,7 @@ class VllmBackend:
     def __init__(self, endpoint: EndpointBackend, loaded: Loaded, shared: Path | None) -> None:
         """endpoint: the connection. loaded: the processor, no weights. shared: a folder that the server reads too."""
         self.name, self.profile, self.family = endpoint.name, endpoint.profile, loaded.family
+        self.contents = endpoint.contents
         self.builder, self.shared, self.kept = loaded.builder(), shared, endpoint.kept
         self.pool: ThreadPoolExecutor = endpoint.pool
         http = endpoint.http.at(endpoint.url.removesuffix("/v1"))
@@ -132,7 +133,7 @@ class VllmBackend:
         """Makes a request, or finds its kept reply; what counts of the media is what is in them, not where they lie."""
 
         def ask(body: dict[str, Any]) -> dict[str, Any]:
-            asked = [self.server.http.url, prefix.sent.digest, {**body, "content_parts": None}]
+            asked = [self.server.http.url, self.contents, prefix.sent.digest, {**body, "content_parts": None}]
             return self.kept.get(asked, lambda: self.server.http.request("POST", "inference/v1/generate", json=body))
 
         return ask
