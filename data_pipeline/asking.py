@@ -11,10 +11,11 @@ from typing import Any
 
 from timeground.answers import ParsedSpans, parse_spans
 from timeground.errors import UserError
+from timeground.knowledge import clip_warning
 from timeground.models.backend import Backend, Completion, Request
 from timeground.models.opening import is_url, open_backend
 from timeground.profile import Profile
-from timeground.prompts import ground_prompt
+from timeground.prompts import as_texts, ground_prompt
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
@@ -27,10 +28,14 @@ MAX_TOKENS_TO_LIST = 768
 
 @dataclass
 class Asked:
-    """An opened model. tokens: what it was given to read is not told by every server; what it wrote is counted."""
+    """An opened model. tokens: what it was given to read is not told by every server; what it wrote is counted.
+
+    allow_toy: it may be shown videos of a kind of which it knows nothing.
+    """
 
     backend: Backend
     settings: ModelSettings
+    allow_toy: bool = False
     usage: Counter[str] = field(default_factory=Counter)
     next_call_s: float = 0.0
 
@@ -53,15 +58,19 @@ class Asked:
         return replace(self, backend=other)
 
     def watch(self, clip: Clip) -> Any:
-        """Encode a clip once, for all that is asked about it."""
+        """Encode a clip once, for all that is asked about it. RunStopped if the model knows nothing of such videos."""
+        told = clip_warning(self.settings.name, self.profile, clip)
+        if told and not self.allow_toy:
+            raise RunStopped(refusal(clip.source, told))
         return self.backend.encode(clip)
 
     def say(self, prefix: Any, texts: Sequence[str], **request: Any) -> list[list[Completion]]:
         """Answers to each text; the fields of `request` are those of `Request`."""
+        texts = as_texts(texts)
         if not texts:
             return []
         self._wait(len(texts))
-        found = self.backend.sample(prefix, list(texts), Request(**request))
+        found = self.backend.sample(prefix, texts, Request(**request))
         self.usage["answers"] += sum(len(group) for group in found)
         self.usage["tokens"] += sum(one.num_tokens for group in found for one in group)
         limit = self.settings.max_tokens
@@ -74,6 +83,7 @@ class Asked:
 
     def ground(self, prefix: Any, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
         """When each query happens, as parsed answers."""
+        queries = as_texts(queries)
         texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
         found = self.say(prefix, texts, **request)
         return [
@@ -91,7 +101,12 @@ class Asked:
         self.next_call_s = max(now, self.next_call_s) + num_requests * 60 / rate
 
 
-def open_model(settings: ModelSettings, device: str | None) -> Asked:
+def refusal(video: str, told: str) -> str:
+    """Why a model may not annotate a video."""
+    return f"{video}: {told} (as models.NAME.name), or add --allow-toy-model to annotate with it all the same"
+
+
+def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = False) -> Asked:
     """Open a model. Raises RunStopped if it cannot be opened: every video would meet that."""
     options = dict(settings.options)
     if not is_url(settings.name):
@@ -104,7 +119,7 @@ def open_model(settings: ModelSettings, device: str | None) -> Asked:
         raise RunStopped(f"model {settings.name}: {error}") from error
     except TypeError as error:
         raise RunStopped(f"model {settings.name}: options: {error}") from error
-    return Asked(backend, settings)
+    return Asked(backend, settings, allow_toy)
 
 
 def _be_quiet() -> None:

@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--address", help="of a Ray cluster (default: start one here)")
     add("--recycle-after", type=int, default=500, metavar="N", help="new local worker after N videos (of all stages)")
     add("--retry-failed", action="store_true", help="do shards again in which videos failed")
+    add(
+        "--allow-toy-model",
+        action="store_true",
+        help="let a model that knows rendered shapes only annotate real videos",
+    )
     add("--quiet", action="store_true", help="show no progress")
     report_parser = commands.add_parser("report", help="write DIR/report.html about a run")
     report_parser.add_argument("folder", metavar="DIR", type=Path, help="the output folder of a run")
@@ -51,7 +56,8 @@ def _run(args: argparse.Namespace) -> int:
     from .recipe import load_recipe
     from .run import Engine, run_recipe
 
-    recipe = load_recipe(args.recipe, args.overrides)
+    allowed = ["allow_toy_model=true"] if args.allow_toy_model else []
+    recipe = load_recipe(args.recipe, [*args.overrides, *allowed])
     for name in ("workers", "model_workers", "recycle_after"):
         value = getattr(args, name)
         if value is not None and value < 1:

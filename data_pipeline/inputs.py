@@ -7,11 +7,11 @@ from pathlib import Path
 from timeground.errors import UserError
 from timeground.readers import read
 from timeground.records import Row, read_rows, resolve_video
+from timeground.video.frame_folder import VIDEO_SUFFIXES
 
 from .item import Item
 from .settings import InputSettings
 
-SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg", ".wmv"}
 MEASURED_LATER_S = 1e-3
 """Stands for a length that a format does not publish, until the stage `probe` measures it."""
 
@@ -32,7 +32,8 @@ def read_items(settings: InputSettings) -> list[Item]:
 
 
 def _bare(root: Path) -> list[Item]:
-    found = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    files = (p for p in root.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
+    found = sorted(p.relative_to(root).as_posix() for p in files)
     for video in found:
         resolve_video(root, video)
     return [Item(video) for video in found]

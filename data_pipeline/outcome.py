@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from .recipe import Recipe
 from .shards import Plan
 
 
-def write_outcome(recipe: Recipe, plan: Plan) -> dict[str, Any]:
+def write_outcome(recipe: Recipe, plan: Plan, warnings: Sequence[str] = ()) -> dict[str, Any]:
     """Write the three files into the output folder and return what is in summary.json."""
     output, last = Path(recipe.output), len(plan.folders) - 1
     write_rows(output / "rows.jsonl", _rows(plan, last))
@@ -34,6 +34,8 @@ def write_outcome(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         "rows_in": sum(plan.counts(0, shard)["rows"] for shard in range(plan.num_shards)),
         "rows_out": sum(plan.counts(last, shard)["rows"] for shard in range(plan.num_shards)),
         "rejected": len(rejected),
+        "models": {name: model.name for name, model in sorted(recipe.models.items())},
+        "warnings": list(warnings),
         "tokens_written_by_models": tokens,
         "stages": _stages(recipe, plan, rejected),
         "failed_videos": failed,

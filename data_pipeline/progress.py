@@ -23,7 +23,7 @@ class Display:
         self.current = self.bars.add_task(name, total=total, completed=done, rate="", rejected=rejected)
 
     def advance(self, videos: int, rejected: int) -> None:
-        """More videos are through, and so many rows of theirs are out."""
+        """More videos are through, and so many rows of theirs were dropped."""
         if self.current is None:
             return
         self.rejected += rejected
@@ -42,7 +42,7 @@ def display(shown: bool = True) -> Iterator[Display]:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[rejected]} rows out"),
+        TextColumn("{task.fields[rejected]} rows dropped"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:

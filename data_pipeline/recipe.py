@@ -21,7 +21,8 @@ class Recipe(Settings):
 
     output: the folder for everything. models: by the names that stages use. prompts: a folder whose files go before
     those of the same name that ship. shard_size: videos that are kept together in one file. max_failed_share: the run
-    stops when more of the videos fail. timeout_s: for one video in one stage.
+    stops when more of the videos fail. timeout_s: for one video in one stage. allow_toy_model: a model that knows
+    rendered shapes only (``tiny``) may annotate other videos too.
     """
 
     input: InputSettings
@@ -32,6 +33,7 @@ class Recipe(Settings):
     shard_size: int = Field(8, ge=1)
     max_failed_share: float = Field(0.2, ge=0, le=1)
     timeout_s: float = Field(600, gt=0)
+    allow_toy_model: bool = False
     stages: list[AnyStage] = Field(min_length=1)
 
 

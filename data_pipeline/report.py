@@ -46,6 +46,8 @@ def _counts(page: Page, summary: dict[str, Any]) -> None:
     """What came in, and stage by stage what is left."""
     came, left = summary["rows_in"], summary["rows_out"]
     page.note(f"{summary['videos']} videos with {came} rows came in; {left} rows are left.")
+    for line in summary.get("warnings", ()):
+        page.note(f"Warning: {line}.")
     if tokens := summary["tokens_written_by_models"]:
         page.note(f"The models wrote {tokens} tokens.")
     page.heading("Stages")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from .recipe import Recipe
 from .shards import Plan, make_plan, read_shard, write_shard
 from .stages.base import GlobalStage
 from .tools import RunStopped
+from .toys import toy_warnings
 from .work import Task, make_tools
 
 
@@ -41,6 +43,9 @@ def run_recipe(recipe: Recipe, engine: Engine, *, retry_failed: bool = False, sh
     UserError for what is wrong with the input, RunStopped when too many videos fail.
     """
     items = read_items(recipe.input)
+    warnings = toy_warnings(recipe, items)
+    for line in warnings:
+        print(f"timeground: {line}", file=sys.stderr)
     plan = make_plan(recipe, items)
     del items
     output = Path(recipe.output)
@@ -58,7 +63,7 @@ def run_recipe(recipe: Recipe, engine: Engine, *, retry_failed: bool = False, sh
                 _run_videos(recipe, plan, place, engine, bars)
             took[plan.folders[place].name] = round(time.perf_counter() - since, 3)
     write_text(output / "timings.yaml", _timings(took, time.perf_counter() - began))
-    return write_outcome(recipe, plan)
+    return write_outcome(recipe, plan, warnings)
 
 
 def _run_videos(recipe: Recipe, plan: Plan, place: int, engine: Engine, bars: Display) -> None:

@@ -46,7 +46,7 @@ class Prompt:
 
 @dataclass
 class Tools:
-    """One worker's tools. device: where local models go, None for the default."""
+    """One worker's tools. device: where local models go, None for the default. allow_toy_model: as in the recipe."""
 
     root: Path
     output: Path
@@ -54,6 +54,7 @@ class Tools:
     seed: int = 0
     prompt_folder: Path | None = None
     device: str | None = None
+    allow_toy_model: bool = False
     _opened: dict[str, Asked] = field(default_factory=dict)
 
     def path(self, video: str) -> Path:
@@ -72,7 +73,7 @@ class Tools:
         if name not in self._opened:
             from .asking import open_model
 
-            self._opened[name] = open_model(self.models[name], self.device)
+            self._opened[name] = open_model(self.models[name], self.device, self.allow_toy_model)
         return self._opened[name]
 
     def tokens(self, name: str) -> int:

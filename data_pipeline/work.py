@@ -35,6 +35,7 @@ def make_tools(recipe: Recipe, device: str | None = None) -> Tools:
         seed=recipe.seed,
         prompt_folder=Path(recipe.prompts) if recipe.prompts else None,
         device=device,
+        allow_toy_model=recipe.allow_toy_model,
     )
 
 

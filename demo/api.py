@@ -75,6 +75,8 @@ class Api:
                 "text": answer.text,
                 "evidence": evidence,
                 "seconds": round(chosen.seconds, 4),
+                "model": answer.model,
+                "warning": answer.warning,
                 **_cost(reading),
             }
 

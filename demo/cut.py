@@ -26,6 +26,8 @@ def cut(source: Path, start_s: float, end_s: float, target: Path) -> None:
     end_s = max(end_s, start_s + MIN_LENGTH_S)
     index = read_index(source)
     with open_video(source) as (video, stream), av.open(str(target), "w", format="mp4") as out:
+        if index.info.made_by:
+            out.metadata["comment"] = index.info.made_by
         picture = _Picture(out, stream, index.info.rotation)
         writers: dict[int, _Picture | _Sound] = {stream.index: picture}
         if video.streams.audio:

@@ -124,7 +124,10 @@ class Handlers:
         files = downloads(video, self.settings.model, answers)
         spent_s = sum(timed.seconds for timed in answers)
         said = f"{_read_text(reading)} {len(queries)} {'query' if len(queries) == 1 else 'queries'} in {spent_s:.2f} s."
-        yield views.player(video, [shown], files), views.status(said)
+        yield (
+            views.player(video, [shown], files, views.file_word(self.settings.model)),
+            views.status(_with_warning(said, reading)),
+        )
 
     @on_the_page
     async def ask(self, file: Any, question: str, options_text: str) -> Steps:
@@ -137,7 +140,7 @@ class Handlers:
         video, strip, reading = opened[0]
         yield gr.skip(), views.status("Asking.", "busy")
         chosen = await self.service.ask(reading.watched, question, options)
-        text = views.choice_text(chosen, options)
+        text = _with_warning(views.choice_text(chosen, options), reading)
         if chosen.answer.option is None:
             yield views.player(video, [views.track(strip, [])]), views.status(text)
             return
@@ -145,7 +148,10 @@ class Handlers:
         evidence = await self.service.ground(reading.watched, f"{question} {chosen.answer.option}")
         row = views.row(0, evidence, video.duration_s, f"evidence: {question} {chosen.answer.option}")
         files = downloads(video, self.settings.model, [evidence])
-        yield views.player(video, [views.track(strip, [row])], files), views.status(text)
+        yield (
+            views.player(video, [views.track(strip, [row])], files, views.file_word(self.settings.model)),
+            views.status(text),
+        )
 
     @on_the_page
     async def arrow(self, file: Any, text: str) -> Steps:
@@ -160,15 +166,17 @@ class Handlers:
             yield step
         ways = [await self.service.ground(way.watched, query) for way in both]
         clip, length_s = reading.watched.clip, video.duration_s
-        forward, backward = ([span.ordered() for span in timed.answer.spans] for timed in ways)
-        score = direction_score(
-            [s.ordered() for s in forward], [s.ordered() for s in backward], clip.start_s, clip.end_s
-        )
+        said = [timed.answer.readable_spans for timed in ways]
+        forward, backward = (None if spans is None else [span.ordered() for span in spans] for spans in said)
+        score = direction_score(forward, backward, clip.start_s, clip.end_s)
         tracks = [
             views.track(strip, [views.row(0, ways[0], length_s)], "The video as it is"),
             views.track(views.mirrored(strip, length_s), [views.row(1, ways[1], length_s)], "Played backwards", True),
         ]
-        yield views.player(video, tracks), views.status(views.direction_text(score))
+        yield (
+            views.player(video, tracks),
+            views.status(_with_warning(views.direction_text(score, None in said), reading)),
+        )
 
     async def look(self, file: Any, text: str) -> AsyncIterator[tuple[Any, Any, Any]]:
         """What the model was given, and what it said: (seen, player, status)."""
@@ -195,7 +203,14 @@ class Handlers:
         )
         seen["answer"] = f"Question: {question}\n\nRaw answer: {timed.answer.text}\n\nRead by rule: {timed.answer.rule}"
         got.append(seen)
-        yield gr.skip(), views.status(f"{_read_text(opened[0].reading)} Below is all that the model was given.")
+        yield (
+            gr.skip(),
+            views.status(
+                _with_warning(
+                    f"{_read_text(opened[0].reading)} Below is all that the model was given.", opened[0].reading
+                )
+            ),
+        )
 
     def cancelled(self) -> views.Data:
         """The status after a cancel."""
@@ -210,6 +225,12 @@ class Handlers:
         async for step in waiting(self.service.read(video), doing, got, partial(self.service.share_decoded, video)):
             yield step
         opened.append(Opened(video, strip, got[0]))
+
+
+def _with_warning(text: str, reading: Reading) -> str:
+    """A status line that also says where the model knows nothing of the video."""
+    told = reading.watched.warning
+    return text if told is None else f"{text} Warning: {told}."
 
 
 def _read_text(reading: Reading) -> str:

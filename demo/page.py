@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from timeground.knowledge import REAL_MODELS, checkpoint_knows
 from timeground.records import Row, read_rows
 
 from .api import Api
@@ -57,6 +58,8 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
             with gr.Column(scale=2, min_width=320):
                 file = gr.File(label="Video", file_types=FILE_TYPES, height=120, elem_id="tg-file")
                 examples = _examples()
+                if checkpoint_knows(settings.model) is not None:
+                    gr.Markdown(_toy_note(settings.model), elem_id="tg-toy")
                 gr.Markdown(f"{settings.limits} Uploads are removed after {settings.keep_hours:g} hours.")
                 fields = _tabs()
                 cancel = gr.Button("Cancel", size="sm", elem_id="tg-cancel")
@@ -69,6 +72,14 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
         _api(Api(handlers))
     page.queue(max_size=settings.max_waiting, default_concurrency_limit=CALLS_AT_ONCE)
     return page
+
+
+def _toy_note(model: str) -> str:
+    """What to know of a page whose model knows rendered shapes only."""
+    return (
+        f"This page runs **{model}**, which knows coloured shapes (the examples above) only. On any other video its "
+        f"answers mean nothing: start the page with {REAL_MODELS}."
+    )
 
 
 def _tabs() -> dict[str, Any]:

@@ -28,6 +28,7 @@ def as_data(video: Video, model: str, answers: Answers) -> dict[str, Any]:
         "video": video.name,
         "duration": round(video.duration_s, 3),
         "model": model,
+        "warning": answers[0].answer.warning if answers else None,
         "answers": [{**timed.answer.to_json(), "seconds": round(timed.seconds, 4)} for timed in answers],
     }
 
@@ -45,14 +46,14 @@ def as_csv(answers: Answers, duration_s: float) -> str:
     """One line a span; a query without a span has one line with empty times."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["query", "start_s", "end_s", "absent", "confidence"])
+    writer.writerow(["query", "start_s", "end_s", "absent", "confidence", "model"])
     for timed in answers:
         answer = timed.answer
         certainty = "" if answer.confidence is None else f"{answer.confidence:.4f}"
         for span in shown_spans(answer, duration_s):
-            writer.writerow([answer.query, f"{span.start_s:.3f}", f"{span.end_s:.3f}", False, certainty])
+            writer.writerow([answer.query, f"{span.start_s:.3f}", f"{span.end_s:.3f}", False, certainty, answer.model])
         if not answer.spans:
-            writer.writerow([answer.query, "", "", answer.absent, certainty])
+            writer.writerow([answer.query, "", "", answer.absent, certainty, answer.model])
     return out.getvalue()
 
 

@@ -157,12 +157,16 @@ def size_bytes(watched: Watched) -> int:
     return size
 
 
-def direction_score(forward: list[Span], backward: list[Span], start_s: float, end_s: float) -> float | None:
+def direction_score(
+    forward: list[Span] | None, backward: list[Span] | None, start_s: float, end_s: float
+) -> float | None:
     """1 - IoU of the forward answer with the mirrored backward answer; None where nothing is found forward.
+
+    None also where one of the answers could not be read (None): that says nothing about the moment.
 
     ArrowGEV's measure (`timeground.metrics.direction`) with the forward answer in the place of the truth, which a
     user's video does not have: 0 if the reversed video gives the same moment, 1 if it gives quite another or none.
     """
-    if not forward:
+    if not forward or backward is None:
         return None
     return 1.0 - set_iou(mirror_all(backward, start_s, end_s), forward)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -22,8 +23,8 @@ def file_address(path: object) -> str:
     return FILE_ADDRESS + quote(str(path))
 
 
-def player(video: Video, tracks: Sequence[Data], files: dict[str, str] | None = None) -> Data:
-    """The player with its timelines. files: contents to download, by extension."""
+def player(video: Video, tracks: Sequence[Data], files: dict[str, str] | None = None, model: str = "") -> Data:
+    """The player with its timelines. files: contents to download, by extension. model: who answered."""
     return {
         "src": file_address(video.path),
         "id": video.id,
@@ -31,7 +32,13 @@ def player(video: Video, tracks: Sequence[Data], files: dict[str, str] | None = 
         "duration_s": video.duration_s,
         "tracks": list(tracks),
         "downloads": files or {},
+        "model": model,
     }
+
+
+def file_word(model: str) -> str:
+    """A model's name as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", model.rsplit("/", 1)[-1]).strip("-.") or "model"
 
 
 def track(thumbnails: Sequence[Data], rows: Sequence[Data], title: str = "", backwards: bool = False) -> Data:
@@ -71,8 +78,10 @@ def choice_text(timed: Timed[ChoiceAnswer], options: Sequence[str]) -> str:
     return f"Answer: {said}  ({shares}; {timed.seconds:.2f} s)"
 
 
-def direction_text(score: float | None) -> str:
-    """What a direction score says."""
+def direction_text(score: float | None, is_unreadable: bool = False) -> str:
+    """What a direction score says. is_unreadable: there is none because an answer could not be read."""
+    if score is None and is_unreadable:
+        return "Direction score: none. An answer could not be read, so nothing can be told."
     if score is None:
         return "Direction score: none. Nothing was found in the video as it is, so nothing can be told."
     if score < 0.5:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 from timeground.cli import main
 from timeground.errors import UserError, VideoError
-from timeground.grounder import Grounder
+from timeground.grounder import Grounder, GroundingAnswer
 from timeground.plot import save_timeline, text_timeline
 from timeground.spans import Span
 
@@ -133,3 +134,56 @@ def test_picture_shows_prediction_and_truth(grounder, video, tmp_path):
     save_timeline(tmp_path / "deep" / "p.png", clip, [("a", [Span(1, 3)]), ("b", [])], truth=[Span(1.5, 3.5)])
     colours = Image.open(tmp_path / "deep" / "p.png").convert("RGB").getcolors(1 << 24)
     assert {(0x2A, 0x78, 0xD6), (0x8A, 0x8A, 0x8A)} <= {c for _, c in colours}
+
+
+def test_one_string_is_one_query_everywhere(grounder, video):
+    watched = grounder.watch(video)
+    assert [a.query for a in watched.ground("jumping")] == ["jumping"]
+    assert len(watched.backend.sample(watched.prefix, "When does it jump?")) == 1
+    assert len(watched.backend.score(watched.prefix, "Which?", "A long option")) == 1
+    with pytest.raises(UserError, match="1 options given"):
+        watched.ask("Which?", "red circle")
+
+
+def test_several_videos_are_asked_each(qwen3_folder, synth_folder, tmp_path, capsys):
+    first, second, _ = sorted((synth_folder / "videos").glob("*.mp4"))
+    base = ["ground", str(first), str(second), "the ring turns", "--model", qwen3_folder]
+    assert main([*base, "--json", "--plot", str(tmp_path / "p.png")]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["video"] for one in told] == [str(first), str(second)]
+    assert all([a["query"] for a in one["answers"]] == ["the ring turns"] for one in told)
+    assert {p.name for p in tmp_path.glob("*.png")} == {f"p-{first.stem}.png", f"p-{second.stem}.png"}
+    gone = ["ground", str(first), "gone.mp4", str(second), "the ring turns", "--model", qwen3_folder, "--json"]
+    assert main(gone) == 2
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2 and "gone.mp4: no such file" in captured.err
+    assert "1 of 3 videos could not be asked" in captured.err.splitlines()[-1]
+
+
+def test_a_folder_of_videos_is_refused_and_a_folder_of_pictures_is_named(qwen3_folder, video, tmp_path, capsys):
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    for number in range(4):
+        Image.new("RGB", (64, 64), (60 * number, 0, 0)).save(shots / f"{number}.png")
+    assert main(["ground", str(shots), "it reddens", "--model", qwen3_folder]) == 0
+    assert capsys.readouterr().out.startswith("folder of pictures shots: 0.0 to 2.0 s")
+    (shots / "holiday.MP4").write_bytes(video.read_bytes())
+    assert main(["ground", str(shots), "it reddens", "--model", qwen3_folder]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "1 videos and 4 pictures" in error and "holiday.MP4" in error
+    (shots / "timestamps.json").write_text('{"fps": 2}')
+    assert main(["ground", str(shots), "it reddens", "--model", qwen3_folder]) == 0
+
+
+def test_a_picture_tells_unreadable_from_absent(grounder, video, tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    written: list[str] = []
+    plain = Axes.text
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, s, **more: written.append(s) or plain(self, x, y, s, **more))
+    save_timeline(tmp_path / "p.png", grounder.read(video), [("absent", []), ("unreadable", None)])
+    said = [text.strip() for text in written if text.strip() and not text.endswith(" s")]
+    assert said == ["does not happen", "no readable answer"]
+    answer = GroundingAnswer("q", [], "hm", "none: no time in the answer", False, 0.5)
+    assert answer.readable_spans is None
+    assert replace(answer, absent=True).readable_spans == []

@@ -54,13 +54,14 @@ class _Group:
     is_rejected: bool = False
 
 
-def parse_option(text: str, options: Sequence[str] | None = None) -> ParsedOption:
+def parse_option(text: str, options: str | Sequence[str] | None = None) -> ParsedOption:
     """Read which option a reply names. Never raises.
 
     options: the texts in order, with or without their letters ("B. a dog"). They bound the letters and let a
     reply name an option by its text.
     """
     answer, _ = final_text(text)
+    options = [options] if isinstance(options, str) else options
     if not answer:
         return ParsedOption(failure="nothing is left after thinking and tags are taken off")
     letters = _ALPHABET[: _DEFAULT_OPTIONS if options is None else min(26, len(options))]

@@ -74,7 +74,7 @@ def model_contents(name: str, revision: str | None = None) -> str:
 
     name: ``tiny``, a folder, or a Hub id that is in transformers' cache. Of a server's model nothing can be told.
     """
-    folder = _model_folder(name, revision)
+    folder = model_folder(name, revision)
     if folder is None:
         return ""
     files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern) if file.is_file()})
@@ -104,7 +104,7 @@ def _of_files(files: list[Path], root: Path) -> str:
     return digest.hexdigest()
 
 
-def _model_folder(name: str, revision: str | None) -> Path | None:
+def model_folder(name: str, revision: str | None = None) -> Path | None:
     """The folder of a model's files on this machine, or None."""
     from timeground.models.loading import TINY, resolve
     from timeground.models.opening import is_url

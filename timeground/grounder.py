@@ -10,8 +10,9 @@ from typing import Any, overload
 
 from timeground.answers import parse_option, parse_spans
 from timeground.errors import UserError
+from timeground.knowledge import clip_warning
 from timeground.models.backend import Backend, Completion, Request
-from timeground.prompts import LETTERS, choice_prompt, ground_prompt
+from timeground.prompts import LETTERS, as_texts, choice_prompt, ground_prompt
 from timeground.spans import Span
 from timeground.video.clip import Clip
 
@@ -24,6 +25,7 @@ class GroundingAnswer:
 
     spans: in the file's own seconds, as said. text: the raw answer. rule: how it was parsed, or why it was not.
     absent: the model says that it does not happen. confidence: mean token probability, in (0, 1].
+    model: who answered. warning: why its answers mean nothing about this video, if the model knows only others.
     """
 
     query: str
@@ -32,6 +34,13 @@ class GroundingAnswer:
     rule: str
     absent: bool
     confidence: float | None
+    model: str = ""
+    warning: str | None = None
+
+    @property
+    def readable_spans(self) -> list[Span] | None:
+        """The spans; [] where the model says that it does not happen, None where its answer cannot be read."""
+        return self.spans if self.spans or self.absent else None
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain data."""
@@ -42,6 +51,8 @@ class GroundingAnswer:
             "rule": self.rule,
             "absent": self.absent,
             "confidence": self.confidence,
+            "model": self.model,
+            "warning": self.warning,
         }
 
 
@@ -49,7 +60,7 @@ class GroundingAnswer:
 class ChoiceAnswer:
     """What a model chose: `letter` (None if it named none), the option's text, its share among the options.
 
-    shares: probability of each letter, normalised over the options.
+    shares: probability of each letter, normalised over the options. model, warning: as in `GroundingAnswer`.
     """
 
     question: str
@@ -58,6 +69,8 @@ class ChoiceAnswer:
     text: str
     rule: str
     shares: list[float]
+    model: str = ""
+    warning: str | None = None
 
 
 class Grounder:
@@ -141,9 +154,14 @@ class Watched:
         """Made by `Grounder.watch`."""
         self.backend, self.clip, self.prefix = backend, clip, prefix
 
-    def ground(self, queries: Sequence[str]) -> list[GroundingAnswer]:
-        """An answer to each query, greedy, all from one KV cache."""
-        prompts = self.backend.profile.prompts()
+    @property
+    def warning(self) -> str | None:
+        """Why the model's answers mean nothing about this video, if it knows only videos of another kind."""
+        return clip_warning(self.backend.name, self.backend.profile, self.clip)
+
+    def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
+        """An answer to each query (one string is one query), greedy, all from one KV cache."""
+        prompts, queries = self.backend.profile.prompts(), as_texts(queries)
         texts = [ground_prompt(prompts, query) for query in queries]
         completions = self.backend.sample(self.prefix, texts, Request())
         return [self._grounding(q, c) for q, (c,) in zip(queries, completions, strict=True)]
@@ -152,9 +170,10 @@ class Watched:
         """The option that the model names, with the share of probability each letter gets."""
         if not question.strip():
             raise UserError("the question is empty; write what you want to know")
-        text = choice_prompt(self.backend.profile.prompts(), question.strip(), list(options))
+        options = as_texts(options)
+        text = choice_prompt(self.backend.profile.prompts(), question.strip(), options)
         ((completion,),) = self.backend.sample(self.prefix, [text], Request())
-        scores = self.backend.score(self.prefix, text, LETTERS[: len(options)])
+        scores = self.backend.score(self.prefix, text, list(LETTERS[: len(options)]))
         largest = max(scores)
         weights = [math.exp(s - largest) for s in scores]
         parsed = parse_option(completion.text, options)
@@ -165,6 +184,8 @@ class Watched:
             text=completion.text,
             rule=parsed.rule,
             shares=[w / sum(weights) for w in weights],
+            model=self.backend.name,
+            warning=self.warning,
         )
 
     def _grounding(self, query: str, completion: Completion) -> GroundingAnswer:
@@ -177,4 +198,6 @@ class Watched:
             rule=parsed.rule if parsed.parsed else f"{parsed.rule}: {parsed.failure}",
             absent=parsed.absent,
             confidence=None if mean is None else math.exp(mean),
+            model=self.backend.name,
+            warning=self.warning,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,33 +27,39 @@ def text_timeline(spans: Sequence[Span], start_s: float, end_s: float, width: in
 def save_timeline(
     path: Path,
     clip: Clip,
-    rows: Sequence[tuple[str, Sequence[Span]]],
+    rows: Sequence[tuple[str, Sequence[Span] | None]],
     truth: Sequence[Span] | None = None,
+    title: str = "",
 ) -> None:
     """Write a PNG: frames at their true times, below them a bar for each row, and one for the truth if known.
 
-    rows: label and spans of each answer.
+    rows: label and spans of each answer; [] says that it does not happen, None that the answer could not be read.
+    title: a small line above.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    labelled = [*rows, *([("truth", truth)] if truth is not None else [])]
+    labelled: list[tuple[str, Sequence[Span] | None]] = [*rows]
+    labelled += [("truth", truth)] if truth is not None else []
     bars_in = 0.42 * len(labelled)
     figure, (film, bars) = plt.subplots(
         2, 1, figsize=(WIDTH_IN, FILM_IN + bars_in + 0.6), height_ratios=[FILM_IN, bars_in], layout="constrained"
     )
     _draw_film(film, clip)
+    if title:
+        figure.suptitle("\n".join(textwrap.wrap(title, 150)), fontsize=7, x=0.01, ha="left")
     for place, (_, spans) in enumerate(labelled):
         is_truth = truth is not None and place == len(labelled) - 1
         colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
-        for span in spans:
+        for span in spans or ():
             bars.barh(place, span.length_s, left=span.start_s, height=0.62, color=colour)
             middle = (span.start_s + span.end_s) / 2
             bars.text(middle, place, f"{span.start_s:.1f} - {span.end_s:.1f}", ha="center", va="center", fontsize=8)
         if not spans:
-            bars.text(clip.start_s, place, " does not happen", va="center", fontsize=8, color=colour)
+            said = " no readable answer" if spans is None else " does not happen"
+            bars.text(clip.start_s, place, said, va="center", fontsize=8, color=colour)
     bars.set_yticks(range(len(labelled)), [label for label, _ in labelled], fontsize=9)
     bars.set(xlim=(clip.start_s, clip.end_s), ylim=(len(labelled) - 0.5, -0.5), xlabel="seconds")
     for side in ("top", "right", "left"):

@@ -15,10 +15,27 @@ from typing import Any
 from timeground.errors import UserError
 from timeground.models.family import Family
 from timeground.prompts import PromptSet, get_prompts
-from timeground.timecode import TimeEncoding, check_encoding
+from timeground.timecode import TimeEncoding, check_encoding, check_stamp
 from timeground.video.sampling import Sampling
 
 FILE_NAME = "grounding_config.json"
+_LIMITS: dict[str, tuple[float, float]] = {
+    "fps": (0.001, 240),
+    "min_tokens_per_pair": (1, 16384),
+    "max_tokens_per_pair": (1, 16384),
+    "total_tokens": (1, 10**7),
+    "max_new_tokens": (1, 65536),
+}
+"""What a model can be asked with; a folder's profile may come from anywhere."""
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Refuse what is no number between the limits of a setting; only fps may be a fraction."""
+    low, high = _LIMITS[name]
+    is_number = isinstance(value, (int, float) if name == "fps" else int) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        kind = "number" if name == "fps" else "whole number"
+        raise UserError(f"{name} is {value!r}, expected a {kind} from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Profile:
     prompt: name of a prompt set. time_encoding: see `TimeEncoding`. stamp: template of a stamp's text.
     fps, min_tokens_per_pair, max_tokens_per_pair, total_tokens: which frames, how large (see `Sampling`).
     text_first: the question stands before the video. max_new_tokens: room for the answer, thinking included.
+    knows: the only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones.
     """
 
     prompt: str = "timelens"
@@ -39,6 +57,27 @@ class Profile:
     total_tokens: int = 14336
     text_first: bool = False
     max_new_tokens: int = 128
+    knows: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no model can be asked with; UserError says which."""
+        for name in _LIMITS:
+            if not (name == "max_tokens_per_pair" and self.max_tokens_per_pair is None):
+                _check_number(name, getattr(self, name))
+        if not isinstance(self.text_first, bool):
+            raise UserError(f"text_first is {self.text_first!r}, expected true or false")
+        for name in ("prompt", "stamp", "knows"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not (value is None and name != "prompt"):
+                raise UserError(f"{name} is {value!r}, expected a text")
+        get_prompts(self.prompt)
+        if self.stamp is not None:
+            check_stamp(self.stamp)
+        if self.max_tokens_per_pair is not None and self.max_tokens_per_pair < self.min_tokens_per_pair:
+            raise UserError(
+                f"max_tokens_per_pair is {self.max_tokens_per_pair}, below min_tokens_per_pair "
+                f"{self.min_tokens_per_pair}: raise one or lower the other"
+            )
 
     def prompts(self) -> PromptSet:
         """The templates to ask with."""
@@ -95,11 +134,11 @@ FAMILY_DEFAULTS: dict[str, Profile] = {"qwen2_5_vl": _STAMPED, "qwen3_vl": _NATI
 """Qwen2.5-VL gets the same interleaved seconds as TimeLens-7B; Qwen3-VL its own stamps."""
 
 
-def named_profile(name: str) -> Profile:
-    """A profile of the table; a UserError lists the names there are."""
+def named_profile(name: str, knows: str | None = None) -> Profile:
+    """A profile of the table, of a model that knows this much; a UserError lists the names there are."""
     if name not in KNOWN:
         raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}")
-    return KNOWN[name]
+    return dataclasses.replace(KNOWN[name], knows=knows)
 
 
 def profile_for(name_or_path: str, family: str) -> Profile:
@@ -126,12 +165,6 @@ def _checked_fields(fields: dict[str, Any], where: str) -> dict[str, Any]:
     if unknown := sorted(set(fields) - set(known)):
         raise UserError(f"{where}: unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
     fields = dict(fields)
-    for name, value in fields.items():
-        default = getattr(Profile(), name)
-        if isinstance(default, bool) != isinstance(value, bool) or (
-            isinstance(default, (int, float)) and not isinstance(value, (int, float))
-        ):
-            raise UserError(f"{where}: {name} is {value!r}, expected a {type(default).__name__}")
     if "time_encoding" in fields:
         try:
             fields["time_encoding"] = TimeEncoding(fields["time_encoding"])
@@ -140,4 +173,8 @@ def _checked_fields(fields: dict[str, Any], where: str) -> dict[str, Any]:
             raise UserError(
                 f"{where}: time_encoding {fields['time_encoding']!r} is unknown; there are: {choices}"
             ) from None
+    try:
+        dataclasses.replace(Profile(), **fields)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     return fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,11 @@ def choice_prompt(prompts: PromptSet, question: str, options: list[str]) -> str:
         raise UserError(f"{len(options)} options given; a question takes 2 to {len(LETTERS)}")
     listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
     return prompts.choice.format(question=question, options=listed)
+
+
+def as_texts(texts: str | Sequence[str]) -> list[str]:
+    """A list of texts; one string is one text, never its letters."""
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def row_prompt(prompts: PromptSet, row: Row) -> str:

@@ -64,7 +64,7 @@ def write_shard(path: Path, clips: Sequence[Clip]) -> None:
         tensors[f"{number}.frame_times_s"] = clip.frame_times_s.contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file(tensors, part)
+    save_file(tensors, part, {f"{number}.made_by": clip.made_by for number, clip in enumerate(clips)})
     part.replace(path)
 
 
@@ -104,6 +104,7 @@ def read_clip(folder: Path, sample: Sample) -> Clip:
         with safe_open(path, "pt") as tensors:
             frames = tensors.get_tensor(f"{sample.number}.frames")
             times_s = tensors.get_tensor(f"{sample.number}.frame_times_s")
+            made_by = (tensors.metadata() or {}).get(f"{sample.number}.made_by", "")
     except (OSError, SafetensorError) as error:
         raise VideoError(f"{path}: cannot be read ({error}); export the samples again") from None
-    return Clip(frames, times_s, sample.start_s, sample.end_s, sample.duration_s, str(path))
+    return Clip(frames, times_s, sample.start_s, sample.end_s, sample.duration_s, str(path), made_by)

@@ -6,6 +6,8 @@ frame index, listed seconds, overlay), Qwen3-VL (its own stamps), Qwen2.5-VL (ti
 
 from __future__ import annotations
 
+import re
+import string
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,6 +63,8 @@ class VisionSegment:
 
 
 Segment = TextSegment | VisionSegment
+MAX_STAMP = 100
+_FORMAT = re.compile(r"[0-9]{0,2}(?:\.[0-9]{1,2})?[fdg]?")
 DEFAULT_STAMPS = {
     TimeEncoding.INTERLEAVED_SECONDS: "{seconds:.1f}s",
     TimeEncoding.INTERLEAVED_INDEX: "{index}",
@@ -126,6 +130,25 @@ def draw_times(clip: Clip) -> Clip:
         )
         drawn.append(torch.from_numpy(np.array(image)).permute(2, 0, 1))
     return replace(clip, frames=torch.stack(drawn))
+
+
+def check_stamp(stamp: str) -> None:
+    """Refuse a stamp's template that is more than a short text with ``{seconds}`` and ``{index}``.
+
+    A template can come with any model's folder, and a format can ask for gigabytes (``{seconds:999999999.1f}``).
+    """
+    hint = "it may use {seconds} and {index}, with up to two digits before and after the point of a format"
+    if len(stamp) > MAX_STAMP:
+        raise UserError(f"stamp template {stamp[:40]!r}...: {len(stamp)} characters, at most {MAX_STAMP} are taken")
+    try:
+        for _, name, how, conversion in string.Formatter().parse(stamp):
+            if name is not None and (
+                name not in ("seconds", "index") or conversion or not _FORMAT.fullmatch(how or "")
+            ):
+                raise UserError(f"stamp template {stamp!r}: {hint}")
+        stamp.format(seconds=1.5, index=1)
+    except ValueError as error:
+        raise UserError(f"stamp template {stamp!r}: {error}; {hint}") from None
 
 
 def check_encoding(encoding: TimeEncoding, family: str) -> None:

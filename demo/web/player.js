@@ -238,7 +238,7 @@ function drawDownloads(value) {
   for (const [kind, text] of files) {
     const link = make("a", "tg-download", kind.toUpperCase());
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    link.download = `${stem}.moments.${kind}`;
+    link.download = `${stem}.${value.model}.moments.${kind}`;
     box.append(link);
   }
 }

@@ -66,7 +66,7 @@ class Asker:
         wanted = self.settings.choice_by == "logprob" or self.settings.probes
         if not (wanted and row.options and self.task.spec.answer == "choice"):
             return []
-        scores = self.backend.score(prefix, text, LETTERS[: len(row.options)])
+        scores = self.backend.score(prefix, text, list(LETTERS[: len(row.options)]))
         weights = [math.exp(s - max(scores)) for s in scores]
         return [round(w / sum(weights), 6) for w in weights]
 

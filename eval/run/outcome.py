@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from timeground.contents import rows_contents
+from timeground.errors import UserError
+from timeground.knowledge import warning
 from timeground.models.backend import Backend
 from timeground.records import Row
+from timeground.video.container import made_by
 from timeground.whole_files import write_text
 
 from ..reading import Prediction
@@ -52,6 +55,7 @@ def write_outcome(
     results = {
         "model": settings.model,
         "model_contents": backend.contents,
+        "warning": _warning(tasks, backend),
         "profile": {**asdict(backend.profile), "time_encoding": backend.profile.time_encoding.value},
         "decoding": {"temperature": 0.0, "choice_by": settings.choice_by, "max_new_tokens": settings.max_new_tokens},
         "skip_missing": settings.skip_missing,
@@ -75,6 +79,8 @@ def write_outcome(
     write_report(output / "report.html", results, outcomes, backend)
     for outcome in outcomes:
         print(outcome.scores.to_text())
+    if results["warning"]:
+        print(f"warning: {results['warning']}")
     print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
 
 
@@ -117,6 +123,19 @@ def _with_votes(
             samples = answers[row.id, CLEAN].samples
             found[row.id] = said[row.id].merged(Prediction(saliency=saliency.votes(row, samples)))
     return found
+
+
+def _warning(tasks: Sequence[Task], backend: Backend) -> str | None:
+    """Why scores mean little: the model knows nothing of a task's videos."""
+    for task in tasks:
+        for path in dict.fromkeys(group.path for group in group_rows(task.rows, task.video_root)):
+            try:
+                told = warning(backend.name, backend.profile, made_by(path))
+            except UserError:
+                continue  # it cannot be read, and is told as such
+            if told:
+                return f"{task.spec.name}: {told}"
+    return None
 
 
 def _prompt(task: Task, backend: Backend) -> str | None:

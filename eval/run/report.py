@@ -30,6 +30,8 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
     """Write one page for all tasks."""
     page = Page(f"timeground eval: {results['model']}")
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
+    if results["warning"]:
+        page.note(f"Warning: {results['warning']}.")
     for outcome in outcomes:
         page.heading(outcome.task.spec.name)
         page.note(outcome.task.spec.about)
@@ -109,8 +111,9 @@ def _add_worst(page: Page, outcome: TaskOutcome, backend: Backend) -> None:
         except (UserError, VideoError):
             continue
         said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]
+        shown = said if said or sample.failure is None else None
         with tempfile.TemporaryDirectory() as folder:
-            save_timeline(Path(folder) / "film.png", clip, [("answer", said)], row.spans)
+            save_timeline(Path(folder) / "film.png", clip, [("answer", shown)], row.spans)
             png = (Path(folder) / "film.png").read_bytes()
         page.picture(png, f"IoU {sample.iou:.2f}: {row.query} ({row.video}) said: {sample.text}")
 

@@ -42,7 +42,10 @@ class RunSettings:
     max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse unknown probes and numbers out of range."""
+        """Refuse unknown probes and numbers out of range; one name is one task, never its letters."""
+        for name in ("tasks", "probes"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, (getattr(self, name),))
         if unknown := [name for name in self.probes if name not in PROBES]:
             raise UserError(f"--probe {unknown[0]}: there are {', '.join(PROBES)}")
         for name, value in (("--limit", self.limit), ("--samples", self.num_samples + 1)):

@@ -121,7 +121,7 @@ def test_later_queries_share_the_prefix_and_files_are_right(page, tmp_path):
     for kind in ("CSV", "SRT"):
         with page.expect_download() as saved:
             page.get_by_role("link", name=kind).click()
-        assert saved.value.suggested_filename == f"shapes.moments.{kind.lower()}"
+        assert saved.value.suggested_filename == f"shapes.tiny.moments.{kind.lower()}"
         text = saved.value.path().read_text(encoding="utf-8")
         spans = [span for answer in said["answers"] for span in answer["spans"]]
         if kind == "CSV":

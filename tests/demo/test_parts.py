@@ -17,6 +17,7 @@ from timeground.demo.results import as_csv, as_srt
 from timeground.demo.service import Service, Timed, direction_score
 from timeground.demo.settings import DemoSettings, parse_auth
 from timeground.demo.videos import Videos
+from timeground.demo.views import direction_text
 
 from tests.demo.conftest import EXAMPLE
 from timeground.errors import UserError
@@ -26,7 +27,7 @@ from timeground.video.decode import decode, probe
 
 
 def timed(query, *spans, absent=False):
-    return Timed(GroundingAnswer(query, [Span(*s) for s in spans], "text", "rule", absent, 0.5), 0.1)
+    return Timed(GroundingAnswer(query, [Span(*s) for s in spans], "text", "rule", absent, 0.5, "tiny"), 0.1)
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def test_srt_and_csv():
     assert srt.split("\n\n")[0] == '1\n00:00:01,000 --> 00:00:02,000\na, "b"'
     assert "01:01:01,500 --> 01:01:02,000\nb (i)x(/i)" in srt
     rows = list(csv.reader(as_csv(answers, 4000).splitlines()))
-    assert rows[2] == ['a, "b"', "1.000", "2.000", "False", "0.5000"]
-    assert rows[3] == ["c", "", "", "True", "0.5000"]
+    assert rows[2] == ['a, "b"', "1.000", "2.000", "False", "0.5000", "tiny"]
+    assert rows[3] == ["c", "", "", "True", "0.5000", "tiny"]
 
 
 def test_direction_score():
@@ -49,6 +50,8 @@ def test_direction_score():
     assert direction_score([Span(1, 3)], [Span(1, 3)], 0, 10) == 1
     assert direction_score([Span(1, 3)], [], 0, 10) == 1
     assert direction_score([], [Span(1, 3)], 0, 10) is None
+    assert direction_score([Span(1, 3)], None, 0, 10) is None  # an answer that cannot be read tells nothing
+    assert "could not be read" in direction_text(None, True) and "could not be read" not in direction_text(None)
 
 
 def test_a_cut_begins_and_ends_where_it_should(tmp_path):

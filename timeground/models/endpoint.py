@@ -24,6 +24,7 @@ from timeground.models.backend import Completion, Request
 from timeground.models.family import Family
 from timeground.models.http_client import HttpClient, KeptReplies
 from timeground.profile import Profile, named_profile, profile_for
+from timeground.prompts import as_texts
 from timeground.timecode import DEFAULT_STAMPS, TextSegment, TimeEncoding, encode_time
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
@@ -89,7 +90,7 @@ class EndpointBackend:
         if (root / "config.json").is_file():
             made.family, own = _read_folder(root)
             made.folder = str(root)
-            made.profile = made.profile if profile else own
+            made.profile = named_profile(profile, own.knows) if profile else own
         made.name = f"{url}#{wanted}"
         made.profile = made.profile.with_changes(overrides or {})
         return made
@@ -129,7 +130,7 @@ class EndpointBackend:
         }
         if self.folder is not None:  # the model is known: no vision placeholder becomes part of an answer
             options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
-        return list(self.pool.map(lambda text: self._answers(prefix, text, options), texts))
+        return list(self.pool.map(lambda text: self._answers(prefix, text, options), as_texts(texts)))
 
     def score(self, prefix: EndpointPrefix, text: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option's first token, among the 20 that the server tells; far below else."""
@@ -137,7 +138,7 @@ class EndpointBackend:
         told: dict[str, float] = {}
         for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
             told.setdefault(entry["token"].strip(), entry["logprob"])
-        return [told.get(option, NEVER) for option in options]
+        return [told.get(option, NEVER) for option in as_texts(options)]
 
     def _answers(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> list[Completion]:
         return [_completion(choice) for choice in self.chat(prefix, text, options)["choices"]]

@@ -17,6 +17,7 @@ from timeground.models.prefix_cache import Answer, Decoding, PrefixCache
 from timeground.models.prompt import PromptInputs
 from timeground.models.vision import VisionFeatures, cut_patches, encode_vision
 from timeground.profile import Profile, named_profile, profile_for
+from timeground.prompts import as_texts
 from timeground.timecode import Segment, VisionSegment, encode_time
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
@@ -49,7 +50,8 @@ class LocalBackend:
         profile: a name of the table instead of the checkpoint's own. overrides: changes to single settings.
         """
         loaded = load(name, **options)
-        base = named_profile(profile) if profile else profile_for(loaded.path, loaded.family.name)
+        own = profile_for(loaded.path, loaded.family.name)
+        base = named_profile(profile, own.knows) if profile else own
         return cls(loaded, base.with_changes(overrides or {}), name)
 
     @cached_property
@@ -76,6 +78,7 @@ class LocalBackend:
         self, prefix: LocalPrefix, texts: Sequence[str], request: Request | None = None
     ) -> list[list[Completion]]:
         """Answers to each text, all from the one KV cache."""
+        texts = as_texts(texts)
         if not texts:
             return []
         decoding = self._decoding(request or Request())
@@ -92,7 +95,7 @@ class LocalBackend:
 
     def score(self, prefix: LocalPrefix, text: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option as the whole answer to a text."""
-        ids = [self.builder.answer_ids(option) for option in options]
+        ids = [self.builder.answer_ids(option) for option in as_texts(options)]
         if prefix.cache is not None:
             question = self.builder.question(text, prefix.cache.prompt.next_position)
             return prefix.cache.score(question, ids)

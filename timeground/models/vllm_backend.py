@@ -21,6 +21,7 @@ from timeground.models.loading import Loaded, load_processor, normalisation
 from timeground.models.prompt import PromptInputs
 from timeground.models.vllm_clip import SentClip, send_clip, shared_folder, why_not_native
 from timeground.models.vllm_server import Sampled, Sampling, VllmServer
+from timeground.prompts import as_texts
 from timeground.timecode import Segment, encode_time
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling as FrameSampling
@@ -89,12 +90,12 @@ class VllmBackend:
     ) -> list[list[Completion]]:
         """Answers to each text; the texts are asked side by side and share the prefix in the server's cache."""
         wanted = request or Request()
-        return list(self.pool.map(lambda text: self._ask(prefix, text, wanted), texts))
+        return list(self.pool.map(lambda text: self._ask(prefix, text, wanted), as_texts(texts)))
 
     def score(self, prefix: VllmPrefix, text: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option as the whole answer to a text."""
         ids = self.prompt_ids(prefix, text)
-        answers = [self.builder.answer_ids(option) for option in options]
+        answers = [self.builder.answer_ids(option) for option in as_texts(options)]
         return list(
             self.pool.map(lambda answer: self.server.score(ids, prefix.sent, answer, self._reply(prefix)), answers)
         )

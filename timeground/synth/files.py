@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from timeground.errors import UserError
+from timeground.errors import UserError, VideoError
 from timeground.records import Row, write_rows
+from timeground.video.container import made_by
+from timeground.video.tag import synth_tag
 
 from .frames import SPLITS, scene_seed
 from .render import Frames, render_in_chunks
@@ -31,6 +33,7 @@ def write_video(scene: Scene, path: Path) -> None:
     lengths = dict(zip(ticks, np.diff([*ticks, end]).tolist(), strict=True))
     part = path.with_name(f".{path.name}.part")
     with av.open(str(part), "w", format="mp4") as container:
+        container.metadata["comment"] = synth_tag()
         stream = container.add_stream("libx264", rate=Fraction(scene.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = TIME_BASE
@@ -56,12 +59,20 @@ def _all_frames(scene: Scene) -> Iterator[Frames]:
 
 
 def dataset_videos(out: Path, num_videos: int, seed: int, split: str = "train") -> Iterator[Path]:
-    """Write the videos of a split one by one; those that are there already are kept."""
+    """Write the videos of a split one by one; those that this version wrote before are kept."""
     (out / "videos").mkdir(parents=True, exist_ok=True)
     for scene, video in _scenes(num_videos, seed, split):
-        if not (out / video).exists():
+        if not _is_current(out / video):
             write_video(scene, out / video)
         yield out / video
+
+
+def _is_current(path: Path) -> bool:
+    """Whether a file is a whole video of this version."""
+    try:
+        return made_by(path) == synth_tag()
+    except VideoError:
+        return False
 
 
 def write_annotations(out: Path, num_videos: int, seed: int, split: str = "train") -> list[Row]:

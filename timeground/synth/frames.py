@@ -8,6 +8,7 @@ import torch
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling, frame_size
 from timeground.video.selection import choose
+from timeground.video.tag import synth_tag
 
 from .render import render
 from .scene import Array, Scene
@@ -33,6 +34,7 @@ def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
         end_s=scene.duration_s,
         duration_s=scene.duration_s,
         source=f"synth:{scene.seed}",
+        made_by=synth_tag(),
     )
 
 

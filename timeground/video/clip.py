@@ -16,6 +16,7 @@ class Clip:
     start_s, end_s: the window the frames were taken from (half-open), in the file's own clock.
     duration_s: length of the whole video.
     source: the file (or folder, or generator) the frames came from; used in messages.
+    made_by: the tag of a rendered video ("SynthMoments 1"); "" for all others (see `timeground.knowledge`).
     """
 
     frames: torch.Tensor
@@ -24,6 +25,7 @@ class Clip:
     end_s: float
     duration_s: float
     source: str = ""
+    made_by: str = ""
 
     def __post_init__(self) -> None:
         """Check that frames and times belong together."""

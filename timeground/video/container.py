@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from timeground.errors import VideoError
 
+from .tag import folder_tag, tag_in
+
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -39,6 +41,14 @@ def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, V
             yield container, stream
         except av.error.FFmpegError as error:
             raise damaged(path, error) from error
+
+
+def made_by(path: str | os.PathLike[str]) -> str:
+    """The tag of a rendered video or folder of pictures, else ""; only the header is read. Raises: VideoError."""
+    if os.path.isdir(path):
+        return folder_tag(Path(path))
+    with open_video(path) as (container, _):
+        return tag_in(container.metadata)
 
 
 def check_file(path: str | os.PathLike[str]) -> None:

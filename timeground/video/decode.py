@@ -173,4 +173,5 @@ def _clip(
         end_s,
         info.duration_s,
         os.fspath(request.path),
+        info.made_by,
     )

@@ -25,8 +25,13 @@ from timeground.errors import VideoError
 
 from .frame_index import Ints, Times, VideoInfo
 from .picture import Canvas
+from .tag import folder_tag
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg", ".wmv", ".ogv", ".3gp"}
+)
+TIMES_FILES = ("timestamps.json", "timestamps.txt")
 DEFAULT_FOLDER_FPS = 2.0
 
 
@@ -42,13 +47,17 @@ class FrameFolder:
 def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -> FrameFolder:
     """The pictures of a folder and their times.
 
-    Raises: VideoError if there are none, or if the times do not fit them.
+    Raises: VideoError if there are none, if the times do not fit them, or if videos lie in it: then the pictures are
+    most likely strays, unless a file of times says that they are the frames of one.
     """
     folder = Path(path)
-    files = sorted(
-        (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")),
-        key=_natural,
-    )
+    files = pictures_in(folder)
+    videos = [f for f in folder.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")]
+    if videos and not any((folder / name).exists() for name in TIMES_FILES):
+        raise VideoError(
+            f"{path}: a folder with {len(videos)} videos and {len(files)} pictures; a folder is read as the pictures "
+            f"of one video. Give the video files themselves, for instance {folder / min(v.name for v in videos)}"
+        )
     if not files:
         raise VideoError(f"{path}: a folder without pictures ({', '.join(sorted(SUFFIXES))}); give a video file")
     times_s, fps = _times(folder, files, fps)
@@ -58,8 +67,16 @@ def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -
     end_s = float(times_s[-1]) + gap_s
     height, width = _open(files[0]).shape[:2]
     average_fps = len(files) / (end_s - float(times_s[0]))
-    info = VideoInfo(end_s, len(files), width, height, average_fps, files[0].suffix[1:], "folder", 0, False)
+    info = VideoInfo(
+        end_s, len(files), width, height, average_fps, files[0].suffix[1:], "folder", 0, False, folder_tag(folder)
+    )
     return FrameFolder(info, files, times_s)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder by name, numbers in it compared as numbers."""
+    found = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    return sorted(found, key=_natural)
 
 
 def read_folder(folder: FrameFolder, chosen: Ints, size: tuple[int, int]) -> torch.Tensor:

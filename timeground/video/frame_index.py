@@ -21,6 +21,7 @@ from timeground.errors import VideoError
 from .container import damaged, open_video
 from .matroska import missing_bytes
 from .nal import disposable_reader
+from .tag import tag_in
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -45,6 +46,7 @@ class VideoInfo:
     duration_s: from the start of the presentation (t = 0) to the end of the last frame.
     rotation: degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270.
     fps: average frames per second; for a file of variable frame rate no more than that.
+    made_by: the tag of a rendered video, else "".
     """
 
     duration_s: float
@@ -56,6 +58,7 @@ class VideoInfo:
     container: str
     rotation: int
     has_audio: bool
+    made_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def _read_index(path: str, by_decoding: bool) -> FrameIndex:
             raise damaged(path, f"the last {missing_bytes(path)} bytes are not there")
         packets = _list_packets(path, container, stream)
         has_audio = len(container.streams.audio) > 0
+        tag = tag_in(container.metadata)
         names, number = (stream.codec.canonical_name, container.format.name), stream.index
     first = _first_frame(path)
     if by_decoding or NO_PTS in packets.pts or names[1] in FORMATS_WITHOUT_PTS:
@@ -140,7 +144,7 @@ def _read_index(path: str, by_decoding: bool) -> FrameIndex:
     width, height = (first.height, first.width) if rotation % 180 else (first.width, first.height)
     length_s = end_s - float(times_s[0])
     fps = len(times_s) / length_s if length_s > 0 else 0.0
-    info = VideoInfo(end_s, len(times_s), width, height, fps, *names, rotation, has_audio)
+    info = VideoInfo(end_s, len(times_s), width, height, fps, *names, rotation, has_audio, tag)
     return FrameIndex(info, packets, times_s, order, by_decoding, number)
 
 

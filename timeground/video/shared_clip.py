@@ -31,7 +31,7 @@ def send_clip(pipe: Connection, clip: Clip) -> None:
             "kind": "clip",
             "shape": list(frames.shape),
             "times_s": clip.frame_times_s.tolist(),
-            "rest": [clip.start_s, clip.end_s, clip.duration_s, clip.source],
+            "rest": [clip.start_s, clip.end_s, clip.duration_s, clip.source, clip.made_by],
         }
         pipe.send_bytes(json.dumps(message).encode())
         reduction.send_handle(pipe, descriptor, 0)
