@@ -69,9 +69,12 @@ def server_command(
     let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`), and with
     adapters up to `lora_rank`.
     """
+    from timeground.models.checkpoint_files import check_folder
     from timeground.models.loading import resolve
 
     path, program = resolve(model), _python(python)
+    if Path(path).is_dir():
+        check_folder(Path(path))
     length, images, videos = _limits(path)
     command = [
         program, "-m", "vllm.entrypoints.openai.api_server",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 
 from timeground.errors import UserError
 from timeground.models import sharing, vision
+from timeground.models.checkpoint_files import check_config, check_folder, check_loaded, check_template
 from timeground.models.family import Family, family_of
 from timeground.models.prompt import PromptBuilder
 from timeground.models.vision import Normalisation
@@ -69,19 +72,27 @@ def load(
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     path = resolve(name)
+    if Path(path).is_dir():
+        check_config(Path(path))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = _dtype(dtype, device if device_map is None else "cuda")
     family = family_of(_or_user_error(AutoConfig.from_pretrained, path, revision), name)
+    if Path(path).is_dir():
+        check_folder(Path(path))
     processor = load_processor(path, revision)
-    model = _or_user_error(
-        AutoModelForImageTextToText.from_pretrained,
-        path,
-        revision,
-        dtype=dtype,
-        device_map=device_map,
-        use_safetensors=True,
-        attn_implementation="sdpa",
-    )
+    with _without_report():
+        model, info = _or_user_error(
+            AutoModelForImageTextToText.from_pretrained,
+            path,
+            revision,
+            dtype=dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
+    check_loaded(info, path)
     if device_map is None:
         model = model.to(device)
     use_our_attention(model, attention)
@@ -90,11 +101,28 @@ def load(
 
 
 def load_processor(path: str, revision: str | None = None) -> Any:
-    """The checkpoint's own processor."""
+    """The checkpoint's own processor. UserError where its files are missing or damaged, or it has no chat template."""
     repair_torchvision()
     from transformers import AutoProcessor
 
-    return _or_user_error(AutoProcessor.from_pretrained, path, revision)
+    if Path(path).is_dir():
+        check_folder(Path(path), weights=False)
+    processor = _or_user_error(AutoProcessor.from_pretrained, path, revision)
+    check_template(processor, path)
+    return processor
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers' table of missing weights off the screen: `check_loaded` says it in one line."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def use_our_attention(model: Any, vision_attention: str = "auto") -> None:
@@ -151,7 +179,7 @@ def _or_user_error(call: Any, path: str, revision: str | None, **options: Any) -
     """Call a ``from_pretrained``, and say in one line what is wrong with the model if it fails."""
     try:
         return call(path, revision=revision, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files make libraries fail in ways of their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"model {path!r} cannot be loaded: {reason}. Give 'tiny', a Hub id, or a folder with config.json, "
