@@ -71,6 +71,8 @@ class Asked:
             return []
         self._wait(len(texts))
         found = self.backend.sample(prefix, texts, Request(**request))
+        if failure := next((one.failure for group in found for one in group if one.failure), None):
+            raise UserError(failure)
         self.usage["answers"] += sum(len(group) for group in found)
         self.usage["tokens"] += sum(one.num_tokens for group in found for one in group)
         limit = self.settings.max_tokens

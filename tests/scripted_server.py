@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,23 +15,47 @@ DIES, NONSENSE, EMPTY = object(), object(), object()
 """Replies: the connection ends in the middle; a page of HTML with status 200; JSON that holds no choice."""
 
 
+class Raw:
+    """A reply of one's own making: body, headers, pieces with pauses between."""
+
+    def __init__(
+        self, content: bytes | str, *, headers: dict[str, str] | None = None, times: int = 1, pause_s: float = 0.0
+    ) -> None:
+        self.content = content.encode() if isinstance(content, str) else content
+        self.headers, self.times, self.pause_s = headers or {}, times, pause_s
+
+    def write(self, handler: BaseHTTPRequestHandler) -> None:
+        """Send it: `content` over and over, and the connection closed at the end."""
+        handler.send_response(200)
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.close_connection = True
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            for _ in range(self.times):
+                handler.wfile.write(self.content)
+                handler.wfile.flush()
+                time.sleep(self.pause_s)
+
+
 class Script:
     """What the server does. reply: from the question's text to an answer, a status, or one of the above."""
 
-    def __init__(self, reply: Callable[[str], Any]) -> None:
+    def __init__(self, reply: Callable[[str], Any], models: Any = None) -> None:
         self.reply = reply
+        self.models = {"data": [{"id": "big"}]} if models is None else models
         self.asked: list[str] = []
 
 
 @contextmanager
-def scripted(reply: Callable[[str], Any]) -> Iterator[tuple[str, Script]]:
+def scripted(reply: Callable[[str], Any], models: Any = None) -> Iterator[tuple[str, Script]]:
     """Serve a model ``big`` for as long as the block lasts; gives the URL and what was asked."""
-    script = Script(reply)
+    script = Script(reply, models)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             listed = self.path.endswith("/models")
-            self.send(200 if listed else 404, json.dumps({"data": [{"id": "big"}]} if listed else {}))
+            self.send(200 if listed else 404, json.dumps(script.models if listed else {}))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -45,6 +71,8 @@ def scripted(reply: Callable[[str], Any]) -> Iterator[tuple[str, Script]]:
                 self.send(200, "<html>It works!</html>")
             elif said is EMPTY:
                 self.send(200, "{}")
+            elif isinstance(said, Raw):
+                said.write(self)
             elif isinstance(said, int):
                 self.send(said, json.dumps({"error": {"message": "I will not answer that"}}))
             else:

@@ -173,6 +173,8 @@ class Watched:
         options = as_texts(options)
         text = choice_prompt(self.backend.profile.prompts(), question.strip(), options)
         ((completion,),) = self.backend.sample(self.prefix, [text], Request())
+        if completion.failure:
+            raise UserError(completion.failure)
         scores = self.backend.score(self.prefix, text, list(LETTERS[: len(options)]))
         largest = max(scores)
         weights = [math.exp(s - largest) for s in scores]
@@ -189,6 +191,8 @@ class Watched:
         )
 
     def _grounding(self, query: str, completion: Completion) -> GroundingAnswer:
+        if completion.failure:
+            raise UserError(completion.failure)
         parsed = parse_spans(completion.text, duration_s=self.clip.duration_s, query=query)
         mean = completion.mean_logprob
         return GroundingAnswer(

@@ -11,6 +11,7 @@ import torch
 
 from timeground.errors import UserError
 from timeground.models.backend import Backend, Completion, Request
+from timeground.models.http_client import BadReply
 from timeground.prompts import LETTERS
 from timeground.records import Row
 from timeground.stopwatch import Stopwatch
@@ -49,9 +50,9 @@ class Asker:
         with self.clock.on("generate"):
             greedy = self.backend.sample(prefix, texts, request)
             sampled = self._sampled(prefix, texts) if probe == CLEAN else [[] for _ in texts]
-            shares = [self._shares(prefix, text, row) for text, row in zip(texts, rows, strict=True)]
+            shares = [self._shares_or_failure(prefix, text, row) for text, row in zip(texts, rows, strict=True)]
         return [
-            self._answer(row, probe, one, [c.text for c in more], share)
+            self._answer(row, probe, one, more, share)
             for row, (one,), more, share in zip(rows, greedy, sampled, shares, strict=True)
         ]
 
@@ -70,8 +71,22 @@ class Asker:
         weights = [math.exp(s - max(scores)) for s in scores]
         return [round(w / sum(weights), 6) for w in weights]
 
-    def _answer(self, row: Row, probe: str, said: Completion, samples: list[str], shares: list[float]) -> Answer:
-        text = said.text
+    def _shares_or_failure(self, prefix: object, text: str, row: Row) -> list[float] | str:
+        """The shares, or why a server's reply tells none."""
+        try:
+            return self._shares(prefix, text, row)
+        except BadReply as error:
+            return str(error)
+
+    def _answer(
+        self, row: Row, probe: str, said: Completion, more: Sequence[Completion], shares: list[float] | str
+    ) -> Answer:
+        """The answer to a row; where a server's reply was none, the reason, and it is asked again by the next run."""
+        failures = [one.failure for one in (said, *more)] + [shares if isinstance(shares, str) else None]
+        if failure := next((one for one in failures if one), None):
+            return Answer(row.id, probe, error=failure, ask_again=True)
+        assert not isinstance(shares, str)
+        text, samples = said.text, [one.text for one in more]
         if shares and self.settings.choice_by == "logprob":
             text = LETTERS[int(np.argmax(shares))]
         return Answer(row.id, probe, text, None, samples, shares, said.num_tokens, said.finished)

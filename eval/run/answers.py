@@ -20,6 +20,7 @@ class Answer:
 
     samples: further replies, sampled. shares: probability of each option's letter, where it was asked for.
     video: identity of the video's content; where that has changed since, the answer no longer counts.
+    ask_again: a server's reply was none, and the next run asks once more.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Answer:
     tokens: int = 0
     finished: bool = True
     video: str = ""
+    ask_again: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The answer as a JSON object."""
@@ -63,7 +65,9 @@ class AnswerFile:
                     answer = Answer(**json.loads(line))
                     if answer.video != videos.get(answer.id):
                         continue
-                    found[answer.id, answer.probe] = answer
+                    key = (answer.id, answer.probe)
+                    if not (answer.ask_again and key in found):
+                        found[key] = answer
         return found
 
 

@@ -21,7 +21,7 @@ from timeground.video.clip import Clip
 
 from ..tasks import Task, get_spec, load_task
 from .answering import Asker
-from .answers import Answer, AnswerFile
+from .answers import CLEAN, Answer, AnswerFile
 from .outcome import write_outcome
 from .settings import RunSettings, keep_settings, refuse_others, run_facts
 from .videos import Group, clips, contents_of, group_rows, missing_videos
@@ -101,9 +101,9 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: 
     (rank, world), task, clock = share, asker.task, asker.clock
     every = group_rows(task.rows, task.video_root)
     videos = contents_of(every)
-    done = file.read(videos)
+    done = {key for key, answer in file.read(videos).items() if not answer.ask_again}
     groups = every[rank::world]
-    todo = [group for group in groups if any((row.id, "clean") not in done for row in group.rows)]
+    todo = [group for group in groups if any((row.id, CLEAN) not in done for row in group.rows)]
     others = _others(todo, every, asker.settings)
     wanted = [group for pair in zip(todo, others, strict=True) for group in pair if group]
     found = clips(wanted, asker.backend.sampling(), means.num_workers)

@@ -20,12 +20,14 @@ class Completion:
 
     mean_logprob: mean log-probability of its tokens at temperature 1, None where the backend cannot tell.
     finished: False if it was cut off at the token limit.
+    failure: why there is no answer, where a server sent none that can be read; the text is then empty.
     """
 
     text: str
     num_tokens: int
     mean_logprob: float | None = None
     finished: bool = True
+    failure: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from timeground.contents import model_contents
 from timeground.errors import UserError
 from timeground.models.backend import Completion, Request
 from timeground.models.family import Family
-from timeground.models.http_client import HttpClient, KeptReplies
+from timeground.models.http_client import BadReply, HttpClient, KeptReplies
 from timeground.profile import Profile, named_profile, profile_for
 from timeground.prompts import as_texts
 from timeground.timecode import DEFAULT_STAMPS, TextSegment, TimeEncoding, encode_time
@@ -80,7 +80,7 @@ class EndpointBackend:
         url, _, wanted = address.partition("#")
         made = cls(url, wanted, named_profile(profile) if profile else Profile(), **options)
         listed = made.http.request("GET", "models", tries=2)  # a wrong address is to be told soon
-        served = {entry["id"]: entry for entry in listed["data"]}
+        served = _served(listed, url)
         whole = [name for name, entry in served.items() if not entry.get("parent")]  # vLLM lists adapters too
         if not wanted and len(whole) == 1:
             made.model = wanted = whole[0]
@@ -136,20 +136,31 @@ class EndpointBackend:
         """Log-probability of each option's first token, among the 20 that the server tells; far below else."""
         reply = self.chat(prefix, text, {"temperature": 0.0, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
         told: dict[str, float] = {}
-        for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
-            told.setdefault(entry["token"].strip(), entry["logprob"])
+        try:
+            for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
+                told.setdefault(entry["token"].strip(), float(entry["logprob"]))
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+            raise BadReply(f"{self.url} tells no probabilities of tokens (logprobs with top_logprobs)") from None
         return [told.get(option, NEVER) for option in as_texts(options)]
 
     def _answers(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> list[Completion]:
-        return [_completion(choice) for choice in self.chat(prefix, text, options)["choices"]]
+        try:
+            return [_completion(choice) for choice in self.chat(prefix, text, options)["choices"]]
+        except BadReply as error:
+            return [Completion("", 0, failure=str(error))] * options["n"]
 
     def chat(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> dict[str, Any]:
-        """The server's reply to a text about a clip. options: beside model and messages, such as ``max_tokens``."""
+        """The server's reply to a text about a clip. options: beside model and messages, such as ``max_tokens``.
+
+        Raises BadReply unless it has as many answers as were asked for, each a text.
+        """
         messages = [{"role": "user", "content": [*prefix.content, _text(text)]}]
         body = {"model": self.model, "messages": messages, **options}
-        return self.kept.get(
-            [self.url, self.contents, body], lambda: self.http.request("POST", "chat/completions", json=body)
-        )
+
+        def ask() -> dict[str, Any]:
+            return _checked(self.http.request("POST", "chat/completions", json=body), self.url, options.get("n", 1))
+
+        return self.kept.get([self.url, self.contents, body], ask)
 
 
 _SOME_QWEN = Family("qwen3_vl", 16, 2, None, -1, -1, -1, -1)
@@ -165,15 +176,55 @@ def _read_folder(root: Path) -> tuple[Family, Profile]:
     return family, profile_for(str(root), family.name)
 
 
+def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:
+    """The models that a server lists, by name."""
+    entries = listed.get("data")
+    found = {
+        entry["id"]: entry
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    }
+    if not found:
+        raise UserError(f"{url}/models lists no model with an id; is this the address of an OpenAI-compatible server?")
+    return found
+
+
+def _checked(reply: dict[str, Any], url: str, num_answers: int) -> dict[str, Any]:
+    """A reply whose choices are texts; parts of texts are joined. BadReply else."""
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or len(choices) != num_answers:
+        count = len(choices) if isinstance(choices, list) else "no"
+        raise BadReply(f"{url} sent {count} choices, {num_answers} were asked for")
+    for choice in choices:
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(message, dict):
+            raise BadReply(f"{url} sent a choice without a message")
+        content = message.get("content")
+        if isinstance(content, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in content):
+            content = message["content"] = "".join(part["text"] for part in content)
+        if content is not None and not isinstance(content, str):
+            raise BadReply(f"{url} sent a message whose content is a {type(content).__name__}, not a text")
+    return reply
+
+
 def _completion(choice: dict[str, Any]) -> Completion:
-    told = (choice.get("logprobs") or {}).get("content") or []
-    logprobs = [entry["logprob"] for entry in told if math.isfinite(entry["logprob"])]
+    logprobs, num_tokens = _logprobs(choice.get("logprobs"))
     return Completion(
         text=(choice["message"].get("content") or "").strip(),
-        num_tokens=len(told),
+        num_tokens=num_tokens,
         mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
         finished=choice.get("finish_reason") != "length",
     )
+
+
+def _logprobs(told: Any) -> tuple[list[float], int]:
+    """Finite log-probabilities of the tokens of an answer, and how many tokens there are; none where it is not told."""
+    entries = told.get("content") if isinstance(told, dict) else None
+    if not isinstance(entries, list):
+        return [], 0
+    values = [entry.get("logprob") for entry in entries if isinstance(entry, dict)]
+    finite = [float(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
+    return finite, len(entries)
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 from timeground.errors import UserError
 from timeground.models.backend import Completion, Request
 from timeground.models.endpoint import EndpointBackend
+from timeground.models.http_client import BadReply
 from timeground.models.loading import Loaded, load_processor, normalisation
 from timeground.models.prompt import PromptInputs
 from timeground.models.vllm_clip import SentClip, send_clip, shared_folder, why_not_native
-from timeground.models.vllm_server import Sampled, Sampling, VllmServer
+from timeground.models.vllm_server import Sampled, Sampling, VllmServer, readable
 from timeground.prompts import as_texts
 from timeground.timecode import Segment, encode_time
 from timeground.video.clip import Clip
@@ -67,7 +68,9 @@ class VllmBackend:
             shared = shared_folder()
         made = cls(endpoint, loaded, shared)
         if check:
-            made._ask(made.encode(_first_clip(loaded)), "When does it happen?", Request(max_new_tokens=1))
+            (first,) = made._ask(made.encode(_first_clip(loaded)), "When does it happen?", Request(max_new_tokens=1))
+            if first.failure:
+                raise UserError(first.failure)
         return made
 
     def sampling(self) -> FrameSampling:
@@ -112,7 +115,8 @@ class VllmBackend:
         """The token ids that the server's model sees."""
         sampling = Sampling(1, self.builder.end_id).as_json()
         body = self.server.body(self.prompt_ids(prefix, text), prefix.sent, sampling)
-        ids: list[int] = self._reply(prefix)(body)["prompt_token_ids"]
+        with readable(self.server.http.url):
+            ids: list[int] = self._reply(prefix)(body)["prompt_token_ids"]
         return ids
 
     def _ask(self, prefix: VllmPrefix, text: str, wanted: Request) -> list[Completion]:
@@ -126,16 +130,24 @@ class VllmBackend:
             wanted.seed,
             self.family.forbidden_ids,
         )
-        reply = self._reply(prefix)(self.server.body(ids, prefix.sent, sampling.as_json()))
-        self.server.check_prompt(ids, reply)
-        return [self._completion(answer) for answer in self.server.answers(reply)]
+        try:
+            reply = self._reply(prefix)(self.server.body(ids, prefix.sent, sampling.as_json()))
+            self.server.check_prompt(ids, reply)
+            return [self._completion(answer) for answer in self.server.answers(reply)]
+        except BadReply as error:
+            return [Completion("", 0, failure=str(error))] * wanted.num_answers
 
     def _reply(self, prefix: VllmPrefix) -> Any:
         """Makes a request, or finds its kept reply; what counts of the media is what is in them, not where they lie."""
 
         def ask(body: dict[str, Any]) -> dict[str, Any]:
             asked = [self.server.http.url, self.contents, prefix.sent.digest, {**body, "content_parts": None}]
-            return self.kept.get(asked, lambda: self.server.http.request("POST", "inference/v1/generate", json=body))
+            return self.kept.get(asked, lambda: answered(body))
+
+        def answered(body: dict[str, Any]) -> dict[str, Any]:
+            reply = self.server.http.request("POST", "inference/v1/generate", json=body)
+            self.server.answers(reply)  # nothing is kept that is no answer
+            return reply
 
         return ask
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from timeground.errors import UserError
 from timeground.models.family import Family
-from timeground.models.http_client import HttpClient, NotThere, ServerGone
+from timeground.models.http_client import BadReply, HttpClient, NotThere, ServerGone
 from timeground.models.vllm_clip import SentClip, placeholders
 
 NEVER = -1e9
@@ -67,6 +67,15 @@ class Sampled:
     versions: frozenset[str]
 
 
+@contextmanager
+def readable(url: str) -> Iterator[None]:
+    """BadReply for what a server's reply lacks."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise BadReply(f"{url} sent a reply of another form than vLLM's ({type(error).__name__}: {error})") from None
+
+
 class VllmServer:
     """One server. `show` turns token ids into text, for messages."""
 
@@ -99,7 +108,11 @@ class VllmServer:
         return self.answers(reply)
 
     def answers(self, reply: dict[str, Any]) -> list[Sampled]:
-        """The answers of a reply."""
+        """The answers of a reply. BadReply where it holds none of the expected form."""
+        with readable(self.http.url):
+            return self._answers(reply)
+
+    def _answers(self, reply: dict[str, Any]) -> list[Sampled]:
         if any(choice["finish_reason"] not in ("stop", "length") for choice in reply["choices"]):
             raise ServerGone(f"{self.http.url} gave up on a request")
         return [
@@ -113,7 +126,9 @@ class VllmServer:
 
     def check_prompt(self, ids: Sequence[int], reply: dict[str, Any]) -> None:
         """Compare the prompt that the server's model saw with ours: text, stamps, and tokens of each frame pair."""
-        theirs, ours = reply["prompt_token_ids"], list(ids)
+        theirs, ours = reply.get("prompt_token_ids"), list(ids)
+        if not isinstance(theirs, list):
+            raise BadReply(f"{self.http.url} does not tell the prompt that its model saw (prompt_token_ids)")
         if theirs == ours:
             return
         same = [a == b for a, b in zip(ours, theirs, strict=False)]
@@ -132,12 +147,14 @@ class VllmServer:
         whole = [*ids, *option]
         reply = ask(self.body(whole, sent, sampling))
         self.check_prompt(whole, reply)
-        told = reply["prompt_logprobs"][len(ids) :]
-        return float(sum(entry[str(token)]["logprob"] for entry, token in zip(told, option, strict=True)))
+        with readable(self.http.url):
+            told = reply["prompt_logprobs"][len(ids) :]
+            return float(sum(entry[str(token)]["logprob"] for entry, token in zip(told, option, strict=True)))
 
     def version(self) -> str:
         """The version of the weights that it holds; "default" are those it was started with."""
-        return str(self._quick("GET", "weight_info")["weight_version"])
+        with readable(self.http.url):
+            return str(self._quick("GET", "weight_info")["weight_version"])
 
     def check_training(self, temperature: float, lora_rank: int = 0) -> None:
         """Raise UserError if it was not started for training, or would tell other log-probabilities than ours.
@@ -209,7 +226,8 @@ class VllmServer:
     def call(self, method: str, *args: Any) -> list[Any]:
         """What each worker returns."""
         reply = self.http.request("POST", "collective_rpc", tries=1, json={"method": method, "args": list(args)})
-        results: list[Any] = reply["results"]
+        with readable(self.http.url):
+            results: list[Any] = list(reply["results"])
         return results
 
     def _quick(self, method: str, path: str, **more: Any) -> dict[str, Any]:
