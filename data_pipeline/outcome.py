@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from timeground.json_text import dump_json
 from timeground.records import Row, write_rows
 from timeground.whole_files import write_text
 
@@ -27,7 +27,7 @@ def write_outcome(recipe: Recipe, plan: Plan, warnings: Sequence[str] = ()) -> d
             failed[item.video] = item.failure
         if flag := item.facts.get("coverage", {}).get("flag"):
             badly_covered[item.video] = flag
-    lines = [json.dumps(_ordered(one), ensure_ascii=False) + "\n" for one in rejected]
+    lines = [dump_json(_ordered(one)) + "\n" for one in rejected]
     write_text(output / "rejected.jsonl", "".join(lines))
     summary = {
         "videos": plan.num_videos,
@@ -41,7 +41,7 @@ def write_outcome(recipe: Recipe, plan: Plan, warnings: Sequence[str] = ()) -> d
         "failed_videos": failed,
         "badly_covered_videos": badly_covered,
     }
-    write_text(output / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    write_text(output / "summary.json", dump_json(summary, indent=2) + "\n")
     return summary
 
 

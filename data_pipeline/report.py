@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from timeground.errors import UserError
+from timeground.json_text import lines_of
 from timeground.records import Row, read_rows, resolve_video
 from timeground.report import Page
 from timeground.spans import total_length_s
@@ -32,7 +33,7 @@ def write_report(folder: Path, num_samples: int = 12) -> Path:
     except (OSError, ValueError, KeyError, yaml.YAMLError):
         raise UserError(f"{folder}: no finished run; give the output folder of timeground data run") from None
     after = list(read_rows(folder / "rows.jsonl"))
-    rejected = [json.loads(line) for line in (folder / "rejected.jsonl").read_text(encoding="utf-8").splitlines()]
+    rejected = [json.loads(line) for line in lines_of((folder / "rejected.jsonl").read_text(encoding="utf-8"))]
     page = Page(f"Data pipeline: {folder.name}")
     _counts(page, summary)
     _reasons(page, rejected)

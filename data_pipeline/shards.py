@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from timeground.contents import CODE_VERSION, model_contents, path_contents, video_contents_or_missing
+from timeground.json_text import dump_json
 from timeground.whole_files import write_text
 
 from .item import Item
@@ -83,7 +84,7 @@ def write_shard(path: Path, items: Iterable[Item]) -> dict[str, int]:
         "rows": sum(len(item.rows) for item in held),
         "rejected": sum(len(item.rejected) for item in held),
     }
-    lines = [json.dumps(counts), *(json.dumps(item.to_json(), ensure_ascii=False) for item in held)]
+    lines = [json.dumps(counts), *(dump_json(item.to_json()) for item in held)]
     write_text(path, "\n".join(lines) + "\n")
     return counts
 
@@ -96,7 +97,7 @@ def read_shard(path: Path) -> list[Item]:
 
 
 def _hash(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(dump_json(data, sort_keys=True).encode()).hexdigest()
 
 
 def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:

@@ -33,7 +33,7 @@ log = logging.getLogger("timeground.demo")
 
 def lines_of(text: str, what: str) -> list[str]:
     """The lines of a text field. UserError if there are none, too many, or one is too long."""
-    lines = [line.strip() for line in str(text or "").splitlines() if line.strip()]
+    lines = [line.strip() for line in str(text or "").split("\n") if line.strip()]
     if not lines:
         raise UserError(f"Write {what} first.")
     if len(lines) > MAX_QUERIES:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from timeground.grounder import GroundingAnswer
+from timeground.json_text import dump_json
 from timeground.spans import Span, clamp
 
 from .service import Timed
@@ -36,7 +36,7 @@ def as_data(video: Video, model: str, answers: Answers) -> dict[str, Any]:
 def downloads(video: Video, model: str, answers: Answers) -> dict[str, str]:
     """File contents by extension."""
     return {
-        "json": json.dumps(as_data(video, model, answers), indent=2, ensure_ascii=False),
+        "json": dump_json(as_data(video, model, answers), indent=2),
         "csv": as_csv(answers, video.duration_s),
         "srt": as_srt(answers, video.duration_s),
     }

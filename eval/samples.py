@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError
+from timeground.json_text import dump_json, lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,14 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
     """Write one JSON object a line."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for sample in samples:
-            file.write(json.dumps(sample.to_json(), ensure_ascii=False) + "\n")
+            file.write(dump_json(sample.to_json()) + "\n")
 
 
 def read_samples(path: Path) -> list[Sample]:
     """Samples of a file, or of the ``samples.jsonl`` of a folder. UserError names the line that is none."""
     file = path / "samples.jsonl" if path.is_dir() else path
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read ({error}); give a samples.jsonl or its folder") from error
     return [_sample(file, number, line) for number, line in enumerate(lines, start=1) if line.strip()]

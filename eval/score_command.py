@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from timeground.errors import UserError
+from timeground.json_text import dump_json
 
 from .predictions import read_predictions
 from .tasks import get_spec, load_task
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output_path:
         scores.save(args.output_path, args.protocol)
     if args.json:
-        print(json.dumps(scores.own_layout(args.protocol), indent=4, ensure_ascii=False))
+        print(dump_json(scores.own_layout(args.protocol), indent=4))
         return
     print(scores.to_text(args.protocol))
     if found.unmatched:

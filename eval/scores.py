@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from timeground.json_text import dump_json
 from timeground.metrics.intervals import Interval
 
 from .samples import Sample, write_samples
@@ -99,7 +99,7 @@ class Scores:
     def save(self, folder: Path, protocol: Protocol | None = None) -> None:
         """Write ``results.json`` and ``samples.jsonl`` into a folder, which is made if need be."""
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_json(protocol), indent=2, ensure_ascii=False)
+        text = dump_json(self.to_json(protocol), indent=2)
         (folder / "results.json").write_text(text + "\n", encoding="utf-8")
         write_samples(folder / "samples.jsonl", self.samples)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from timeground.json_text import dump_json
+
 from .errors import UserError
 from .row_checks import CHECKS, Direction, shown
 from .spans import Span, mirror_all
@@ -206,11 +208,14 @@ def _checked_objects(path: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]
             Row.from_json(obj)
             if row.id in ids:
                 raise UserError(f"id {shown(row.id)} is there twice; make ids unique")
-            json.dumps(obj, ensure_ascii=False, allow_nan=False).encode()
+            dump_json(obj, allow_nan=False)
+            if path.suffix == ".parquet":
+                json.dumps(obj, ensure_ascii=False).encode()  # Arrow's texts are UTF-8, without escapes
         except UserError as error:
             raise UserError(f"{path}: row {number}: {error}") from error
         except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"{path}: row {number}: cannot be stored as JSON: {error}") from error
+            kind = "Parquet" if path.suffix == ".parquet" else "JSON"
+            raise UserError(f"{path}: row {number}: cannot be stored as {kind}: {error}") from error
         ids.add(row.id)
         yield obj
 
@@ -220,7 +225,7 @@ def _write_jsonl(path: Path, objects: Iterator[dict[str, Any]]) -> int:
     num_rows = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for obj in objects:
-            file.write(json.dumps(obj, ensure_ascii=False) + "\n")
+            file.write(dump_json(obj) + "\n")
             num_rows += 1
     return num_rows
 
@@ -264,7 +269,7 @@ def from_cells(cells: dict[str, Any]) -> object:
 
 def to_cells(obj: dict[str, Any]) -> dict[str, Any]:
     """A row's JSON object as a Parquet row: what has no fixed shape becomes JSON text."""
-    return obj | {key: json.dumps(obj[key], ensure_ascii=False) for key in _JSON_COLUMNS}
+    return obj | {key: dump_json(obj[key]) for key in _JSON_COLUMNS}
 
 
 def _write_parquet(path: Path, objects: Iterator[dict[str, Any]]) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError, VideoError
+from timeground.json_text import dump_json, lines_of
 from timeground.records import Row, resolve_video
 from timeground.spans import Span
 from timeground.video.clip import Clip
@@ -70,14 +71,14 @@ def write_shard(path: Path, clips: Sequence[Clip]) -> None:
 
 def write_index(folder: Path, lines: Iterable[dict[str, Any]]) -> None:
     """Write the list of clips. Keys beyond those of `Sample` are kept for other readers."""
-    write_text(folder / INDEX, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_text(folder / INDEX, "".join(dump_json(line) + "\n" for line in lines))
 
 
 def read_index(folder: Path) -> list[Sample]:
     """The clips of a folder. UserError: no such list, or a line that is none (with its place)."""
     file = folder / INDEX
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{file}: cannot be read; give the folder samples/ that timeground data run wrote") from None
     return [_sample(f"{file}:{number}", line) for number, line in enumerate(lines, start=1)]

@@ -11,5 +11,5 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in one move; its folder is made if need be. Processes and threads may write the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="replace")
     part.replace(path)

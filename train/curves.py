@@ -6,13 +6,15 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
+from timeground.json_text import lines_of
+
 SHOWN = ("loss", "reward", "reward_spread", "iou", "silent_groups", "entropy", "kl", "validation_miou")
 
 
 def draw_curves(output: Path) -> None:
     """Write ``curves.png`` from ``metrics.jsonl``: one panel a quantity, a running mean over the single steps."""
     path = output / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    lines = [json.loads(line) for line in lines_of(path.read_text(encoding="utf-8"))] if path.exists() else []
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for line in lines:
         for name in line:

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from timeground.json_text import lines_of
 from timeground.whole_files import write_text
 
 from .curves import draw_curves
@@ -96,7 +97,7 @@ def _keep_lines(path: Path, up_to_step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines_of(path.read_text(encoding="utf-8")):
         try:
             if json.loads(line)["step"] <= up_to_step:
                 kept.append(line + "\n")

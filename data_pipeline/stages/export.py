@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from timeground.errors import UserError
+from timeground.json_text import dump_json
 from timeground.prompts import PromptSet, get_prompts
 from timeground.records import Row, write_rows
 from timeground.sample_shards import write_index
@@ -70,7 +71,7 @@ def write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as lines:
         for obj in objects:
-            lines.write(json.dumps(obj, ensure_ascii=False) + "\n")
+            lines.write(dump_json(obj) + "\n")
     part.replace(path)
 
 

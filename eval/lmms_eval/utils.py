@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError
+from timeground.json_text import dump_json
 from timeground.prompts import get_prompts, row_answer
 from timeground.records import Row, resolve_video
 
@@ -51,7 +52,7 @@ def document(task: Task, row: Row) -> dict[str, str]:
         "id": row.id,
         "video": str(resolve_video(task.video_root, row.video)),
         "query": row.query or row.question or "",
-        "row": json.dumps(row.to_json(), ensure_ascii=False),
+        "row": dump_json(row.to_json()),
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timeground.json_text import dump_json, lines_of
 from timeground.whole_files import write_text
 
 CLEAN = "clean"
@@ -50,7 +51,7 @@ class AnswerFile:
 
     def add(self, answers: Iterable[Answer]) -> None:
         """Write the answers of one video at once."""
-        lines = "".join(json.dumps(a.to_json(), ensure_ascii=False) + "\n" for a in answers)
+        lines = "".join(dump_json(a.to_json()) + "\n" for a in answers)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(lines)
             file.flush()
@@ -60,11 +61,10 @@ class AnswerFile:
         """All answers about videos as they are now, by row id and probe. videos: each row's, by its content."""
         found = {}
         for path in sorted(self.folder.glob("answers-*.jsonl")):
-            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.endswith("\n"):
-                    answer = Answer(**json.loads(line))
-                    if answer.video != videos.get(answer.id):
-                        continue
+            whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")  # the last line may be cut short
+            for line in lines_of(whole):
+                answer = Answer(**json.loads(line))
+                if answer.video == videos.get(answer.id):
                     key = (answer.id, answer.probe)
                     if not (answer.ask_again and key in found):
                         found[key] = answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -11,6 +10,7 @@ from typing import Any
 
 from timeground.contents import rows_contents
 from timeground.errors import UserError
+from timeground.json_text import dump_json
 from timeground.knowledge import warning
 from timeground.models.backend import Backend
 from timeground.records import Row
@@ -158,4 +158,4 @@ def _version(name: str) -> str | None:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, dump_json(content, indent=2) + "\n")

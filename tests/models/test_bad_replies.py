@@ -72,7 +72,7 @@ def test_parts_of_text_are_joined_and_odd_log_probabilities_are_left_out():
 
 @pytest.mark.parametrize("models", [{}, {"data": None}, {"data": []}, {"data": [{}]}, {"data": [5, {"id": 7}]}, []])
 def test_a_list_of_models_without_ids_is_refused_at_the_start(models):
-    with scripted(lambda _: "x", models) as (url, _), pytest.raises(UserError, match="models lists no model|no JSON"):
+    with scripted(lambda _: "x", models) as (url, _), pytest.raises(UserError, match=r"models lists no model|no JSON"):
         open_backend(url)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timeground.errors import UserError
+from timeground.json_text import lines_of
 from timeground.plot import text_timeline
 from timeground.spans import Span
 from timeground.video.frame_folder import VIDEO_SUFFIXES, pictures_in
@@ -105,7 +106,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
     queries = words
     if args.queries_file is not None:
         try:
-            lines = args.queries_file.read_text(encoding="utf-8").splitlines()
+            lines = lines_of(args.queries_file.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{args.queries_file}: cannot be read as text ({error})") from None
         queries += [line.strip() for line in lines if line.strip()]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from timeground.contents import model_contents
 from timeground.errors import UserError
+from timeground.json_text import without_surrogates
 from timeground.models.backend import Completion, Request
 from timeground.models.family import Family
 from timeground.models.http_client import BadReply, HttpClient, KeptReplies
@@ -228,7 +229,7 @@ def _logprobs(told: Any) -> tuple[list[float], int]:
 
 
 def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
+    return {"type": "text", "text": without_surrogates(text)}
 
 
 def _image(pixels_HWC: NDArray[Any]) -> dict[str, Any]:

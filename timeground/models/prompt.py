@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timeground.json_text import without_surrogates
 from timeground.models.family import Family
 from timeground.timecode import Segment, TextSegment, TimeEncoding, VisionSegment
 
@@ -117,7 +118,7 @@ class PromptBuilder:
         return _grid_positions(segment.grid_t, rows, columns, interval) + start, max(rows, columns)
 
     def _tokenize_anew(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+        return tuple(self.tokenizer.encode(without_surrogates(text), add_special_tokens=False))
 
 
 @lru_cache(maxsize=256)
