@@ -31,6 +31,7 @@ from timeground.records import Row, read_rows, write_rows
 from timeground.spans import Span
 from timeground.timecode import TimeEncoding
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = [
     "steps=24", "videos_per_micro_batch=1", "save_every=4", "validate_every=0", "engine.precision=float32",
     "model.fresh.hidden_size=64", "model.fresh.num_layers=2", "model.fresh.num_heads=1",
