@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train, in this process or in several that torchrun starts."""
+    if args.processes < 1:
+        raise UserError(f"--processes {args.processes}: give 1 or more")
     if args.kind == "check":
         from .check.command import check
 

@@ -97,13 +97,14 @@ def _zero(engine: EngineSettings) -> dict[str, Any]:
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """The rate of a step (from 1): warm-up, then constant or down to ``lr * final_lr_ratio``."""
+    """The rate of a step (from 1): warm-up, then constant or down to ``lr * final_lr_ratio``, never to 0."""
     if step <= settings.warmup_steps:
         return settings.lr * step / settings.warmup_steps
     decay_steps = settings.decay_steps or max(1, steps - settings.warmup_steps)
     if settings.schedule == "constant" or step <= steps - decay_steps:
         return settings.lr
-    left = (steps - step) / decay_steps
+    later = int(settings.final_lr_ratio == 0)  # 0 is reached after the last step: at 0 it would learn nothing
+    left = (steps + later - step) / (decay_steps + later)
     share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
     return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
 

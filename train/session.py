@@ -16,7 +16,7 @@ from timeground.recipes import dump
 
 from . import engine as engines
 from .adapters import add_lora
-from .config import ModelSettings, RunSettings
+from .config import ModelSettings, RunSettings, remarks
 from .export import export_model
 from .fresh import make_fresh_model
 from .packed_model import PackedModel
@@ -108,6 +108,8 @@ def _prepare(settings: RunSettings, output: Path) -> None:
             f"{file}: this folder holds a run with other settings; choose another output, or remove it to start anew"
         )
     print(resolved)
+    for remark in remarks(settings):
+        print(remark)
     if settings.model.fresh is not None and not (output / "fresh" / "config.json").exists():
         profile = Profile().with_changes(settings.model.profile)
         make_fresh_model(output / "fresh", settings.model.fresh, profile, settings.seed)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from timeground.errors import UserError
-
-from ..config import SftSettings
+from ..config import SftSettings, remarks
 from ..grpo.scoring import make_rewards
 from ..grpo.settings import GrpoSettings
 from ..kinds import load_any_recipe
@@ -23,8 +21,6 @@ LOOKED_AT = 200  # videos whose files are looked for
 
 def check(recipe: str, overrides: Sequence[str], processes: int, shape_name: str | None, json: bool) -> None:
     """Print what a run of the recipe would need. UserError for what the run would refuse; what is missing warns."""
-    if processes < 1:
-        raise UserError(f"--processes {processes}: give 1 or more")
     settings = load_any_recipe(recipe, overrides)
     shape = shape_of(settings.model, shape_name)
     if isinstance(settings, GrpoSettings):
@@ -33,7 +29,7 @@ def check(recipe: str, overrides: Sequence[str], processes: int, shape_name: str
     prompts = Prompts(shape, settings.data)
     data, warnings = _data(settings, prompts)
     found = estimate(settings, shape, processes)
-    warnings = [*([shape.warning] if shape.warning else []), *warnings, *_limits(settings, prompts, found, processes)]
+    warnings = [*([shape.warning] if shape.warning else []), *remarks(settings), *warnings, *_limits(settings, prompts, found, processes)]
     if json:
         head = {"recipe": recipe, "kind": _kind(settings), "model": shape.name, "processes": processes, "data": data}
         print(as_json(found, head, warnings))
