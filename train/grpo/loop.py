@@ -16,6 +16,7 @@ from .. import engine as engines
 from ..batches import made_ahead
 from ..examples import Encoder
 from ..journal import Journal
+from ..rewards.calling import TrainerState
 from ..session import Session, set_up
 from ..sources import ClipRows, make_source
 from ..trackers import make_tracker, require
@@ -99,6 +100,7 @@ class Trainer:
     def _step(self, step: int, items: list[ClipRows], journal: Journal) -> bool:
         """One step; whether the run is to stop after it."""
         lr = self.session.set_lr(step)
+        self.rewards.trainer.state = TrainerState(step - 1, self.settings.steps)
         clips: list[list[Scored]] = []
         with self._served(step), self.watch.on("rollout"), self._weights_to_sample_with():
             self.engine.eval()
@@ -107,6 +109,7 @@ class Trainer:
             self.engine.train()
         scored = [s for clip in clips for s in clip]
         metrics, reward_std = self._summary(scored)
+        metrics |= self.rewards.trainer.means()
         with self.watch.on("update"):
             metrics |= self.updater.update(clips, reward_std, step)
         timings: dict[str, Any] = {f"{name}_s": round(value, 4) for name, value in self.watch.seconds.items()}
