@@ -20,10 +20,10 @@ def video_contents(path: Path) -> str:
             stat = file.stat()
             found.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
         return found.hexdigest()
-    with path.open("rb") as file:
-        stat = os.fstat(file.fileno())
+    with path.open("rb") as video:
+        stat = os.fstat(video.fileno())
         found.update(f"{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-        found.update(file.read(EDGE_BYTES))
-        file.seek(max(0, stat.st_size - EDGE_BYTES))
-        found.update(file.read(EDGE_BYTES))
+        found.update(video.read(EDGE_BYTES))
+        video.seek(max(0, stat.st_size - EDGE_BYTES))
+        found.update(video.read(EDGE_BYTES))
     return found.hexdigest()

@@ -33,7 +33,7 @@ def add_lora(model: nn.Module, settings: LoraSettings) -> None:
 
 
 def adapted(model: nn.Module, targets: Sequence[str]) -> list[str]:
-    """Names of the layers that get an adapter. UserError for a target that names none: peft asks only for one in all."""
+    """Names of the layers that get an adapter. UserError for a target that names none, which peft would let pass."""
     inside = {name: part for name, part in model.named_modules() if LANGUAGE_MODEL in name.split(".")}
     linear = [name for name, part in inside.items() if isinstance(part, nn.Linear)]
     for target in targets:

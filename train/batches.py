@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from timeground.errors import UserError
 from timeground.models.sharing import PADDING, PREFIX, SHARED, Owners, visibility
 
 from .examples import Example
@@ -116,18 +117,31 @@ def _lay_suffix(example: Example, ids_S: np.ndarray, positions_3S: np.ndarray, f
 Item = TypeVar("Item")
 
 
-class _ByNumber(torch.utils.data.Dataset[Item]):
+@dataclass(frozen=True)
+class _Mistake:
+    """A UserError on its way out of a worker, where PyTorch would wrap it into a traceback."""
+
+    line: str
+
+
+class _ByNumber(torch.utils.data.Dataset[Any]):
     """Things by number: what a worker makes in one go."""
 
-    def __init__(self, make: Callable[[int], Item]) -> None:
+    def __init__(self, make: Callable[[int], Any]) -> None:
         self.make = make
 
-    def __getitem__(self, number: int) -> Item:
-        return self.make(number)
+    def __getitem__(self, number: int) -> Any:
+        try:
+            return self.make(number)
+        except UserError as error:
+            return _Mistake(str(error))
 
 
 def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) -> Iterator[Item]:
-    """What `make` gives for each number, in order, made ahead in worker processes."""
+    """What `make` gives for each number, in order, made ahead in worker processes.
+
+    UserError as `make` raises it, and for a worker that died (of a crash, or for want of memory).
+    """
     options: dict[str, Any] = {}
     if num_workers:
         options = {"multiprocessing_context": "fork", "prefetch_factor": 2, "worker_init_fn": _one_thread}
@@ -139,7 +153,18 @@ def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) ->
         num_workers=num_workers,
         **options,
     )
-    yield from loader
+    try:
+        for item in loader:
+            if isinstance(item, _Mistake):
+                raise UserError(item.line)
+            yield item
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "a process that decodes ahead has died: out of memory, or a video crashed its reader; set data.num_workers "
+            "lower, or look for the video with timeground data run and the stage probe"
+        ) from None
 
 
 def _unchanged(item: Item) -> Item:

@@ -19,8 +19,8 @@ RECIPES = Path(__file__).parent / "recipes"
 class LoraSettings(Settings):
     """Low-rank adapters instead of full weights.
 
-    targets: names of the language model's linear layers that get one (``q_proj``, or ``layers.0.mlp.up_proj`` for a single
-    one), or ``all-linear``. Each must be in the model.
+    targets: names of the language model's linear layers that get one (``q_proj``, or ``layers.0.mlp.up_proj`` for a
+    single one), or ``all-linear``. Each must be in the model.
     """
 
     rank: int = Field(16, ge=1)
@@ -103,6 +103,7 @@ class DataSettings(Settings):
     videos: str = "."
     samples: str | None = Field(None, description="samples/ of a pipeline run: its rows with frames already decoded")
     validation_rows: str | None = Field(None, description="rows to validate on, under the same video root")
+    leave_out_bad_rows: bool = Field(False, description="train without rows that contradict themselves or their files")
     snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = Field(None, ge=0)
     synth_stages: list[StageSettings] = Field([StageSettings()], min_length=1)
@@ -115,7 +116,9 @@ class DataSettings(Settings):
     def _stages_end(self) -> DataSettings:
         for number, stage in enumerate(self.synth_stages[:-1]):
             if stage.micro_batches is None:
-                raise ValueError(f"synth_stages.{number}.micro_batches: say how long it lasts; only the last may be open")
+                raise ValueError(
+                    f"synth_stages.{number}.micro_batches: say how long it lasts; only the last may be open"
+                )
         return self
 
 
@@ -126,8 +129,8 @@ class OptimizerSettings(Settings):
     """Linear warm-up, then constant, linear or cosine decay to `final_lr_ratio`.
 
     decay_steps: only in the last so many steps the rate falls; in all after the warm-up where it is null.
-    final_lr_ratio: what is left of the rate at the last step; where nothing is to be left it reaches 0 one step later, so
-    that the last step learns something too.
+    final_lr_ratio: what is left of the rate at the last step; where nothing is to be left it reaches 0 one step later,
+    so that the last step learns something too.
     name `muon`: Muon for hidden matrices and AdamW for the rest, for a model made from nothing.
     """
 

@@ -64,7 +64,9 @@ class FreshModel:
         if self.num_heads % self.num_key_value_heads:
             raise ValueError(f"num_heads {self.num_heads} must be a multiple of num_key_value_heads")
         if self.vision_hidden_size % 64:
-            raise ValueError(f"vision_hidden_size {self.vision_hidden_size} must be a multiple of 64, the size of a head")
+            raise ValueError(
+                f"vision_hidden_size {self.vision_hidden_size} must be a multiple of 64, the size of a head"
+            )
         if any(layer >= self.vision_layers for layer in self.deepstack_layers):
             raise ValueError(f"deepstack_layers {list(self.deepstack_layers)} are counted from 0, below vision_layers")
 

@@ -6,12 +6,14 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
 from timeground.errors import UserError
+from timeground.folder_lock import only_run
 
 from . import engine as engines
 from .batches import Batch, made_ahead, pack
@@ -19,7 +21,7 @@ from .config import SftSettings
 from .examples import Encoder
 from .journal import Journal
 from .packed_model import PackedModel
-from .session import Session, set_up
+from .session import Going, Session, set_up
 from .sources import Source, make_source
 from .validate import Validation
 
@@ -38,9 +40,14 @@ class SftModel(PackedModel):
         return (losses * weights).sum() / (weights.sum() if divisor is None else divisor)
 
 
-def train(settings: SftSettings) -> None:
+def train(settings: SftSettings, going: Going | None = None) -> None:
     """Run, or go on with, a supervised run; leaves checkpoints, metrics and the model in `settings.output`."""
-    session = set_up_run(settings)
+    with only_run(Path(settings.output)):
+        _train(settings, going or Going())
+
+
+def _train(settings: SftSettings, going: Going) -> None:
+    session = set_up_run(settings, going)
     journal = Journal(session.output, session.done, settings.steps, session.rank == 0)
     try:
         _run(session, settings, journal)
@@ -49,18 +56,17 @@ def train(settings: SftSettings) -> None:
     session.export()
 
 
-def set_up_run(settings: SftSettings) -> Session:
-    """The run as it stands."""
+def set_up_run(settings: SftSettings, going: Going | None = None) -> Session:
+    """The run as it stands. going: how it goes on; None if it does not."""
     autocast = settings.engine.precision == "autocast"
-    return set_up(settings, lambda loaded: SftModel(loaded, settings.model, autocast))
+    return set_up(settings, lambda loaded: SftModel(loaded, settings.model, autocast), going)
 
 
 def _batches(session: Session, settings: SftSettings) -> Iterator[Batch]:
     family, profile = session.loaded.family, session.profile
     encoder = Encoder(session.loaded.builder(), family, profile, settings.loss_reduction)
-    source = make_source(
-        settings.data, profile.sampling(family), settings.videos_per_micro_batch, settings.seed, session.output
-    )
+    sampling, size = profile.sampling(family), settings.videos_per_micro_batch
+    source = make_source(settings.data, sampling, size, settings.seed, session.output, session.left_out)
     per_step = settings.micro_batches * session.world
     numbers = range(session.done * per_step + session.rank, settings.steps * per_step, session.world)
     make = partial(make_batch, source, encoder, session.visual_ids)
@@ -69,7 +75,7 @@ def _batches(session: Session, settings: SftSettings) -> Iterator[Batch]:
 
 def make_batch(source: Source, encoder: Encoder, visual_ids: tuple[int, int], number: int) -> Batch:
     """The number-th micro-batch of a source."""
-    return pack([e for item in source.clips(number) for e in encoder.supervised(item)], visual_ids)
+    return pack([example for made in source.made(number, encoder.supervised) for example in made], visual_ids)
 
 
 def total_weight(batches: Sequence[Batch], device: torch.device) -> float:
@@ -100,6 +106,7 @@ def update(engine: Any, batches: Sequence[Batch]) -> tuple[float, float]:
 def _run(session: Session, settings: SftSettings, journal: Journal) -> None:
     engine, made = session.engine, _batches(session, settings)
     validation = Validation(session, settings)
+    validation.catch_up(journal)
     for step in range(session.done + 1, settings.steps + 1):
         lr = session.set_lr(step)
         asked = time.perf_counter()
@@ -111,5 +118,4 @@ def _run(session: Session, settings: SftSettings, journal: Journal) -> None:
         tokens = sum(batch.num_tokens for batch in batches)
         timings = {"waited_for_data_s": round(waited_s, 4), "peak_memory_mb": engines.peak_memory_mb()}
         journal.step(step, {"loss": loss, "grad_norm": norm, "lr": lr, "tokens": tokens}, timings)
-        validation.at(step, journal)
-        session.save(step, {"best": validation.best})
+        validation.save_and_validate(step, journal, {})

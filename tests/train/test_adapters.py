@@ -48,13 +48,18 @@ def test_a_target_is_a_name_or_the_end_of_a_path(qwen3_folder):
     ],
 )
 def test_one_wrong_target_among_right_ones_is_refused(qwen3_folder, target, words):
-    with pytest.raises(UserError, match="there are q_proj, k_proj, v_proj, .*or all-linear") as told:
+    with pytest.raises(UserError, match=r"there are q_proj, k_proj, v_proj, .*or all-linear") as told:
         adapted(qwen3_folder, ["q_proj", target, "v_proj"])
     assert words in str(told.value)
 
 
 def test_check_and_run_refuse_it_alike(tmp_path, capsys):
-    command = ["tiny-grpo", "model.init=tiny", "model.lora={rank: 4, targets: [q_proj, up]}", f"output={tmp_path / 'x'}"]
+    command = [
+        "tiny-grpo",
+        "model.init=tiny",
+        "model.lora={rank: 4, targets: [q_proj, up]}",
+        f"output={tmp_path / 'x'}",
+    ]
     for kind in ("check", "grpo"):
         assert main(["train", kind, *command]) == 2
         assert "model.lora.targets: 'up' is no layer" in capsys.readouterr().err.splitlines()[-1]

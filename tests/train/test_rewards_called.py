@@ -44,4 +44,6 @@ def test_a_run_hands_over_prompts_ids_and_the_rows_own_fields(tmp_path):
     done = run(tmp_path / "run", "steps=1", f"rewards=['{HERE}:everything', '{HERE}:longer']")
     assert done.returncode == 0, done.stderr
     (metrics,) = lines(tmp_path / "run")
-    assert metrics["tokens_said"] > 0 and metrics[f"reward/{HERE}:everything"] == pytest.approx(metrics["answer_tokens"])
+    assert metrics["tokens_said"] > 0 and metrics[f"reward/{HERE}:everything"] == pytest.approx(
+        metrics["answer_tokens"]
+    )

@@ -105,7 +105,7 @@ def test_a_merged_key_may_be_changed(tmp_path):
     """What YAML's own merge key brings along is there to be overruled."""
     text = "base: &base {lr: 1.0, schedule: linear}\noutput: x\nsteps: 1\nmodel: {init: tiny}\ndata: {synth_seed: 1}\n"
     (tmp_path / "mine.yaml").write_text(text + "optimizer: {<<: *base, lr: 2.0}\n")
-    with pytest.raises(UserError, match="unknown key base$"):
+    with pytest.raises(UserError, match=r"unknown key base$"):
         load_recipe(SftSettings, str(tmp_path / "mine.yaml"))
 
 

@@ -242,7 +242,9 @@ def test_rows_of_files_are_trained_on_and_bad_videos_are_listed(synth_folder, tm
     assert done.returncode == 0, done.stderr
     assert len(losses(tmp_path / "rows")) == 3
     listed = [json.loads(line) for line in (tmp_path / "rows" / "rejected.jsonl").read_text().splitlines()]
-    assert [item["video"] for item in listed] == [f"videos/{videos[0].name}"]
+    assert {item["video"] for item in listed} == {f"videos/{videos[0].name}"}
+    assert [item["id"] for item in listed] == [row.id for row in read_rows(rows) if row.video == listed[0]["video"]]
+    assert all("not a video" in item["reason"] for item in listed)
     for video in videos:
         video.write_bytes(b"")
     done = run(tmp_path / "none", *data, "steps=3")

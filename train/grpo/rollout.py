@@ -32,8 +32,9 @@ from .settings import SamplingSettings
 class Rollout:
     """One prompt's questions with their sampled answers.
 
-    example: its turns hold the answers' tokens. asked: the text of each question. texts: of each of its answers. logprobs: of each token, at
-    the sampling temperature, as the engine that sampled tells them. finished: whether an answer came to its end.
+    example: its turns hold the answers' tokens. asked: the text of each question. texts: of each of its answers.
+    logprobs: of each token, at the sampling temperature, as the engine that sampled tells them. finished: whether an
+    answer came to its end.
     is_backward: the clip was reversed, and the rows' spans are mirrored. backward, shuffled: for each question, texts
     of answers on the reversed or shuffled clip.
     """

@@ -37,8 +37,9 @@ def columns_of(reward: RewardFunction) -> tuple[str, ...]:
     inner: Any = reward
     while isinstance(inner, partial):
         inner = inner.func
-    if isinstance(inner, Reward) or getattr(inner, "columns", ()):
-        return tuple(inner.columns)
+    declared = getattr(inner, "columns", None)
+    if declared is not None:
+        return tuple(declared)
     return tuple(name for name in required(reward) if name not in MADE_BY_TRAINER)
 
 
