@@ -22,7 +22,10 @@ LIST = {"events": [{"query": "a man runs", "span": [2.0, 5.0]}, {"query": "he si
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (replace(GROUND, spans=[Span(2, 5), Span(18, 25)]), "spans[1] [18.0, 25.0] ends after the video, which lasts 20 s"),
+        (
+            replace(GROUND, spans=[Span(2, 5), Span(18, 25)]),
+            "spans[1] [18.0, 25.0] ends after the video, which lasts 20 s",
+        ),
         (replace(GROUND, window=Span(0, 40)), "window [0.0, 40.0] ends after the video"),
         (replace(GROUND, window=Span(4, 9)), "spans[0] [2.0, 5.0] is not inside the window [4.0, 9.0]"),
         (replace(EVENTS, meta=LIST), "meta.events[1].span [8.0, 30.0] ends after the video"),

@@ -43,7 +43,12 @@ def broken(monkeypatch: pytest.MonkeyPatch, video: str, error: BaseException) ->
     monkeypatch.setattr(decoding, "decode", decode)
 
 
-ERRORS = [RuntimeError("no\nsuch frame"), IndexError("list index out of range"), MemoryError(), OSError(5, "read error")]
+ERRORS = [
+    RuntimeError("no\nsuch frame"),
+    IndexError("list index out of range"),
+    MemoryError(),
+    OSError(5, "read error"),
+]
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -111,3 +116,22 @@ def test_the_list_holds_each_row_once_and_survives_a_kill(tmp_path):
         Rejected(file).add([(Row(id="a", video="a.mp4", duration=1.0), "again"), (row, "bad\nrow")])
     lines = [line for line in file.read_text().split("\n") if line]
     assert [json.loads(line)["id"] for line in (lines[0], lines[2])] == ["a", row.id] and len(lines) == 3
+
+
+def test_a_row_that_cannot_be_asked_is_replaced_in_reinforcement_learning(data, tmp_path, monkeypatch):
+    from timeground.train import examples
+
+    from tests.train.grpo.test_run import SMALL
+
+    rows = list(read_rows(data / "rows.jsonl"))
+    asked = examples.row_prompt
+
+    def row_prompt(prompts, row):
+        return asked(prompts, row) if row.id != rows[2].id else {}["no template"]
+
+    monkeypatch.setattr(examples, "row_prompt", row_prompt)
+    broken(monkeypatch, rows[4].video, RuntimeError("no such frame"))
+    words = ["data.synth_seed=null", f"data.rows={data / 'rows.jsonl'}", f"data.videos={data}", "data.num_workers=1"]
+    words += ["rewards=[tiou]", "steps=3", f"output={tmp_path / 'run'}", "refilter={every: 2, low: -1.0, high: 1.0}"]
+    assert main(["train", "grpo", "tiny-grpo", *SMALL, *words]) == 0
+    assert {line["id"] for line in listed(tmp_path / "run")} == {rows[2].id, rows[4].id, rows[5].id}

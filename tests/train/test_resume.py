@@ -222,7 +222,7 @@ def test_a_checkpoint_is_saved_before_a_validation_that_fails(made, tmp_path, mo
         assert go_on(made, tmp_path / name, *more, steps=3) == 0
     for file in ("metrics.jsonl", "model/model.safetensors", "best/model.safetensors"):
         found = [(tmp_path / name / file) for name in ("whole", "failed")]
-        assert not found[0].exists() and not found[1].exists() or found[0].read_bytes() == found[1].read_bytes(), file
+        assert (not found[0].exists() and not found[1].exists()) or found[0].read_bytes() == found[1].read_bytes(), file
     assert sum("validation_miou" in line for line in (tmp_path / "whole" / "metrics.jsonl").open()) == 2
 
 

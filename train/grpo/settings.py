@@ -94,7 +94,7 @@ class RefilterSettings(Settings):
     @model_validator(mode="after")
     def _holds_something(self) -> RefilterSettings:
         if not self.low < self.high or self.high <= 0 or self.low >= 1:
-            raise ValueError(f"low {self.low:g} and high {self.high:g} keep no IoU; give low below high, within 0 to 1")
+            raise ValueError(f"no row has {self.low:g} < IoU <= {self.high:g}; give low below high, within 0 to 1")
         return self
 
 
