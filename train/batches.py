@@ -138,10 +138,7 @@ class _ByNumber(torch.utils.data.Dataset[Any]):
 
 
 def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) -> Iterator[Item]:
-    """What `make` gives for each number, in order, made ahead in worker processes.
-
-    UserError as `make` raises it, and for a worker that died (of a crash, or for want of memory).
-    """
+    """What `make` gives for each number, in order, made ahead in worker processes; UserError as `make` raises it."""
     options: dict[str, Any] = {}
     if num_workers:
         options = {"multiprocessing_context": "fork", "prefetch_factor": 2, "worker_init_fn": _one_thread}
@@ -153,18 +150,10 @@ def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) ->
         num_workers=num_workers,
         **options,
     )
-    try:
-        for item in loader:
-            if isinstance(item, _Mistake):
-                raise UserError(item.line)
-            yield item
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise UserError(
-            "a process that decodes ahead has died: out of memory, or a video crashed its reader; set data.num_workers "
-            "lower, or look for the video with timeground data run and the stage probe"
-        ) from None
+    for item in loader:
+        if isinstance(item, _Mistake):
+            raise UserError(item.line)
+        yield item
 
 
 def _unchanged(item: Item) -> Item:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from timeground.data_checks import FileProblems, against_files
+from timeground.data_checks import FileProblems, against_files, contradicted
 from timeground.errors import UserError
 from timeground.records import Row, scan_rows
 from timeground.row_checks import contradictions, shown
@@ -110,9 +110,10 @@ def _samples(data: DataSettings) -> Part:
     held = read_index(folder)
     rows = [row for sample in held for row in sample.rows]
     part = Part(str(folder / INDEX), rows, files={sample.video: folder / sample.shard for sample in held})
-    for row in rows:
-        if problems := contradictions(row):
-            part.wrong[row.id] = f"{part.name}: row {shown(row.id)}: {problems[0]}"
+    for sample in held:
+        for row in sample.rows:
+            if problem := next(iter(contradictions(row)), None) or contradicted(row, sample.duration_s):
+                part.wrong[row.id] = f"{part.name}: row {shown(row.id)}: {problem}"
     return part
 
 

@@ -40,13 +40,17 @@ class Rejected:
                 with self.file.open("a", encoding="utf-8") as file:
                     file.write("\n" * cut_short + "".join(lines))
 
+    def read(self) -> list[dict[str, str]]:
+        """What is listed."""
+        return _lines(self.file.read_text(encoding="utf-8")) if self.file.exists() else []
+
 
 def _lines(text: str) -> list[dict[str, str]]:
     """What is listed; a line that a kill cut short is not."""
     found = []
     for line in text.split("\n"):
         try:
-            found.append({"id": "", **json.loads(line)})
+            found.append({"id": "", "reason": "", **json.loads(line)})
         except (ValueError, TypeError):
             continue
     return found

@@ -19,6 +19,7 @@ from . import checkpoints
 from . import engine as engines
 from .adapters import add_lora
 from .config import ModelSettings, RunSettings, remarks
+from .crashes import forget_notes
 from .data_checks import look_at_data
 from .export import export_model
 from .fresh import make_fresh_model
@@ -108,6 +109,11 @@ def set_up(settings: RunSettings, make_model: Callable[[Loaded], PackedModel], g
         model.train(), settings.optimizer, settings.engine, settings.micro_batches, settings.videos_per_micro_batch
     )
     done, state = checkpoints.resume(engine, output, world, going.resume_from if going else None)
+    if going and done > settings.steps:
+        raise UserError(
+            f"steps {settings.steps}: this run has {done} steps behind it; give {done} or more, or go back to an "
+            "earlier checkpoint with --resume-from"
+        )
     return Session(settings, engine, loaded, profile, done, state, rank, world, left_out(output))
 
 
@@ -143,6 +149,7 @@ def _prepare(settings: RunSettings, output: Path, going: Going | None, world: in
 
 def _look(settings: RunSettings, output: Path, going: Going, world: int) -> None:
     """Look at the data; list what is passed over."""
+    forget_notes(output)
     looked = look_at_data(settings, world)
     if part := looked.training:
         if part.none_is_left:

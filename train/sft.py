@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from timeground.errors import UserError
 from timeground.folder_lock import only_run
 
+from . import crashes
 from . import engine as engines
 from .batches import Batch, made_ahead, pack
 from .config import SftSettings
@@ -22,7 +23,7 @@ from .examples import Encoder
 from .journal import Journal
 from .packed_model import PackedModel
 from .session import Going, Session, set_up
-from .sources import Source, make_source
+from .sources import REJECTED, Source, make_source
 from .validate import Validation
 
 
@@ -50,7 +51,8 @@ def _train(settings: SftSettings, going: Going) -> None:
     session = set_up_run(settings, going)
     journal = Journal(session.output, session.done, settings.steps, session.rank == 0)
     try:
-        _run(session, settings, journal)
+        with crashes.told(session.output / REJECTED):
+            _run(session, settings, journal)
     finally:
         journal.close()
     session.export()

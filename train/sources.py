@@ -22,6 +22,7 @@ from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
 from .config import DataSettings, StageSettings
+from .crashes import crashing, noted
 from .rejected import Rejected, reason_of
 
 REJECTED = "rejected.jsonl"
@@ -116,8 +117,12 @@ class RowSource:
 
     def __post_init__(self) -> None:
         self.root, self.name = Path(self.data.videos), self.data.rows or ""
-        self.rows = [row for row in read_rows(Path(self.name)) if row.id not in self.left_out]
-        self.use(self.rows)
+        self.take([row for row in read_rows(Path(self.name)) if row.id not in self.left_out])
+
+    def take(self, rows: list[Row]) -> None:
+        """Begin with these rows, all that there are."""
+        self.rows, self.bad = rows, crashing(self.rejected)
+        self.use(rows)
 
     def use(self, rows: Sequence[Row]) -> None:
         """Train on these rows; none at all is a UserError."""
@@ -146,9 +151,10 @@ class RowSource:
         if not rows:
             return None
         try:
-            item = ClipRows(self.decode(rows[0]), rows, snap=self.data.snap)
+            with noted(self.rejected.parent, self._of_video(rows[0])):
+                item = ClipRows(self.decode(rows[0]), rows, snap=self.data.snap)
         except VideoError as error:
-            self.reject([row for row in self.rows if row.video == rows[0].video], reason_of(error))
+            self.reject(self._of_video(rows[0]), reason_of(error))
             return None
         except Exception as error:  # whatever a reader stumbles over, the run goes on
             self.reject(rows, reason_of(error))
@@ -170,6 +176,9 @@ class RowSource:
         if len(good) == len(item.rows):  # each is good alone, so it is not for the rows
             raise error
         return make(replace(item, rows=good)) if good else None
+
+    def _of_video(self, row: Row) -> list[Row]:
+        return [other for other in self.rows if other.video == row.video]
 
     def reject(self, rows: Sequence[Row], reason: str) -> None:
         """List rows, and pass over them from now on."""
@@ -198,8 +207,7 @@ class SampleSource(RowSource):
         self.samples = {(sample.video, sample.window): sample for sample in held}
         for sample in held:
             sample.check_sampling(self.sampling)
-        self.rows = [row for sample in held for row in sample.rows if row.id not in self.left_out]
-        self.use(self.rows)
+        self.take([row for sample in held for row in sample.rows if row.id not in self.left_out])
 
     def decode(self, row: Row) -> Clip:
         """The clip of a row, read from its shard."""

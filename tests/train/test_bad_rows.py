@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -99,13 +101,33 @@ def test_where_every_row_is_bad_one_line_says_why(num_workers, data, tmp_path, m
 
 
 def test_a_worker_that_dies_is_one_line(data, tmp_path, monkeypatch, capsys):
-    import os
-
     whole = decoding.decode
     me = os.getpid()
     monkeypatch.setattr(decoding, "decode", lambda *a, **k: whole(*a, **k) if os.getpid() == me else os._exit(9))
     assert train(data, tmp_path / "run", "steps=2", "data.num_workers=1") == 2
     assert "a process that decodes ahead has died" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run" / "rejected.jsonl").exists(), "no row is blamed for what came from outside"
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_video_that_crashes_its_reader_is_named_and_passed_over_from_then_on(
+    num_workers, data, tmp_path, monkeypatch, capsys
+):
+    whole, bad = decoding.decode, list(read_rows(data / "rows.jsonl"))[2:4]
+
+    def decode(path, *args, **kwargs):
+        if str(path).endswith(bad[0].video):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return whole(path, *args, **kwargs)
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    more = ["steps=3", f"data.num_workers={num_workers}"]
+    assert train(data, tmp_path / "run", *more) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"video {bad[0].video!r} crashes its reader (Segmentation fault)" in line
+    assert train(data, tmp_path / "run", *more) == 0
+    assert [line["id"] for line in listed(tmp_path / "run")] == [row.id for row in bad]
+    assert len(metrics(tmp_path / "run")) == 3 and not list((tmp_path / "run").glob(".decoding-*"))
 
 
 def test_the_list_holds_each_row_once_and_survives_a_kill(tmp_path):

@@ -64,6 +64,13 @@ def test_what_does_not_change_a_step_may_change(made, run):
     assert yaml.safe_load((run / "settings.yaml").read_text())["steps"] == 6
 
 
+def test_fewer_steps_than_are_done(made, run, capsys):
+    assert go_on(made, run, steps=3) == 2
+    assert "steps 3: this run has 4 steps behind it" in last_line(capsys)
+    assert go_on(made, run, "--resume-from", "2", steps=3) == 0
+    assert steps(run) == [1, 2, 3]
+
+
 def test_a_refusal_names_what_differs_with_both_values(made, run, capsys):
     before = (run / "settings.yaml").read_bytes()
     assert go_on(made, run, "optimizer.lr=0.5", "model.profile.fps=1.0", "save_every=7") == 2

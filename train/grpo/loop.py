@@ -15,13 +15,14 @@ from timeground.folder_lock import only_run
 from timeground.models.http_client import ServerGone
 from timeground.stopwatch import Stopwatch
 
+from .. import crashes
 from .. import engine as engines
 from ..batches import made_ahead
 from ..examples import Encoder
 from ..journal import Journal
 from ..rewards.calling import TrainerState
 from ..session import Going, Session, set_up
-from ..sources import ClipRows, make_source
+from ..sources import REJECTED, ClipRows, make_source
 from ..trackers import make_tracker, require
 from ..validate import Validation
 from .advantages import spread
@@ -37,7 +38,8 @@ from .update import Updater
 
 def train(settings: GrpoSettings, going: Going | None = None) -> None:
     """Run, or go on with, a GRPO run; leaves checkpoints, metrics, curves and the model in `settings.output`."""
-    with only_run(Path(settings.output)):
+    output = Path(settings.output)
+    with only_run(output), crashes.told(output / REJECTED):
         Trainer(settings, going or Going()).run()
 
 
