@@ -47,9 +47,10 @@ def test_every_program_refuses_a_folder_where_a_run_is_at_work(name, synth_folde
     folder = tmp_path / "out"
     with only_run(folder):
         assert main(commands(folder, synth_folder)[name]) == 2
+        there = [file.name for file in folder.iterdir()]
     error = capsys.readouterr().err
     assert f"{folder}: another run is at work in this folder" in error.splitlines()[-1]
-    assert [file.name for file in folder.iterdir()] == [".lock"], "nothing is written beside the other run"
+    assert there == [".lock"], "nothing is written beside the other run"
 
 
 def test_a_folder_is_free_when_its_run_has_ended(synth_folder, tmp_path):
@@ -60,6 +61,7 @@ def test_a_folder_is_free_when_its_run_has_ended(synth_folder, tmp_path):
         _ = 1 / 0
     with only_run(tmp_path / "out"):
         pass
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["annotations.jsonl", "videos"]
 
 
 def test_a_dead_process_holds_nothing_even_while_its_children_live(tmp_path):

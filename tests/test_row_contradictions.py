@@ -38,8 +38,12 @@ LIST = {"events": [{"query": "a man runs", "span": [2.0, 5.0]}, {"query": "he si
         (replace(ASKED, options=[str(n) for n in range(11)]), "11 options; a question takes 2 to 10"),
         (replace(ASKED, options=["runs", " "]), "options[1] is empty"),
         (replace(ASKED, question=None, query="a man runs"), "options without a question"),
-        (replace(ASKED, options=None, answer=None), "a question without an answer, and no query"),
+        (
+            replace(ASKED, options=None, answer=None),
+            "query has no words; write the sentence to find, or give an answer",
+        ),
         (replace(ASKED, options=None, question=" "), "question is empty"),
+        (replace(GROUND, query=" ... "), "query has no words"),
     ],
 )
 def test_contradictions(row, words):

@@ -203,10 +203,10 @@ def _choice_problems(row: Row) -> list[str]:
 
 def _question_problems(row: Row) -> list[str]:
     """Of a row without options: is there anything to ask, and an answer to it?"""
+    if row.task == "ground" and not " ".join(row.query.split()).rstrip("."):
+        return ["query has no words; write the sentence to find" + (", or give an answer" if row.question else "")]
     if row.question is None:
         return ["a list of events without a question; add the sentence to ask"] if row.task == "events" else []
     if not row.question.strip():
         return ["question is empty; fill it in, or leave it out"]
-    if row.task == "ground" and not row.query.strip():
-        return ["a question without an answer, and no query; add one of the two"]
     return []

@@ -50,7 +50,7 @@ BAD = {
     "letter": ({"question": "what?", "options": ["a", "b"], "answer": "C"}, "answer 'C' is none of the 2 options"),
     "no-answer": ({"question": "what?", "options": ["a", "b"], "answer": None}, "without a right answer"),
     "one-option": ({"question": "what?", "options": ["a"], "answer": "A"}, "1 option"),
-    "no-query": ({"question": "what?", "query": ""}, "a question without an answer"),
+    "no-query": ({"question": "what?", "query": ""}, "query has no words"),
     "duration": ({"duration": 500.0}, "duration is 500 s, but"),
 }
 

@@ -7,6 +7,7 @@ from timeground.data_pipeline.recipe import load_recipe as load_pipeline
 from timeground.train.config import OptimizerSettings, SftSettings, load_recipe, remarks
 from timeground.train.engine import learning_rate
 from timeground.train.grpo.settings import GrpoSettings
+from timeground.train.rewards import load_reward
 
 from timeground.cli import main
 from timeground.errors import UserError
@@ -76,6 +77,39 @@ def test_supervised_settings(override, words, capsys):
 def test_reinforcement_settings(override, words):
     with pytest.raises(UserError, match=words):
         load_recipe(GrpoSettings, "tiny-grpo", [override])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("wasserstein", {"beta": float("nan")}),
+        ("wasserstein", {"beta": float("inf")}),
+        ("wasserstein", {"beta": -1.0}),
+        ("grounded_choice", {"iou_weight": -1.0}),
+        ("direction", {"alpha": float("nan")}),
+        ("shuffle_bonus", {"bonus": float("inf")}),
+    ],
+)
+def test_options_of_rewards(name, options):
+    with pytest.raises(UserError, match=f"reward {name}: option {next(iter(options))}"):
+        load_reward(name, options)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "{stage: probe, min_s: 9, max_s: 5}",
+        "{stage: probe, min_s: .nan}",
+        "{stage: shots, segment_s: [60, 20]}",
+        "{stage: shots, threshold: .inf}",
+        "{stage: ground, passes: []}",
+        "{stage: export, formats: []}",
+    ],
+)
+def test_stages_of_the_pipeline(stage):
+    changes = ["input.videos=x", f"stages=[{stage}]"]
+    with pytest.raises(UserError, match=r"stages\.0"):
+        load_pipeline("tiny-clean", changes)
 
 
 @pytest.mark.parametrize("kind", ["sft", "grpo", "check"])

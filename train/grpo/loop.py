@@ -40,7 +40,7 @@ def train(settings: GrpoSettings, going: Going | None = None) -> None:
     """Run, or go on with, a GRPO run; leaves checkpoints, metrics, curves and the model in `settings.output`."""
     output = Path(settings.output)
     with only_run(output), crashes.told(output / REJECTED):
-        Trainer(settings, going or Going()).run()
+        Trainer(settings, going).run()
 
 
 def set_up_run(settings: GrpoSettings, going: Going | None = None) -> Session:
@@ -51,12 +51,12 @@ def set_up_run(settings: GrpoSettings, going: Going | None = None) -> Session:
 class Trainer:
     """A GRPO run that is set up."""
 
-    def __init__(self, settings: GrpoSettings, going: Going) -> None:
+    def __init__(self, settings: GrpoSettings, going: Going | None = None) -> None:
         """Set up rewards, model, engine and data; every mistake of a recipe shows here, before any training."""
         self.settings = settings
         require(settings.tracker)
         self.rewards = make_rewards(settings)
-        self.session = session = set_up_run(settings, going)
+        self.session = session = set_up_run(settings, going or Going())
         self.engine = session.engine
         self.encoder = encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
         self.watch = Stopwatch()
