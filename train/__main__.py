@@ -93,7 +93,10 @@ def _export(run_folder: Path) -> None:
 
     settings = load_any_recipe(str(run_folder / "settings.yaml"), [f"output={run_folder}"])
     with only_run(run_folder):
-        session = sft.set_up_run(settings) if isinstance(settings, SftSettings) else loop.set_up_run(settings)
+        if isinstance(settings, SftSettings):
+            session = sft.set_up_run(settings, None)
+        else:
+            session = loop.set_up_run(settings, None)
         if not session.done:
             raise UserError(f"{run_folder}: this run has no checkpoint yet")
         session.export()

@@ -40,6 +40,10 @@ class Going:
     accept_changed_data: bool = False
 
 
+ANEW = Going()
+"""From the newest checkpoint, if there is one, on the data that the run began with."""
+
+
 @dataclass(frozen=True)
 class Session:
     """What a training loop works with.
@@ -155,7 +159,8 @@ def _look(settings: RunSettings, output: Path, going: Going, world: int) -> None
         if part.none_is_left:
             video, reason = next(iter(part.unreadable.items()))
             raise UserError(f"none of the videos of {part.name} can be read, the first because: {reason} ({video})")
-        bad = [(row, part.wrong[row.id]) for row in part.rows if row.id in set(looked.left_out)]
+        chosen = set(looked.left_out)
+        bad = [(row, part.wrong[row.id]) for row in part.rows if row.id in chosen]
         if listed := [*part.unusable, *bad]:
             Rejected(output / REJECTED).add(listed)
             print(f"{len(listed)} rows cannot be used and are passed over; {output / REJECTED} lists them")

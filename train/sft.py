@@ -22,7 +22,7 @@ from .config import SftSettings
 from .examples import Encoder
 from .journal import Journal
 from .packed_model import PackedModel
-from .session import Going, Session, set_up
+from .session import ANEW, Going, Session, set_up
 from .sources import REJECTED, Source, make_source
 from .validate import Validation
 
@@ -41,10 +41,10 @@ class SftModel(PackedModel):
         return (losses * weights).sum() / (weights.sum() if divisor is None else divisor)
 
 
-def train(settings: SftSettings, going: Going | None = None) -> None:
+def train(settings: SftSettings, going: Going = ANEW) -> None:
     """Run, or go on with, a supervised run; leaves checkpoints, metrics and the model in `settings.output`."""
     with only_run(Path(settings.output)):
-        _train(settings, going or Going())
+        _train(settings, going)
 
 
 def _train(settings: SftSettings, going: Going) -> None:
@@ -58,7 +58,7 @@ def _train(settings: SftSettings, going: Going) -> None:
     session.export()
 
 
-def set_up_run(settings: SftSettings, going: Going | None = None) -> Session:
+def set_up_run(settings: SftSettings, going: Going | None = ANEW) -> Session:
     """The run as it stands. going: how it goes on; None if it does not."""
     autocast = settings.engine.precision == "autocast"
     return set_up(settings, lambda loaded: SftModel(loaded, settings.model, autocast), going)

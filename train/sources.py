@@ -122,6 +122,9 @@ class RowSource:
     def take(self, rows: list[Row]) -> None:
         """Begin with these rows, all that there are."""
         self.rows, self.bad = rows, crashing(self.rejected)
+        self.of_video: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            self.of_video[row.video].append(row)
         self.use(rows)
 
     def use(self, rows: Sequence[Row]) -> None:
@@ -151,10 +154,10 @@ class RowSource:
         if not rows:
             return None
         try:
-            with noted(self.rejected.parent, self._of_video(rows[0])):
+            with noted(self.rejected.parent, self.of_video[rows[0].video]):
                 item = ClipRows(self.decode(rows[0]), rows, snap=self.data.snap)
         except VideoError as error:
-            self.reject(self._of_video(rows[0]), reason_of(error))
+            self.reject(self.of_video[rows[0].video], reason_of(error))
             return None
         except Exception as error:  # whatever a reader stumbles over, the run goes on
             self.reject(rows, reason_of(error))
@@ -176,9 +179,6 @@ class RowSource:
         if len(good) == len(item.rows):  # each is good alone, so it is not for the rows
             raise error
         return make(replace(item, rows=good)) if good else None
-
-    def _of_video(self, row: Row) -> list[Row]:
-        return [other for other in self.rows if other.video == row.video]
 
     def reject(self, rows: Sequence[Row], reason: str) -> None:
         """List rows, and pass over them from now on."""

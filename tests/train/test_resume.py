@@ -244,3 +244,13 @@ def test_a_validation_that_was_noted_already_is_not_noted_twice(made, run):
     file.write_text(json.dumps({**saved, "state": {**saved["state"], "validated": False}}))
     assert go_on(made, run / "new", *more, steps=2) == 0
     assert (run / "new" / "metrics.jsonl").read_text() == before
+
+
+def test_export_writes_the_newest_model_again_whatever_became_of_the_data(own_data, run, capsys):
+    weights = (run / "model" / "model.safetensors").read_bytes()
+    shutil.rmtree(run / "model")
+    edited(own_data, "gone")
+    assert main(["train", "export", str(run)]) == 0
+    assert (run / "model" / "model.safetensors").read_bytes() == weights
+    assert main(["train", "export", str(run / "nowhere")]) == 2
+    assert not (run / "nowhere").exists()

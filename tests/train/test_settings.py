@@ -60,7 +60,7 @@ def test_supervised_settings(override, words, capsys):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("sampling.group_size=1", "sampling.group_size"),
+        ("sampling.group_size=0", "sampling.group_size"),
         ("sampling.temperature=.inf", "sampling.temperature"),
         ("loss.kl=.nan", "loss.kl"),
         ("loss.clip_high=.inf", "loss.clip_high"),
@@ -77,6 +77,13 @@ def test_supervised_settings(override, words, capsys):
 def test_reinforcement_settings(override, words):
     with pytest.raises(UserError, match=words):
         load_recipe(GrpoSettings, "tiny-grpo", [override])
+
+
+@pytest.mark.parametrize("kind", ["grpo", "check"])
+def test_a_group_of_one(kind, tmp_path, capsys):
+    changes = ["model.init=tiny", "sampling.group_size=1", f"output={tmp_path / 'run'}"]
+    assert main(["train", kind, "tiny-grpo", *changes]) == 2
+    assert "sampling.group_size 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

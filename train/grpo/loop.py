@@ -21,7 +21,7 @@ from ..batches import made_ahead
 from ..examples import Encoder
 from ..journal import Journal
 from ..rewards.calling import TrainerState
-from ..session import Going, Session, set_up
+from ..session import ANEW, Going, Session, set_up
 from ..sources import REJECTED, ClipRows, make_source
 from ..trackers import make_tracker, require
 from ..validate import Validation
@@ -36,14 +36,14 @@ from .settings import GrpoSettings
 from .update import Updater
 
 
-def train(settings: GrpoSettings, going: Going | None = None) -> None:
+def train(settings: GrpoSettings, going: Going = ANEW) -> None:
     """Run, or go on with, a GRPO run; leaves checkpoints, metrics, curves and the model in `settings.output`."""
     output = Path(settings.output)
     with only_run(output), crashes.told(output / REJECTED):
         Trainer(settings, going).run()
 
 
-def set_up_run(settings: GrpoSettings, going: Going | None = None) -> Session:
+def set_up_run(settings: GrpoSettings, going: Going | None = ANEW) -> Session:
     """The run as it stands. going: how it goes on; None if it does not."""
     return set_up(settings, lambda loaded: GrpoModel(loaded, settings), going)
 
@@ -51,12 +51,12 @@ def set_up_run(settings: GrpoSettings, going: Going | None = None) -> Session:
 class Trainer:
     """A GRPO run that is set up."""
 
-    def __init__(self, settings: GrpoSettings, going: Going | None = None) -> None:
+    def __init__(self, settings: GrpoSettings, going: Going = ANEW) -> None:
         """Set up rewards, model, engine and data; every mistake of a recipe shows here, before any training."""
         self.settings = settings
         require(settings.tracker)
         self.rewards = make_rewards(settings)
-        self.session = session = set_up_run(settings, going or Going())
+        self.session = session = set_up_run(settings, going)
         self.engine = session.engine
         self.encoder = encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
         self.watch = Stopwatch()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from timeground.answers import parse_spans
+from timeground.errors import UserError
 from timeground.records import Row
 from timeground.spans import set_iou
 
@@ -51,7 +52,12 @@ class Scored:
 
 
 def make_rewards(settings: GrpoSettings) -> RewardSum:
-    """The rewards of a recipe; UserError if one needs what the run does not give it."""
+    """The rewards of a recipe; UserError if one needs what the run does not give it, or none could teach anything."""
+    if settings.sampling.group_size < 2:
+        raise UserError(
+            "recipe: sampling.group_size 1: an answer is compared with the others to its question, and one alone would "
+            "teach nothing; give 2 or more"
+        )
     rewards = RewardSum(settings.rewards)
     given = {*row_columns(Row("", "", 1.0)), "is_backward", "group"}
     given |= {"backward"} if settings.sampling.backward != "none" else set()

@@ -15,7 +15,7 @@ from ..rewards import RewardSettings
 class SamplingSettings(Settings):
     """How answers are sampled. max_new_tokens: the checkpoint's own limit where it is null."""
 
-    group_size: int = Field(8, ge=2, description="answers to each question; one alone has nothing to be compared with")
+    group_size: int = Field(8, ge=1, description="answers to each question")
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: int | None = Field(None, ge=1)
     backward: Literal["none", "greedy", "group"] = Field(
