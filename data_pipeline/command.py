@@ -93,7 +93,11 @@ def _check(file: Path, root: Path | None) -> int:
     rows = [row for row, _ in found if row is not None]
     problems = [problem for _, told in found for problem in told]
     if root is not None:
-        problems += [f"{file}: {problem}" for problem in against_files(rows, root).lines()]
+        beside = against_files(rows, root)
+        for row, told in found:
+            if row is not None and told:
+                beside.wrong.pop(row.id, None)  # its line says so already
+        problems += [f"{file}: {problem}" for problem in beside.lines()]
     for problem in problems:
         print(problem)
     if problems:

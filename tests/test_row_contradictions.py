@@ -105,6 +105,7 @@ def test_data_check_lists_all_of_it_with_its_line(synth_folder, tmp_path, capsys
         more.write("no row\n")
     assert main(["data", "check", str(file), "--videos", str(synth_folder)]) == 2
     told = capsys.readouterr().out
+    assert told.count(repr(rows[1].id)) == 1
     assert f"{file}:2: row" in told and f"{file}:4: not JSON" in told and f"row {rows[2].id!r}: duration is" in told
     write_rows(file, rows[:1])
     assert main(["data", "check", str(file), "--videos", str(synth_folder)]) == 0
