@@ -5,6 +5,7 @@ Shape legend: B rows, P prefix, S suffix, L = P + S, N answer tokens of all rows
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -137,11 +138,18 @@ class _ByNumber(torch.utils.data.Dataset[Any]):
             return _Mistake(str(error))
 
 
-def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) -> Iterator[Item]:
-    """What `make` gives for each number, in order, made ahead in worker processes; UserError as `make` raises it."""
+def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int, at_once: int = 1) -> Iterator[Item]:
+    """What `make` gives for each number, in order, made ahead in worker processes; UserError as `make` raises it.
+
+    at_once: how many are taken together, so that as many are made while those before them are used.
+    """
     options: dict[str, Any] = {}
     if num_workers:
-        options = {"multiprocessing_context": "fork", "prefetch_factor": 2, "worker_init_fn": _one_thread}
+        options = {
+            "multiprocessing_context": "fork",
+            "prefetch_factor": max(2, math.ceil(at_once / num_workers)),
+            "worker_init_fn": _one_thread,
+        }
     loader = torch.utils.data.DataLoader(
         _ByNumber(make),
         sampler=numbers,

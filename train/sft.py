@@ -72,7 +72,7 @@ def _batches(session: Session, settings: SftSettings) -> Iterator[Batch]:
     per_step = settings.micro_batches * session.world
     numbers = range(session.done * per_step + session.rank, settings.steps * per_step, session.world)
     make = partial(make_batch, source, encoder, session.visual_ids)
-    return made_ahead(make, numbers, settings.data.num_workers)
+    return made_ahead(make, numbers, settings.data.num_workers, settings.micro_batches)
 
 
 def make_batch(source: Source, encoder: Encoder, visual_ids: tuple[int, int], number: int) -> Batch:
