@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report_parser.add_argument("--samples", type=int, default=12, help="rows to show with their frames")
     check_parser = commands.add_parser("check", help="list every problem of a file of rows, with its line")
     check_parser.add_argument("file", metavar="FILE", type=Path)
-    check_parser.add_argument("--videos", type=Path, metavar="ROOT", help="videos must be below this folder, and there")
+    check_parser.add_argument(
+        "--videos", type=Path, metavar="ROOT", help="videos must be below this folder, readable, as long as rows say"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,16 +92,22 @@ def _default_model_workers(num_workers: int) -> int:
 
 def _check(file: Path, root: Path | None) -> int:
     """Print every problem; status 2 if there are any."""
-    from timeground.records import check_rows, read_rows, resolve_video
+    from timeground.data_checks import against_files
+    from timeground.records import scan_rows
 
-    problems = check_rows(file, root=root)
-    if root is not None and not problems:
-        gone = sorted({row.video for row in read_rows(file) if not resolve_video(root, row.video).exists()})
-        problems = [f"{file}: video {video!r} is not in {root}" for video in gone]
+    found = list(scan_rows(file, root=root))
+    rows = [row for row, _ in found if row is not None]
+    problems = [problem for _, told in found for problem in told]
+    if root is not None:
+        beside = against_files(rows, root)
+        for row, told in found:
+            if row is not None and told:
+                beside.wrong.pop(row.id, None)  # its line says so already
+        problems += [f"{file}: {problem}" for problem in beside.lines()]
     for problem in problems:
         print(problem)
     if problems:
         print(f"{file}: {len(problems)} problems", file=sys.stderr)
         return 2
-    print(f"{file}: {sum(1 for _ in read_rows(file))} rows, no problem")
+    print(f"{file}: {len(rows)} rows, no problem")
     return 0

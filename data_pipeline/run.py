@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from timeground.folder_lock import only_run
 from timeground.recipes import dump
 from timeground.whole_files import write_text
 
@@ -42,6 +43,12 @@ def run_recipe(recipe: Recipe, engine: Engine, *, retry_failed: bool = False, sh
     retry_failed: shards with videos that failed are done again (after a dead endpoint, a missing disk). Raises
     UserError for what is wrong with the input, RunStopped when too many videos fail.
     """
+    with only_run(Path(recipe.output)):
+        return _run_alone(recipe, engine, retry_failed, shown)
+
+
+def _run_alone(recipe: Recipe, engine: Engine, retry_failed: bool, shown: bool) -> dict[str, Any]:
+    """The run, in a folder that nobody else works in."""
     items = read_items(recipe.input)
     warnings = toy_warnings(recipe, items)
     for line in warnings:

@@ -17,6 +17,7 @@ import yaml
 from timeground import readers
 from timeground.errors import UserError
 from timeground.prompts import PromptSet, row_prompt
+from timeground.recipes import load_yaml
 from timeground.records import Row
 
 from .reading import Prediction
@@ -113,7 +114,7 @@ def _fits(row: Row, spec: TaskSpec) -> bool:
 
 def _specs_of(file: Path) -> list[TaskSpec]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

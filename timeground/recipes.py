@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +14,35 @@ from timeground.errors import UserError
 
 
 class Settings(BaseModel):
-    """A group of settings; names that are not listed are refused."""
+    """A group of settings; names that are not listed are refused, and so are numbers that are none (NaN, infinity)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe YAML in which no group names a key twice: PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. MarkedYAMLError at a key that stands there for a second time."""
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    problem = f"the key {key} stands there twice; keep one of the two"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(text: str) -> Any:
+    """What a YAML text holds. yaml.YAMLError for what is none, and for a key that a group names twice."""
+    return yaml.load(text, _UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
 class RecipeParser(argparse.ArgumentParser):
@@ -63,7 +86,7 @@ def read_recipe(
         there = ", ".join(sorted(p.stem for p in shipped.glob("*.yaml")))
         raise UserError(f"recipe {recipe!r}: no such file, nor a shipped recipe; shipped are: {there}")
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
@@ -89,11 +112,12 @@ def _apply(tree: Any, override: str) -> None:
     try:
         for parent in parents:
             tree = tree[int(parent)] if isinstance(tree, list) else tree.setdefault(parent, {})
-        tree[int(last) if isinstance(tree, list) else last] = yaml.safe_load(text)
+        tree[int(last) if isinstance(tree, list) else last] = load_yaml(text)
     except (TypeError, ValueError, IndexError, AttributeError):
         raise UserError(f"override {override!r}: a part of its name is a value, not a group of settings") from None
-    except yaml.YAMLError:
-        raise UserError(f"override {override!r}: the value is not valid YAML") from None
+    except yaml.YAMLError as error:
+        reason = getattr(error, "problem", None) or "no valid value"
+        raise UserError(f"override {override!r}: the value is not valid YAML: {reason}") from None
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from timeground.json_text import dump_json
 
 from .errors import UserError
-from .row_checks import CHECKS, Direction, shown
+from .row_checks import CHECKS, Direction, contradictions, shown
 from .spans import Span, mirror_all
 
 Task = Literal["ground", "choice", "yes_no", "events", "open"]
@@ -109,9 +109,23 @@ def read_rows(path: str | Path, *, root: Path | None = None) -> Iterator[Row]:
 
 
 def check_rows(path: str | Path, *, root: Path | None = None) -> list[str]:
-    """Every problem of a file of rows, one line each with its place; an empty list means that all is well."""
+    """All that `read_rows` would refuse in a file, one line each with its place; empty if that is nothing."""
     _refuse_missing(Path(path))
-    return [found for found in _scan(Path(path), root) if isinstance(found, str)]
+    return [found for _, found in _scan(Path(path), root) if isinstance(found, str)]
+
+
+def scan_rows(path: str | Path, *, root: Path | None = None) -> Iterator[tuple[Row | None, list[str]]]:
+    """Each row of a file with its keys that contradict each other; None for a line that is no row, with the reason.
+
+    One line for each problem, with its place. See `row_checks.contradictions`.
+    """
+    _refuse_missing(Path(path))
+    for number, found in _scan(Path(path), root):
+        place = f"{path}:{number}"
+        if isinstance(found, str):
+            yield None, [found]
+        else:
+            yield found, [f"{place}: row {shown(found.id)}: {problem}" for problem in contradictions(found)]
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> int:
@@ -154,16 +168,16 @@ def _refuse_missing(path: Path) -> None:
         raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JSONL or Parquet file")
 
 
-def _only_rows(found: Iterator[Row | str]) -> Iterator[Row]:
+def _only_rows(found: Iterator[tuple[int, Row | str]]) -> Iterator[Row]:
     """The rows, up to the first problem, which is raised."""
-    for row in found:
+    for _, row in found:
         if isinstance(row, str):
             raise UserError(row)
         yield row
 
 
-def _scan(path: Path, root: Path | None) -> Iterator[Row | str]:
-    """Every line of a file as a row, or as a message that says what is wrong with it."""
+def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | str]]:
+    """Every line of a file, by its number, as a row or as a message that says what is wrong with it."""
     line_of_id: dict[str, int] = {}
     for number, decoded in (_parquet_objects if path.suffix == ".parquet" else _jsonl_objects)(path):
         try:
@@ -175,9 +189,9 @@ def _scan(path: Path, root: Path | None) -> Iterator[Row | str]:
             line_of_id[row.id] = number
             if root is not None:
                 resolve_video(root, row.video)
-            yield row
+            yield number, row
         except (UserError, RecursionError) as error:
-            yield f"{path}:{number}: {error if isinstance(error, UserError) else 'nested too deeply'}"
+            yield number, f"{path}:{number}: {error if isinstance(error, UserError) else 'nested too deeply'}"
 
 
 def _jsonl_objects(path: Path) -> Iterator[tuple[int, object]]:

@@ -1,14 +1,23 @@
-"""What each key of a data row may hold. A check returns the value or raises UserError."""
+"""What each key of a data row may hold, and which keys contradict each other.
+
+A check of one key returns the value or raises UserError. `contradictions` looks at the keys of a whole row together.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from .errors import UserError
 from .spans import MAX_TIME_S, Span
 
+if TYPE_CHECKING:
+    from .records import Row
+
+SLACK_S = 0.5
+"""Annotated ends are rounded: what lies past an end by less is no contradiction."""
+MAX_OPTIONS = 10
 Direction = Literal["sensitive", "insensitive", "unknown"]
 
 
@@ -143,3 +152,61 @@ CHECKS: dict[str, Callable[[str, object], Any]] = {
     "question": _text_or_null, "options": _options, "answer": _text_or_null, "quality": _dict,
     "difficulty": _dict, "history": _dicts,
 }  # fmt: skip
+
+
+def contradictions(row: Row) -> list[str]:
+    """What of a row cannot be true together, or cannot be asked: one line each, without the row's place."""
+    return [*_out_of_bounds(row), *(_choice_problems(row) if row.options is not None else _question_problems(row))]
+
+
+def right_option(row: Row) -> int | None:
+    """The number of the option that `answer` names, by its letter or its text; None if it names none."""
+    options, answer = row.options or [], (row.answer or "").strip()
+    if answer in options:
+        return options.index(answer)
+    bare = answer.strip("().: ").upper()
+    number = ord(bare) - ord("A") if len(bare) == 1 and bare.isascii() else -1
+    return number if 0 <= number < len(options) else None
+
+
+def _out_of_bounds(row: Row) -> list[str]:
+    """Times after the end of the file, or outside the window."""
+    found, window = [], row.window
+    if window is not None and window.end_s > row.duration + SLACK_S:
+        found.append(f"window {window.to_list()} ends after the video, which lasts {row.duration:g} s")
+    events = row.meta["events"] if row.task == "events" else []
+    named = [(f"spans[{i}]", span) for i, span in enumerate(row.spans)]
+    named += [(f"meta.events[{i}].span", Span(*event["span"])) for i, event in enumerate(events)]
+    for name, span in named:
+        if span.end_s > row.duration + SLACK_S:
+            found.append(f"{name} {span.to_list()} ends after the video, which lasts {row.duration:g} s")
+        elif window is not None and (span.start_s < window.start_s - SLACK_S or span.end_s > window.end_s + SLACK_S):
+            found.append(f"{name} {span.to_list()} is not inside the window {window.to_list()}")
+    return found
+
+
+def _choice_problems(row: Row) -> list[str]:
+    """Of a question with options."""
+    options, found = row.options or [], []
+    if not (row.question or "").strip():
+        found.append("options without a question; add it")
+    if not 2 <= len(options) <= MAX_OPTIONS:
+        found.append(f"{len(options)} option{'s' * (len(options) != 1)}; a question takes 2 to {MAX_OPTIONS}")
+    if any(not option.strip() for option in options):
+        found.append(f"options[{[bool(o.strip()) for o in options].index(False)}] is empty; fill it in")
+    if row.answer is None or not row.answer.strip():
+        found.append("a choice without a right answer; give its letter in answer")
+    elif right_option(row) is None:
+        found.append(f"answer {shown(row.answer)} is none of the {len(options)} options; give a letter, or one's text")
+    return found
+
+
+def _question_problems(row: Row) -> list[str]:
+    """Of a row without options: is there anything to ask, and an answer to it?"""
+    if row.task == "ground" and not " ".join(row.query.split()).rstrip("."):
+        return ["query has no words; write the sentence to find" + (", or give an answer" if row.question else "")]
+    if row.question is None:
+        return ["a list of events without a question; add the sentence to ask"] if row.task == "events" else []
+    if not row.question.strip():
+        return ["question is empty; fill it in, or leave it out"]
+    return []

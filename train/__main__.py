@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from timeground.errors import UserError
+from timeground.folder_lock import only_run
 from timeground.launching import end_process, entry_point, start_processes
 from timeground.recipes import RecipeParser
 
@@ -24,6 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for kind in (sft, grpo, export, check):
         kind.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
     export.set_defaults(overrides=[])
+    for kind in (sft, grpo):
+        kind.add_argument(
+            "--resume-from", metavar="STEP", help="go on from this checkpoint of the run, not from its newest"
+        )
+        kind.add_argument(
+            "--accept-changed-data",
+            action="store_true",
+            help="go on although rows or videos are not those it began with",
+        )
     for kind in (sft, grpo, check):
         example = "timelens-8b-grpo" if kind is check else f"tiny-{kind.prog.split()[-1]}"
         kind.add_recipe(f"a YAML file, or the name of a shipped recipe such as {example}", "optimizer.lr=1e-4")
@@ -31,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train, in this process or in several that torchrun starts."""
+    if args.processes < 1:
+        raise UserError(f"--processes {args.processes}: give 1 or more")
     if args.kind == "check":
         from .check.command import check
 
         check(args.recipe, args.overrides, args.processes, args.shape, args.json)
     elif args.processes > 1:
-        start_processes("timeground.train", [args.kind, args.recipe, *args.overrides], args.processes)
+        start_processes("timeground.train", _words(args), args.processes)
     else:
         from .engine import leave_distributed
 
@@ -44,21 +56,33 @@ def run(args: argparse.Namespace) -> None:
         leave_distributed()
 
 
+def _words(args: argparse.Namespace) -> list[str]:
+    """The command's arguments as they are typed, without --processes."""
+    words = [args.kind, args.recipe, *args.overrides]
+    if getattr(args, "resume_from", None) is not None:
+        words += ["--resume-from", args.resume_from]
+    return words + ["--accept-changed-data"] * getattr(args, "accept_changed_data", False)
+
+
 def _work(args: argparse.Namespace) -> None:
     """This process's share of a run."""
+    from .session import Going
+
+    if args.kind == "export":
+        _export(Path(args.recipe))
+        return
+    going = Going(args.resume_from, args.accept_changed_data)
     if args.kind == "grpo":
         from .config import load_recipe
         from .grpo import loop
         from .grpo.settings import GrpoSettings
 
-        loop.train(load_recipe(GrpoSettings, args.recipe, args.overrides))
-    elif args.kind == "sft":
+        loop.train(load_recipe(GrpoSettings, args.recipe, args.overrides), going)
+    else:
         from . import sft
         from .config import SftSettings, load_recipe
 
-        sft.train(load_recipe(SftSettings, args.recipe, args.overrides))
-    else:
-        _export(Path(args.recipe))
+        sft.train(load_recipe(SftSettings, args.recipe, args.overrides), going)
 
 
 def _export(run_folder: Path) -> None:
@@ -67,11 +91,15 @@ def _export(run_folder: Path) -> None:
     from .grpo import loop
     from .kinds import load_any_recipe
 
-    settings = load_any_recipe(str(run_folder / "settings.yaml"))
-    session = sft.set_up_run(settings) if isinstance(settings, SftSettings) else loop.set_up_run(settings)
-    if not session.done:
-        raise UserError(f"{run_folder}: this run has no checkpoint yet")
-    session.export()
+    settings = load_any_recipe(str(run_folder / "settings.yaml"), [f"output={run_folder}"])
+    with only_run(run_folder):
+        if isinstance(settings, SftSettings):
+            session = sft.set_up_run(settings, None)
+        else:
+            session = loop.set_up_run(settings, None)
+        if not session.done:
+            raise UserError(f"{run_folder}: this run has no checkpoint yet")
+        session.export()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,29 +12,51 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from timeground.errors import UserError
+
 from .config import LoraSettings
 
 NAME = "default"
+LANGUAGE_MODEL, ALL_LINEAR = "language_model", "all-linear"
 PEFT_PREFIX = "base_model.model."
 """What peft's files put before a model's own names."""
 
 
 def add_lora(model: nn.Module, settings: LoraSettings) -> None:
-    """Give the language model's linear layers adapters, and freeze everything else."""
+    """Give the language model's linear layers adapters, and freeze everything else.
+
+    UserError for a target that is no linear layer of it.
+    """
     from peft import inject_adapter_in_model
 
-    inject_adapter_in_model(_config(settings), model, adapter_name=NAME)
+    inject_adapter_in_model(_config(settings, adapted(model, settings.targets)), model, adapter_name=NAME)
 
 
-def _config(settings: LoraSettings) -> Any:
+def adapted(model: nn.Module, targets: Sequence[str]) -> list[str]:
+    """Names of the layers that get an adapter. UserError for a target that names none, which peft would let pass."""
+    inside = {name: part for name, part in model.named_modules() if LANGUAGE_MODEL in name.split(".")}
+    linear = [name for name, part in inside.items() if isinstance(part, nn.Linear)]
+    for target in targets:
+        if target == ALL_LINEAR or any(_ends(name, target) for name in linear):
+            continue
+        there = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+        what = "is no linear layer" if any(_ends(name, target) for name in inside) else "is no layer"
+        raise UserError(
+            f"recipe: model.lora.targets: {target!r} {what} of the language model; there are {there}, or {ALL_LINEAR}"
+        )
+    return [name for name in linear if ALL_LINEAR in targets or any(_ends(name, target) for target in targets)]
+
+
+def _ends(name: str, target: str) -> bool:
+    return name.endswith(f".{target}")
+
+
+def _config(settings: LoraSettings, layers: Sequence[str]) -> Any:
     from peft import LoraConfig
 
-    targets = "|".join(settings.targets)
+    names = "|".join(re.escape(name) for name in layers)
     return LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=rf".*language_model.*\.({targets})",
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=f"({names})"
     )
 
 
@@ -60,7 +83,8 @@ def is_adapter(name: str) -> bool:
 def save_adapter(state: dict[str, Tensor], settings: LoraSettings, folder: Path) -> None:
     """Write adapters (by their names in the model) as a folder of peft's form, which vLLM and peft load."""
     folder.mkdir(parents=True, exist_ok=True)
-    _config(settings).save_pretrained(folder)
+    layers = [name.partition(".lora_A.")[0] for name in state if ".lora_A." in name]
+    _config(settings, layers).save_pretrained(folder)
     named = {PEFT_PREFIX + name.replace(f".{NAME}.", "."): value for name, value in state.items()}
     part = folder / f".{os.getpid()}.part"
     save_file(named, part)

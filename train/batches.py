@@ -5,6 +5,7 @@ Shape legend: B rows, P prefix, S suffix, L = P + S, N answer tokens of all rows
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from timeground.errors import UserError
 from timeground.models.sharing import PADDING, PREFIX, SHARED, Owners, visibility
 
 from .examples import Example
@@ -116,21 +118,38 @@ def _lay_suffix(example: Example, ids_S: np.ndarray, positions_3S: np.ndarray, f
 Item = TypeVar("Item")
 
 
-class _ByNumber(torch.utils.data.Dataset[Item]):
+@dataclass(frozen=True)
+class _Mistake:
+    """A UserError on its way out of a worker, where PyTorch would wrap it into a traceback."""
+
+    line: str
+
+
+class _ByNumber(torch.utils.data.Dataset[Any]):
     """Things by number: what a worker makes in one go."""
 
-    def __init__(self, make: Callable[[int], Item]) -> None:
+    def __init__(self, make: Callable[[int], Any]) -> None:
         self.make = make
 
-    def __getitem__(self, number: int) -> Item:
-        return self.make(number)
+    def __getitem__(self, number: int) -> Any:
+        try:
+            return self.make(number)
+        except UserError as error:
+            return _Mistake(str(error))
 
 
-def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) -> Iterator[Item]:
-    """What `make` gives for each number, in order, made ahead in worker processes."""
+def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int, at_once: int = 1) -> Iterator[Item]:
+    """What `make` gives for each number, in order, made ahead in worker processes; UserError as `make` raises it.
+
+    at_once: how many are taken together, so that as many are made while those before them are used.
+    """
     options: dict[str, Any] = {}
     if num_workers:
-        options = {"multiprocessing_context": "fork", "prefetch_factor": 2, "worker_init_fn": _one_thread}
+        options = {
+            "multiprocessing_context": "fork",
+            "prefetch_factor": max(2, math.ceil(at_once / num_workers)),
+            "worker_init_fn": _one_thread,
+        }
     loader = torch.utils.data.DataLoader(
         _ByNumber(make),
         sampler=numbers,
@@ -139,7 +158,10 @@ def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int) ->
         num_workers=num_workers,
         **options,
     )
-    yield from loader
+    for item in loader:
+        if isinstance(item, _Mistake):
+            raise UserError(item.line)
+        yield item
 
 
 def _unchanged(item: Item) -> Item:

@@ -1,4 +1,4 @@
-"""DeepSpeed set-up and checkpoints that are complete or absent.
+"""DeepSpeed set-up, and what all processes of a run do together.
 
 Launched by the `deepspeed` or `torchrun` or `accelerate` launcher, or as a plain process of one.
 """
@@ -6,26 +6,18 @@ Launched by the `deepspeed` or `torchrun` or `accelerate` launcher, or as a plai
 from __future__ import annotations
 
 import ctypes
-import json
 import math
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from timeground.errors import UserError
-
 from .config import EngineSettings, OptimizerSettings
 from .optimizers import make_optimizer
-
-STEP_FOLDER = "step-{:08d}"
-TAG = "state"
 
 
 def init_distributed() -> tuple[int, int]:
@@ -97,13 +89,14 @@ def _zero(engine: EngineSettings) -> dict[str, Any]:
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """The rate of a step (from 1): warm-up, then constant or down to ``lr * final_lr_ratio``."""
+    """The rate of a step (from 1): warm-up, then constant or down to ``lr * final_lr_ratio``, never to 0."""
     if step <= settings.warmup_steps:
         return settings.lr * step / settings.warmup_steps
     decay_steps = settings.decay_steps or max(1, steps - settings.warmup_steps)
     if settings.schedule == "constant" or step <= steps - decay_steps:
         return settings.lr
-    left = (steps - step) / decay_steps
+    later = int(settings.final_lr_ratio == 0)  # 0 is reached after the last step: at 0 it would learn nothing
+    left = (steps + later - step) / (decay_steps + later)
     share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
     return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
 
@@ -169,52 +162,8 @@ def gradient_norm(engine: Any) -> float | None:
     return float(torch.nn.utils.get_total_norm(gradients))
 
 
-def save_checkpoint(engine: Any, output: Path, step: int, world: int, keep_last: int, state: dict[str, Any]) -> None:
-    """Write all ranks' state beside the others under a temporary name, then put it in place by one rename.
-
-    state: what the training loop itself has to remember, as JSON. Frozen weights are not written.
-    """
-    folder = output / "checkpoints"
-    target, part = folder / STEP_FOLDER.format(step), folder / f".{STEP_FOLDER.format(step)}.part"
-    if _is_first():
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        (part / "run.json").write_text(json.dumps({"step": step, "processes": world, "state": state}))
-    _barrier()
-    engine.save_checkpoint(str(part), tag=TAG, exclude_frozen_parameters=_has_frozen(engine))
-    _barrier()
-    if _is_first():
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
-        for old in finished_checkpoints(output)[:-keep_last]:
-            shutil.rmtree(old, ignore_errors=True)
-    _barrier()
-
-
-def finished_checkpoints(output: Path) -> list[Path]:
-    """Complete checkpoints, oldest first."""
-    return sorted((output / "checkpoints").glob("step-*"))
-
-
-def resume(engine: Any, output: Path, world: int) -> tuple[int, dict[str, Any]]:
-    """Load the newest checkpoint, if there is one; the number of steps done, and what the loop remembered."""
-    done = finished_checkpoints(output)
-    if not done:
-        return 0, {}
-    run = json.loads((done[-1] / "run.json").read_text())
-    if run["processes"] != world:
-        raise UserError(
-            f"{output}: this run was started with {run['processes']} processes and cannot go on with {world}; "
-            f"start it with --processes {run['processes']}, or choose another output folder"
-        )
-    # DeepSpeed unpickles its own optimizer state here: the run's own folder is trusted, nothing else is.
-    path, _ = engine.load_checkpoint(str(done[-1]), tag=TAG, load_module_strict=not _has_frozen(engine))
-    if path is None:
-        raise UserError(f"{done[-1]}: cannot be read as a checkpoint; remove this folder to go on from the one before")
-    return int(run["step"]), run["state"]
-
-
-def _has_frozen(engine: Any) -> bool:
+def has_frozen(engine: Any) -> bool:
+    """Whether some parameters are not trained."""
     return any(not p.requires_grad for p in engine.module.parameters())
 
 
@@ -255,23 +204,25 @@ def full_state(engine: Any, strip: str) -> dict[str, torch.Tensor] | None:
     parameters = dict(engine.module.named_parameters())
     sharded = [p for p in parameters.values() if hasattr(p, "ds_id")]
     with deepspeed.zero.GatheredParameters(sharded, modifier_rank=None, enabled=bool(sharded)):
-        if not _is_first():
+        if not is_first():
             return None
         return {name.removeprefix(strip): p.detach().cpu().clone() for name, p in engine.module.state_dict().items()}
 
 
 def on_first_rank(call: Callable[[], None]) -> None:
     """Run something on rank 0 while the others wait."""
-    if _is_first():
+    if is_first():
         call()
-    _barrier()
+    barrier()
 
 
-def _is_first() -> bool:
+def is_first() -> bool:
+    """Whether this is the process that writes."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _barrier() -> None:
+def barrier() -> None:
+    """Wait for all processes."""
     if torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
         torch.distributed.barrier()
 

@@ -6,7 +6,9 @@ import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from timeground.profile import Profile
 from timeground.synth.language import ORDER, PHRASES
@@ -33,6 +35,9 @@ CHAT_TEMPLATE = (
 )
 
 
+Count = Annotated[int, Field(ge=1)]
+
+
 @dataclass(frozen=True)
 class FreshModel:
     """Sizes of a new model. Attention heads are 64 wide: vLLM's CPU kernels know that size.
@@ -42,17 +47,28 @@ class FreshModel:
     layers feed the decoder directly. vocab_size: ids beside the special tokens, at most.
     """
 
-    hidden_size: int = 256
-    num_layers: int = 6
-    num_heads: int = 4
-    num_key_value_heads: int = 2
-    intermediate_size: int = 512
-    vision_hidden_size: int = 128
-    vision_layers: int = 4
-    vision_intermediate_size: int = 384
-    deepstack_layers: tuple[int, ...] = (1,)
-    vocab_size: int = 700
-    max_position_embeddings: int = 8192
+    hidden_size: Count = 256
+    num_layers: Count = 6
+    num_heads: Count = 4
+    num_key_value_heads: Count = 2
+    intermediate_size: Count = 512
+    vision_hidden_size: Count = 128
+    vision_layers: Count = 4
+    vision_intermediate_size: Count = 384
+    deepstack_layers: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
+    vocab_size: Count = 700
+    max_position_embeddings: Count = 8192
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no model can have. ValueError, which a recipe's reader turns into one line."""
+        if self.num_heads % self.num_key_value_heads:
+            raise ValueError(f"num_heads {self.num_heads} must be a multiple of num_key_value_heads")
+        if self.vision_hidden_size % 64:
+            raise ValueError(
+                f"vision_hidden_size {self.vision_hidden_size} must be a multiple of 64, the size of a head"
+            )
+        if any(layer >= self.vision_layers for layer in self.deepstack_layers):
+            raise ValueError(f"deepstack_layers {list(self.deepstack_layers)} are counted from 0, below vision_layers")
 
 
 def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: int) -> None:

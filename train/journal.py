@@ -28,8 +28,8 @@ class Journal:
         self.files: dict[str, TextIO] = {}
         if not self.active:
             return
-        for name in ("metrics", "timings", "samples"):
-            _keep_lines(output / f"{name}.jsonl", first_step)
+        kept = [_keep_lines(output / f"{name}.jsonl", first_step) for name in ("metrics", "timings", "samples")]
+        self.kept = set(kept[0])
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -57,9 +57,11 @@ class Journal:
             self.tracker.log({**metrics, "seconds": seconds}, step=step)
 
     def note(self, step: int, metrics: dict[str, Any]) -> None:
-        """Note a result that belongs to a step, such as a validation."""
+        """Note a result that belongs to a step, such as a validation; once, if a resumed run finds it again."""
         if self.active:
-            self._write("metrics", {"step": step, **metrics})
+            line = {"step": step, **metrics}
+            if json.dumps(line) not in self.kept:
+                self._write("metrics", line)
             self.say(f"step {step}: {json.dumps(metrics)}")
             if self.tracker is not None:
                 self.tracker.log(metrics, step=step)
@@ -92,15 +94,16 @@ class Journal:
         self.files[name].flush()
 
 
-def _keep_lines(path: Path, up_to_step: int) -> None:
-    """Drop lines of later steps, and a last line that a kill cut short."""
+def _keep_lines(path: Path, up_to_step: int) -> list[str]:
+    """Drop lines of later steps, and a last line that a kill cut short; what is kept."""
     if not path.exists():
-        return
+        return []
     kept = []
     for line in lines_of(path.read_text(encoding="utf-8")):
         try:
             if json.loads(line)["step"] <= up_to_step:
-                kept.append(line + "\n")
+                kept.append(line)
         except ValueError:
             continue
-    write_text(path, "".join(kept))
+    write_text(path, "".join(f"{line}\n" for line in kept))
+    return kept

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,10 @@ from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
 from .config import DataSettings, StageSettings
+from .crashes import crashing, noted
+from .rejected import Rejected, reason_of
+
+REJECTED = "rejected.jsonl"
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,14 @@ class ClipRows:
     snap: str | None = None
 
 
+Made = TypeVar("Made", covariant=True)
+
+
 class Source(Protocol):
     """Micro-batches by number, the same number always the same clips and rows; so a run resumes exactly."""
 
-    def clips(self, micro_batch: int) -> list[ClipRows]:
-        """The clips of a micro-batch (numbered over the whole run)."""
+    def made(self, micro_batch: int, make: Callable[[ClipRows], Made]) -> list[Made]:
+        """What `make` makes of each clip of a micro-batch (numbered over the whole run)."""
         ...
 
 
@@ -51,11 +57,11 @@ class SynthSource:
     sampling: Sampling
     size: int
 
-    def clips(self, micro_batch: int) -> list[ClipRows]:
-        """Render as many scenes as the stage asks for."""
+    def made(self, micro_batch: int, make: Callable[[ClipRows], Made]) -> list[Made]:
+        """Render as many scenes as the stage asks for, and make something of each."""
         stage, since = self._stage(micro_batch)
         count = stage.videos_per_micro_batch or self.size
-        return [self._clip(stage, since, (micro_batch << 16) + index) for index in range(count)]
+        return [make(self._clip(stage, since, (micro_batch << 16) + index)) for index in range(count)]
 
     def _clip(self, stage: StageSettings, since: int, number: int) -> ClipRows:
         """Render a scene and ask some of its rows. since: micro-batches since the stage began."""
@@ -80,11 +86,25 @@ class SynthSource:
         return self.data.synth_stages[-1], micro_batch
 
 
+def grouped(rows: Sequence[Row], each: int) -> list[list[Row]]:
+    """Rows of one clip, at most `each` of them, in groups; of several, in the order in which clips come first."""
+    of_clip: dict[tuple[str, Span | None], list[Row]] = defaultdict(list)
+    for row in rows:
+        of_clip[row.video, row.window].append(row)
+    return [some[i : i + each] for some in of_clip.values() for i in range(0, len(some), each)]
+
+
+def pass_order(seed: int, turn: int, num_groups: int) -> NDArray[np.int64]:
+    """In which order groups come in a pass over all of them (from 0)."""
+    return np.random.default_rng([seed, turn]).permutation(num_groups)
+
+
 @dataclass
 class RowSource:
     """Rows of a file, grouped by video; each pass is in a new order.
 
-    A video that cannot be read is written to `rejected` once and the next one takes its place.
+    Rows of which nothing can be made, because their video cannot be read or for any other reason, are listed in
+    `rejected`, and the next clip takes the place of one that has none left. left_out: ids of rows to train without.
     """
 
     data: DataSettings
@@ -92,42 +112,78 @@ class RowSource:
     size: int
     seed: int
     rejected: Path
-    bad: set[str] = field(default_factory=set)
+    left_out: frozenset[str] = frozenset()
+    bad: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.root, self.name = Path(self.data.videos), self.data.rows or ""
-        self.rows = list(read_rows(Path(self.name)))
-        self.use(self.rows)
+        self.take([row for row in read_rows(Path(self.name)) if row.id not in self.left_out])
+
+    def take(self, rows: list[Row]) -> None:
+        """Begin with these rows, all that there are."""
+        self.rows, self.bad = rows, crashing(self.rejected)
+        self.of_video: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            self.of_video[row.video].append(row)
+        self.use(rows)
 
     def use(self, rows: Sequence[Row]) -> None:
         """Train on these rows; none at all is a UserError."""
         if not rows:
             raise UserError(f"{self.name}: no rows to train on")
-        of_clip: dict[tuple[str, Span | None], list[Row]] = defaultdict(list)
-        for row in rows:
-            of_clip[row.video, row.window].append(row)
-        each = self.data.questions_per_video
-        self.groups = [some[i : i + each] for some in of_clip.values() for i in range(0, len(some), each)]
+        self.groups = grouped(rows, self.data.questions_per_video)
 
-    def clips(self, micro_batch: int) -> list[ClipRows]:
-        """Decode the next videos."""
-        return [self.clip(micro_batch * self.size + index) for index in range(self.size)]
+    def made(self, micro_batch: int, make: Callable[[ClipRows], Made]) -> list[Made]:
+        """Decode the next videos, and make something of each."""
+        return [self._made(micro_batch * self.size + index, make) for index in range(self.size)]
 
-    def clip(self, number: int) -> ClipRows:
-        """The number-th clip of the run, or the next that can be read."""
+    def _made(self, number: int, make: Callable[[ClipRows], Made]) -> Made:
+        """What is made of the number-th clip of the run, or of the next that something can be made of."""
         for place in range(number, number + len(self.groups)):
-            rows = self._group(place)
-            if rows[0].video in self.bad:
-                continue
-            try:
-                return ClipRows(self.decode(rows[0]), rows, snap=self.data.snap)
-            except VideoError as error:
-                self._reject(rows[0].video, str(error))
-        raise UserError(f"none of the videos under {self.root} can be read; see {self.rejected}")
+            found = self.tried(self._group(place), make)
+            if found is not None:
+                return found
+        reason = next(iter(self.bad.values()), "no rows")
+        raise UserError(
+            f"none of the rows of {self.name} can be used, the first because: {reason}; see {self.rejected}"
+        )
 
-    def missing(self, videos: Sequence[str]) -> list[str]:
-        """Which of these videos are not there."""
-        return [video for video in videos if not (self.root / video).exists()]
+    def tried(self, rows: Sequence[Row], make: Callable[[ClipRows], Made]) -> Made | None:
+        """What is made of a clip's rows, but for those that are bad; None, and they are listed, if all are."""
+        rows = [row for row in rows if row.id not in self.bad]
+        if not rows:
+            return None
+        try:
+            with noted(self.rejected.parent, self.of_video[rows[0].video]):
+                item = ClipRows(self.decode(rows[0]), rows, snap=self.data.snap)
+        except VideoError as error:
+            self.reject(self.of_video[rows[0].video], reason_of(error))
+            return None
+        except Exception as error:  # whatever a reader stumbles over, the run goes on
+            self.reject(rows, reason_of(error))
+            return None
+        try:
+            return make(item)
+        except Exception as error:
+            return self._without_bad_rows(item, make, error)
+
+    def _without_bad_rows(self, item: ClipRows, make: Callable[[ClipRows], Made], error: Exception) -> Made | None:
+        """Try each row alone, and make something of those that are good."""
+        good = []
+        for row in item.rows:
+            try:
+                make(replace(item, rows=[row]))
+                good.append(row)
+            except Exception as reason:
+                self.reject([row], reason_of(reason))
+        if len(good) == len(item.rows):  # each is good alone, so it is not for the rows
+            raise error
+        return make(replace(item, rows=good)) if good else None
+
+    def reject(self, rows: Sequence[Row], reason: str) -> None:
+        """List rows, and pass over them from now on."""
+        Rejected(self.rejected).add((row, reason) for row in rows)
+        self.bad.update({row.id: reason for row in rows})
 
     def decode(self, row: Row) -> Clip:
         """The clip of a row."""
@@ -138,15 +194,7 @@ class RowSource:
 
     def _group(self, number: int) -> list[Row]:
         turn, place = divmod(number, len(self.groups))
-        return self.groups[np.random.default_rng([self.seed, turn]).permutation(len(self.groups))[place]]
-
-    def _reject(self, video: str, reason: str) -> None:
-        self.bad.add(video)
-        line = json.dumps({"video": video, "reason": reason}) + "\n"
-        listed = self.rejected.read_text(encoding="utf-8") if self.rejected.exists() else ""
-        if line not in listed:
-            with self.rejected.open("a", encoding="utf-8") as file:
-                file.write(line)
+        return self.groups[pass_order(self.seed, turn, len(self.groups))[place]]
 
 
 class SampleSource(RowSource):
@@ -159,31 +207,31 @@ class SampleSource(RowSource):
         self.samples = {(sample.video, sample.window): sample for sample in held}
         for sample in held:
             sample.check_sampling(self.sampling)
-        self.rows = [row for sample in held for row in sample.rows]
-        self.use(self.rows)
-
-    def missing(self, videos: Sequence[str]) -> list[str]:
-        """Which of these videos have no shard."""
-        shards = {sample.video: sample.shard for sample in self.samples.values()}
-        return [video for video in videos if not (self.root / shards[video]).exists()]
+        self.take([row for sample in held for row in sample.rows if row.id not in self.left_out])
 
     def decode(self, row: Row) -> Clip:
         """The clip of a row, read from its shard."""
         return read_clip(self.root, self.samples[row.video, row.window])
 
 
-def make_source(data: DataSettings, sampling: Sampling, size: int, seed: int, output: Path) -> Source:
-    """What a recipe trains on, `size` clips a micro-batch."""
+def refuse_unclear(data: DataSettings) -> None:
+    """UserError unless a recipe says what to train on, once."""
     if [data.rows, data.samples, data.synth_seed].count(None) != 2:
         raise UserError(
             "recipe: give one of data.rows (a file), data.samples (a folder of the data pipeline) and data.synth_seed "
             "(SynthMoments), and set the others to null"
         )
+
+
+def make_source(
+    data: DataSettings, sampling: Sampling, size: int, seed: int, output: Path, left_out: frozenset[str] = frozenset()
+) -> Source:
+    """What a recipe trains on, `size` clips a micro-batch. left_out: ids of rows to train without."""
+    refuse_unclear(data)
     if data.synth_seed is not None:
         return SynthSource(data, sampling, size)
-    if data.samples is not None:
-        return SampleSource(data, sampling, size, seed, output / "rejected.jsonl")
-    return RowSource(data, sampling, size, seed, output / "rejected.jsonl")
+    kind = SampleSource if data.samples is not None else RowSource
+    return kind(data, sampling, size, seed, output / REJECTED, left_out)
 
 
 def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:

@@ -19,10 +19,11 @@ from timeground.synth.world import sample_scene
 from timeground.video.clip import Clip
 
 from . import engine as engines
+from .checkpoints import remember
 from .config import RunSettings
 from .journal import Journal
 from .session import Session
-from .sources import RowSource
+from .sources import REJECTED, RowSource, pass_order
 
 
 class Validation:
@@ -37,11 +38,27 @@ class Validation:
         self.backend = LocalBackend(session.loaded, session.profile, "training")
         self.best: float = session.state.get("best") or 0.0
 
-    def at(self, step: int, journal: Journal, last: bool = False) -> None:
-        """Validate if this step is one of those at which the recipe wants it, or the last."""
+    def due(self, step: int, last: bool = False) -> bool:
+        """Whether this step is one of those at which the recipe wants it, or the last."""
         every = self.settings.validate_every
-        if not every or not (last or step % every == 0 or step == self.settings.steps):
-            return
+        return bool(every) and (last or step % every == 0 or step == self.settings.steps)
+
+    def catch_up(self, journal: Journal) -> None:
+        """Validate at the step that a run goes on from, if it was stopped between saving that step and validating."""
+        if self.session.done and self.session.state.get("validated") is False:
+            self._validate(self.session.done, journal, self.session.state)
+
+    def save_and_validate(self, step: int, journal: Journal, state: dict[str, Any], last: bool = False) -> None:
+        """End a step: save it if it is to be saved, and validate if that is due.
+
+        It is saved before, for whatever goes wrong while validating. state: what the loop itself remembers.
+        """
+        due = self.due(step, last)
+        self.session.save(step, {**state, "best": self.best, "validated": not due}, always=last or due)
+        if due:
+            self._validate(step, journal, state)
+
+    def _validate(self, step: int, journal: Journal, state: dict[str, Any]) -> None:
         with engines.whole_weights(self.session.engine):
             self.session.engine.eval()
             found = self.score()
@@ -50,6 +67,7 @@ class Validation:
         if found["validation_miou"] > self.best:
             self.best = found["validation_miou"]
             self.session.export("best")
+        remember(self.session.output, step, {**state, "best": self.best, "validated": True})
 
     def score(self) -> dict[str, Any]:
         """Mean IoU and share of IoU >= 0.5, of the merged set of spans said with the true set."""
@@ -81,8 +99,10 @@ class Validation:
                 yield scene_clip(scene, self.backend.sampling()), rows
             return
         held_out = data.model_copy(update={"rows": data.validation_rows})
-        rejected = Path(self.settings.output) / "rejected.jsonl"
+        rejected = Path(self.settings.output) / REJECTED
         source = RowSource(held_out, self.backend.sampling(), 1, self.settings.seed, rejected)
-        for number in range(session.rank, min(self.settings.validate_videos, len(source.groups)), session.world):
-            item = source.clip(number)
-            yield item.clip, [row for row in item.rows if row.task == "ground"]
+        order = pass_order(self.settings.seed, 0, len(source.groups))[: self.settings.validate_videos]
+        for place in order[session.rank :: session.world]:
+            item = source.tried(source.groups[place], lambda item: item)
+            if item is not None:
+                yield item.clip, [row for row in item.rows if row.task == "ground"]

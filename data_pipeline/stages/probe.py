@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from timeground.errors import UserError
 from timeground.readers import read
@@ -47,6 +47,12 @@ class Probe(VideoStage):
     hears: bool = False
     fingerprint: bool = True
     keep_out: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Probe:
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s {self.min_s:g} is above max_s {self.max_s:g}, so no video would be kept")
+        return self
 
     @cached_property
     def test_names(self) -> frozenset[str]:

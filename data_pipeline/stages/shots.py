@@ -6,7 +6,7 @@ import logging
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from timeground.errors import UserError, VideoError
 from timeground.video.decode import probe
@@ -27,6 +27,13 @@ class Shots(VideoStage):
     threshold: float = Field(27.0, gt=0)
     min_shot_s: float = Field(0.6, gt=0)
     segment_s: tuple[float, float] = (20.0, 60.0)
+
+    @field_validator("segment_s")
+    @classmethod
+    def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError(f"{list(value)}: give [shortest, longest], above 0 s")
+        return value
 
     def run(self, item: Item, tools: Tools) -> None:
         """Look for cuts."""

@@ -15,6 +15,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from timeground.errors import UserError
+from timeground.folder_lock import only_run
 from timeground.models.opening import is_url, open_backend
 from timeground.stopwatch import Stopwatch
 from timeground.video.clip import Clip
@@ -56,7 +57,12 @@ class Means:
 
 
 def evaluate(settings: RunSettings, output: Path, means: Means) -> None:
-    """Run the tasks of `settings` and write everything into `output`."""
+    """Run the tasks of `settings` and write everything into `output`. UserError if another run works there."""
+    with only_run(output):
+        _evaluate(settings, output, means)
+
+
+def _evaluate(settings: RunSettings, output: Path, means: Means) -> None:
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     options = means.options(settings.model, world)
     tasks, missing = load_tasks(settings)

@@ -113,7 +113,7 @@ def test_data_that_is_there_is_read(tmp_path, capsys):
     direction = "rewards=[direction]"
     found = check(capsys, "tiny-grpo", "model.init=tiny", *data, direction, "sampling.backward=greedy")
     assert "4 rows in 2 clips" in found["data"]
-    assert any("1 of the first 2 videos" in w for w in found["warnings"])
+    assert any("2 of the 2 videos that the run needs cannot be read" in w for w in found["warnings"])
     assert any("says its direction" in w for w in found["warnings"])
     (tmp_path / "rows.jsonl").write_text("{}\n")
     assert main(["train", "check", "tiny-grpo", "model.init=tiny", *data]) == 2

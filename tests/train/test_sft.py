@@ -31,6 +31,7 @@ from timeground.records import Row, read_rows, write_rows
 from timeground.spans import Span
 from timeground.timecode import TimeEncoding
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = [
     "steps=24", "videos_per_micro_batch=1", "save_every=4", "validate_every=0", "engine.precision=float32",
     "model.fresh.hidden_size=64", "model.fresh.num_layers=2", "model.fresh.num_heads=1",
@@ -241,7 +242,9 @@ def test_rows_of_files_are_trained_on_and_bad_videos_are_listed(synth_folder, tm
     assert done.returncode == 0, done.stderr
     assert len(losses(tmp_path / "rows")) == 3
     listed = [json.loads(line) for line in (tmp_path / "rows" / "rejected.jsonl").read_text().splitlines()]
-    assert [item["video"] for item in listed] == [f"videos/{videos[0].name}"]
+    assert {item["video"] for item in listed} == {f"videos/{videos[0].name}"}
+    assert [item["id"] for item in listed] == [row.id for row in read_rows(rows) if row.video == listed[0]["video"]]
+    assert all("not a video" in item["reason"] for item in listed)
     for video in videos:
         video.write_bytes(b"")
     done = run(tmp_path / "none", *data, "steps=3")

@@ -33,6 +33,8 @@ def made(synth_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for row in rows[::3]:
         row.window = Span(0.0, row.duration / 2)
         row.spans = [span for span in row.spans if span.end_s <= row.duration / 2]
+        if row.task == "events":
+            row.meta["events"] = [e for e in row.meta["events"] if e["span"][1] <= row.duration / 2]
     write_rows(out / "rows-in.jsonl", rows)
     stages = [{"stage": "samples"}, {"stage": "export", "formats": ["samples"]}]
     inputs = {"videos": str(synth_folder), "rows": str(out / "rows-in.jsonl")}
@@ -106,6 +108,9 @@ def test_a_lost_shard_is_listed_and_the_rest_trained_on(made, tmp_path):
     loaded = load("tiny")
     sampling = profile_for(loaded.path, loaded.family.name).sampling(loaded.family)
     source = make_source(data, sampling, 8, 0, tmp_path)
-    assert lines[0]["video"] not in {item.rows[0].video for item in source.clips(0)}
-    (told,) = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
-    assert told["video"] == lines[0]["video"] and "cannot be read" in told["reason"]
+    assert lines[0]["video"] not in {item.rows[0].video for item in source.made(0, lambda item: item)}
+    told = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
+    assert {line["video"] for line in told} == {lines[0]["video"]} and "cannot be read" in told[0]["reason"]
+    assert {line["id"] for line in told} == {asked["row"]["id"] for asked in lines[0]["questions"]} | {
+        asked["row"]["id"] for line in lines if line["video"] == lines[0]["video"] for asked in line["questions"]
+    }

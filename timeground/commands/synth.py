@@ -25,10 +25,12 @@ def run(args: argparse.Namespace) -> None:
     """Render the videos, with a progress bar; a killed run goes on where it was."""
     from rich.progress import track
 
+    from timeground.folder_lock import only_run
     from timeground.synth.files import dataset_videos, write_annotations
 
-    videos = dataset_videos(args.out, args.videos, args.seed, args.split)
-    for _ in track(videos, total=args.videos, description="rendering"):
-        pass
-    rows = write_annotations(args.out, args.videos, args.seed, args.split)
+    with only_run(args.out):
+        videos = dataset_videos(args.out, args.videos, args.seed, args.split)
+        for _ in track(videos, total=args.videos, description="rendering"):
+            pass
+        rows = write_annotations(args.out, args.videos, args.seed, args.split)
     print(f"{args.out}: {args.videos} videos, {len(rows)} rows in annotations.jsonl")

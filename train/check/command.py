@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from timeground.errors import UserError
-
-from ..config import SftSettings
+from ..config import SftSettings, remarks
+from ..data_checks import look_at_data
 from ..grpo.scoring import make_rewards
 from ..grpo.settings import GrpoSettings
 from ..kinds import load_any_recipe
-from ..sources import RowSource, make_source
+from ..sources import RowSource, make_source, refuse_unclear
 from ..trackers import require
 from .estimate import Estimate, estimate
 from .prompts import Prompts
 from .shapes import Shape, shape_of
 from .table import as_json, as_text, needed_card_gb
 
-LOOKED_AT = 200  # videos whose files are looked for
-
 
 def check(recipe: str, overrides: Sequence[str], processes: int, shape_name: str | None, json: bool) -> None:
     """Print what a run of the recipe would need. UserError for what the run would refuse; what is missing warns."""
-    if processes < 1:
-        raise UserError(f"--processes {processes}: give 1 or more")
     settings = load_any_recipe(recipe, overrides)
     shape = shape_of(settings.model, shape_name)
     if isinstance(settings, GrpoSettings):
         make_rewards(settings)
         require(settings.tracker)
     prompts = Prompts(shape, settings.data)
-    data, warnings = _data(settings, prompts)
+    data, warnings = _data(settings, prompts, processes)
     found = estimate(settings, shape, processes)
-    warnings = [*([shape.warning] if shape.warning else []), *warnings, *_limits(settings, prompts, found, processes)]
+    warnings = [
+        *([shape.warning] if shape.warning else []),
+        *remarks(settings),
+        *warnings,
+        *_limits(settings, prompts, found, processes),
+    ]
     if json:
         head = {"recipe": recipe, "kind": _kind(settings), "model": shape.name, "processes": processes, "data": data}
         print(as_json(found, head, warnings))
@@ -65,22 +65,30 @@ def _millions(count: int) -> str:
     return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.2f} M"
 
 
-def _data(settings: SftSettings | GrpoSettings, prompts: Prompts) -> tuple[str, list[str]]:
-    """What there is to train on, and warnings; a file of rows that is there is read, as a run would read it."""
+def _data(settings: SftSettings | GrpoSettings, prompts: Prompts, processes: int) -> tuple[str, list[str]]:
+    """What there is to train on, and warnings; files that are there are looked at as a run would look at them."""
     data, warnings = settings.data, []
-    if data.validation_rows is not None and not Path(data.validation_rows).is_file():
-        warnings.append(f"data.validation_rows: {data.validation_rows} is not there yet")
-    if data.rows is not None and data.synth_seed is None and not Path(data.rows).is_file():
-        return data.rows, [*warnings, f"data.rows: {data.rows} is not there yet"]
-    source = make_source(data, prompts.sampling, 1, settings.seed, Path(settings.output))
-    if not isinstance(source, RowSource):
+    refuse_unclear(data)
+    for name in ("validation_rows", "rows"):
+        file = getattr(data, name)
+        if file is not None and not Path(file).is_file():
+            warnings.append(f"data.{name}: {file} is not there yet")
+            settings = settings.model_copy(update={"data": data.model_copy(update={"validation_rows": None})})
+    if data.rows is not None and not Path(data.rows).is_file():
+        return data.rows, warnings
+    looked = look_at_data(settings, processes)
+    if looked.training is None:
         return "SynthMoments, rendered while it trains", warnings
-    videos = list(dict.fromkeys(row.video for row in source.rows))[:LOOKED_AT]
-    missing = source.missing(videos)
-    if missing:
+    part = looked.training
+    if part.unreadable:
+        videos = len({row.video for row in part.needed})
+        video, reason = next(iter(part.unreadable.items()))
         warnings.append(
-            f"{len(missing)} of the first {len(videos)} videos are not under {source.root}, for instance {missing[0]}"
+            f"{len(part.unreadable)} of the {videos} videos that the run needs cannot be read under {data.videos}, for "
+            f"instance {video}: {reason}"
         )
+    source = make_source(data, prompts.sampling, 1, settings.seed, Path(settings.output), frozenset(looked.left_out))
+    assert isinstance(source, RowSource)
     if _reverses(settings) and all(row.direction == "unknown" for row in source.rows):
         warnings.append(f"reward direction: no row of {source.name} says its direction, so it will always be 0")
     return f"{source.name}, {len(source.rows):,} rows in {len(source.groups):,} clips", warnings

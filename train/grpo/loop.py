@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from timeground.errors import UserError
+from timeground.folder_lock import only_run
 from timeground.models.http_client import ServerGone
 from timeground.stopwatch import Stopwatch
 
+from .. import crashes
 from .. import engine as engines
 from ..batches import made_ahead
 from ..examples import Encoder
 from ..journal import Journal
-from ..session import Session, set_up
-from ..sources import ClipRows, make_source
+from ..rewards.calling import TrainerState
+from ..session import ANEW, Going, Session, set_up
+from ..sources import REJECTED, ClipRows, make_source
 from ..trackers import make_tracker, require
 from ..validate import Validation
 from .advantages import spread
@@ -31,27 +36,29 @@ from .settings import GrpoSettings
 from .update import Updater
 
 
-def train(settings: GrpoSettings) -> None:
+def train(settings: GrpoSettings, going: Going = ANEW) -> None:
     """Run, or go on with, a GRPO run; leaves checkpoints, metrics, curves and the model in `settings.output`."""
-    Trainer(settings).run()
+    output = Path(settings.output)
+    with only_run(output), crashes.told(output / REJECTED):
+        Trainer(settings, going).run()
 
 
-def set_up_run(settings: GrpoSettings) -> Session:
-    """The run as it stands."""
-    return set_up(settings, lambda loaded: GrpoModel(loaded, settings))
+def set_up_run(settings: GrpoSettings, going: Going | None = ANEW) -> Session:
+    """The run as it stands. going: how it goes on; None if it does not."""
+    return set_up(settings, lambda loaded: GrpoModel(loaded, settings), going)
 
 
 class Trainer:
     """A GRPO run that is set up."""
 
-    def __init__(self, settings: GrpoSettings) -> None:
+    def __init__(self, settings: GrpoSettings, going: Going = ANEW) -> None:
         """Set up rewards, model, engine and data; every mistake of a recipe shows here, before any training."""
         self.settings = settings
         require(settings.tracker)
         self.rewards = make_rewards(settings)
-        self.session = session = set_up_run(settings)
+        self.session = session = set_up_run(settings, going)
         self.engine = session.engine
-        encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
+        self.encoder = encoder = Encoder(session.loaded.builder(), session.loaded.family, session.profile)
         self.watch = Stopwatch()
         self.sampler = make_sampler(session, encoder, settings, self.watch)
         self.updater = Updater(self.engine, settings, session.visual_ids, self.sampler.max_new_tokens)
@@ -59,7 +66,7 @@ class Trainer:
             self.updater.reference = make_reference(session, settings)
         self.size = settings.micro_batches * settings.videos_per_micro_batch
         sampling = session.profile.sampling(session.loaded.family)
-        self.source = make_source(settings.data, sampling, self.size, settings.seed, session.output)
+        self.source = make_source(settings.data, sampling, self.size, settings.seed, session.output, session.left_out)
         self.rounds = Rounds(settings.refilter, self.source, self.sampler, session) if settings.refilter else None
         self.plateau = Plateau(settings.plateau, session.state.get("plateau")) if settings.plateau else None
         self.validation = Validation(session, settings)
@@ -71,6 +78,7 @@ class Trainer:
         tracker = make_tracker(settings.tracker, session.output, first)
         journal = Journal(session.output, session.done, settings.steps, first, tracker)
         ahead = None
+        self.validation.catch_up(journal)
         try:
             for step in range(session.done + 1, settings.steps + 1):
                 self.watch.seconds.clear()
@@ -94,11 +102,18 @@ class Trainer:
         """This process's clips of each step after `done`."""
         rank, world, last = self.session.rank, self.session.world, self.settings.steps
         numbers = range(done * world + rank, last * world, world)
-        return made_ahead(self.source.clips, numbers, self.settings.data.num_workers)
+        make = partial(self.source.made, make=self._encodable)
+        return made_ahead(make, numbers, self.settings.data.num_workers)
+
+    def _encodable(self, item: ClipRows) -> ClipRows:
+        """The clip, if all of its rows can be asked; whatever it raises otherwise is the rows' own."""
+        self.encoder.asked(item)
+        return item
 
     def _step(self, step: int, items: list[ClipRows], journal: Journal) -> bool:
         """One step; whether the run is to stop after it."""
         lr = self.session.set_lr(step)
+        self.rewards.trainer.state = TrainerState(step - 1, self.settings.steps)
         clips: list[list[Scored]] = []
         with self._served(step), self.watch.on("rollout"), self._weights_to_sample_with():
             self.engine.eval()
@@ -107,6 +122,7 @@ class Trainer:
             self.engine.train()
         scored = [s for clip in clips for s in clip]
         metrics, reward_std = self._summary(scored)
+        metrics |= self.rewards.trainer.means()
         with self.watch.on("update"):
             metrics |= self.updater.update(clips, reward_std, step)
         timings: dict[str, Any] = {f"{name}_s": round(value, 4) for name, value in self.watch.seconds.items()}
@@ -115,13 +131,11 @@ class Trainer:
         stop = self.plateau is not None and self.plateau.reached(metrics["reward"], metrics["reward_spread"])
         if stop:
             journal.say(f"step {step}: reward and spread have stopped growing; the run ends here")
-        self.validation.at(step, journal, last=stop)
-        self._save(step, always=stop)
+        self.validation.save_and_validate(step, journal, self._state(), last=stop)
         return stop
 
-    def _save(self, step: int, always: bool) -> None:
-        state = {"plateau": self.plateau.state() if self.plateau else None, "best": self.validation.best}
-        self.session.save(step, state, always=always)
+    def _state(self) -> dict[str, Any]:
+        return {"plateau": self.plateau.state() if self.plateau else None}
 
     def _weights_to_sample_with(self) -> Any:
         """Under ZeRO-3 whole weights are needed only where the trainer itself samples."""
@@ -142,7 +156,7 @@ class Trainer:
         if not int(engines.sum_over_ranks(told)):
             return
         if step > self.session.done + 1:
-            self._save(step - 1, always=True)
+            self.session.save(step - 1, {**self._state(), "best": self.validation.best}, always=True)
         left = f"the same command goes on from step {step - 1}" if step > 1 else "nothing is learnt yet"
         raise UserError(f"step {step}: {gone or 'another process lost the rollout server'}; {left}")
 
@@ -158,7 +172,8 @@ class Trainer:
         scored: list[Scored] = []
         for attempt in range(self.settings.resample + 1):
             if attempt:  # from numbers that the run itself never reaches
-                item = self.source.clips((1 << 40) + (self._number(step, place) << 8) + attempt)[0]
+                number = (1 << 40) + (self._number(step, place) << 8) + attempt
+                item = self.source.made(number, self._encodable)[0]
                 begun = self.sampler.start(item, self._seed(step, place, attempt))
             try:
                 rollouts = begun()

@@ -17,6 +17,7 @@ import torch
 
 from timeground.models.prefix_cache import Answer, Decoding, PrefixCache
 from timeground.models.vision import TowerStates
+from timeground.prompts import row_prompt
 from timeground.records import Row
 from timeground.stopwatch import Stopwatch
 from timeground.video.perturb import shuffled
@@ -31,14 +32,16 @@ from .settings import SamplingSettings
 class Rollout:
     """One prompt's questions with their sampled answers.
 
-    example: its turns hold the answers' tokens. texts: for each question, of each answer. logprobs: of each token, at
-    the sampling temperature, as the engine that sampled tells them. finished: whether an answer came to its end.
+    example: its turns hold the answers' tokens. asked: the text of each question. texts: of each of its answers.
+    logprobs: of each token, at the sampling temperature, as the engine that sampled tells them. finished: whether an
+    answer came to its end.
     is_backward: the clip was reversed, and the rows' spans are mirrored. backward, shuffled: for each question, texts
     of answers on the reversed or shuffled clip.
     """
 
     example: Example
     rows: list[Row]
+    asked: list[str]
     texts: list[list[str]]
     logprobs: list[list[list[float]]]
     finished: list[list[bool]]
@@ -115,6 +118,7 @@ class RolloutEngine(ABC):
                     ],
                 ),
                 rows=rows,
+                asked=[row_prompt(self.encoder.profile.prompts(), row) for row in rows],
                 texts=[[self._text(a) for a in group] for group in answers],
                 logprobs=[[a.logprobs for a in group] for group in answers],
                 finished=[[self._is_finished(a) for a in group] for group in answers],

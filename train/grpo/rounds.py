@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from timeground.errors import UserError, VideoError
+from timeground.errors import UserError
 from timeground.records import Row
 from timeground.whole_files import write_text
 
@@ -76,10 +76,13 @@ class Rounds:
         whole = engines.sum_over_ranks(ious.to(session.engine.device)).tolist()
         return {row.id: value - 1 for row, value in zip(self.all_rows, whole, strict=True) if value}
 
+    def _encodable(self, item: ClipRows) -> ClipRows:
+        self.sampler.encoder.asked(item)
+        return item
+
     def _answered(self, rows: list[Row], number: int) -> list[tuple[Row, float]]:
-        try:
-            item = ClipRows(self.source.decode(rows[0]), rows, snap=self.source.data.snap)
-        except VideoError:
+        item = self.source.tried(rows, self._encodable)
+        if item is None:
             return []
         seed = [self.session.settings.seed, number, *rows[0].id.encode()]
         return [

@@ -6,13 +6,14 @@ Shape legend: Q questions of a rollout, G answers of a group.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from timeground.answers import parse_spans
+from timeground.errors import UserError
 from timeground.records import Row
 from timeground.spans import set_iou
 
@@ -51,7 +52,12 @@ class Scored:
 
 
 def make_rewards(settings: GrpoSettings) -> RewardSum:
-    """The rewards of a recipe; UserError if one needs what the run does not give it."""
+    """The rewards of a recipe; UserError if one needs what the run does not give it, or none could teach anything."""
+    if settings.sampling.group_size < 2:
+        raise UserError(
+            "recipe: sampling.group_size 1: an answer is compared with the others to its question, and one alone would "
+            "teach nothing; give 2 or more"
+        )
     rewards = RewardSum(settings.rewards)
     given = {*row_columns(Row("", "", 1.0)), "is_backward", "group"}
     given |= {"backward"} if settings.sampling.backward != "none" else set()
@@ -98,8 +104,12 @@ def plain_ious(rollout: Rollout) -> Tensor:
 
 
 def columns(rollout: Rollout, number: int = 0) -> dict[str, list[Any]]:
-    """What reward functions are given beside the answers: each row's fields, once for each of its answers."""
-    found: dict[str, list[Any]] = {}
+    """What reward functions are given beside the answers: each row's fields, once for each of its answers.
+
+    prompts and completion_ids as in TRL: the texts that were asked, and the tokens of each answer.
+    """
+    found: dict[str, list[Any]] = {"completion_ids": [ids for t in rollout.example.turns for ids in t.answers]}
+    found["prompts"] = [text for text, group in zip(rollout.asked, rollout.texts, strict=True) for _ in group]
     for q, (row, group) in enumerate(zip(rollout.rows, rollout.texts, strict=True)):
         fields = row_columns(row) | {"is_backward": rollout.is_backward, "group": (number << 16) + q}
         fields["backward"] = rollout.backward[q] if rollout.backward else None
@@ -110,14 +120,6 @@ def columns(rollout: Rollout, number: int = 0) -> dict[str, list[Any]]:
 
 
 def row_columns(row: Row) -> dict[str, Any]:
-    """A row as reward columns."""
-    return {
-        "query": row.query,
-        "spans": [s.to_list() for s in row.spans],
-        "duration": row.duration,
-        "window": row.extent.to_list(),
-        "direction": row.direction,
-        "question": row.question,
-        "options": row.options,
-        "answer": row.answer,
-    }
+    """A row as reward columns: its fields, spans as pairs, and the part of the file that is meant as `window`."""
+    found = {field.name: getattr(row, field.name) for field in fields(row)}
+    return found | {"spans": [s.to_list() for s in row.spans], "window": row.extent.to_list()}

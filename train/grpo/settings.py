@@ -91,6 +91,12 @@ class RefilterSettings(Settings):
     high: float = 0.7
     max_rows: int = Field(2500, ge=1, description="of more, evenly spaced ones along the list sorted by IoU are kept")
 
+    @model_validator(mode="after")
+    def _holds_something(self) -> RefilterSettings:
+        if not self.low < self.high or self.high <= 0 or self.low >= 1:
+            raise ValueError(f"no row has {self.low:g} < IoU <= {self.high:g}; give low below high, within 0 to 1")
+        return self
+
 
 class GrpoSettings(RunSettings):
     """A run of reinforcement learning."""
@@ -107,6 +113,8 @@ class GrpoSettings(RunSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> GrpoSettings:
+        if not any(reward.weight for reward in self.rewards):
+            raise ValueError("rewards all weigh 0, so nothing can be learnt; give one a weight")
         if self.refilter is not None and self.data.synth_seed is not None:
             raise ValueError("refilter needs data.rows or data.samples: rendered scenes do not come twice")
         if self.model.lora is not None and self.loss.kl and self.model.frozen != "vision":

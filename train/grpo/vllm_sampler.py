@@ -6,15 +6,13 @@ with. A server that dies or hangs is waited for, is given the weights again, and
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from timeground.errors import UserError
 from timeground.models.endpoint import EndpointBackend
@@ -130,7 +128,7 @@ class VllmSampler(RolloutEngine):
 
     def _restore(self) -> None:
         """See to it that the server has the weights of this step; one process at a time."""
-        with _locked(self.weights.lock):
+        with FileLock(self.weights.lock):
             if self.server.version() != self.weights.version:
                 self.weights.give(self.server)
 
@@ -147,11 +145,3 @@ def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bo
     )
     http, tokenizer = endpoint.http.at(endpoint.url.removesuffix("/v1")), encoder.builder.tokenizer
     return VllmServer(http, endpoint.model, encoder.family, tokenizer.decode), is_here(url)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Keep other processes of this machine out."""
-    with file.open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield

@@ -13,7 +13,7 @@ from timeground.spans import Span, mirror_all, time_aware_iou
 from .grounding import closest
 from .reading import spans_said
 from .registry import load_reward
-from .reward import group_reward, reward
+from .reward import NonNegative, group_reward, reward
 from .row import RewardRow
 
 
@@ -22,7 +22,7 @@ def direction(
     text: str,
     row: RewardRow,
     *,
-    alpha: float = 0.5,
+    alpha: NonNegative = 0.5,
     unparsed: Literal["none", "published"] = "none",
     truth: Literal["answer", "mirrored"] = "answer",
 ) -> float:
@@ -74,9 +74,9 @@ def shuffle_bonus(
     rows: Sequence[RewardRow],
     *,
     accuracy: str | None = None,
-    ratio: float = 0.8,
-    bonus: float = 0.3,
-    floor: float = 0.1,
+    ratio: NonNegative = 0.8,
+    bonus: NonNegative = 0.3,
+    floor: NonNegative = 0.1,
 ) -> list[float]:
     """`bonus` for answers better than `floor`, where order helps the group; else 0 (T-GRPO of Video-R1).
 

@@ -10,7 +10,7 @@ from timeground.row_checks import shown
 from timeground.spans import set_iou
 
 from .reading import spans_said
-from .reward import reward
+from .reward import NonNegative, reward
 from .row import RewardRow
 
 
@@ -24,7 +24,9 @@ def choice(text: str, row: RewardRow) -> float:
 
 
 @reward("answer", "spans")
-def grounded_choice(text: str, row: RewardRow, *, choice_weight: float = 1.0, iou_weight: float = 1.0) -> float:
+def grounded_choice(
+    text: str, row: RewardRow, *, choice_weight: NonNegative = 1.0, iou_weight: NonNegative = 1.0
+) -> float:
     """``choice_weight * [right answer] + iou_weight * IoU``, for grounded questions (Temporal-RLT's dual reward).
 
     The IoU is that of merged supports (VideoChat-R1), for a single span the plain one. The paper adds the two

@@ -9,6 +9,7 @@ from typing import Any
 
 from timeground.errors import UserError
 
+from .calling import MADE_BY_TRAINER, required
 from .reward import Reward, RewardFunction
 
 REWARDS: dict[str, Reward] = {}
@@ -32,10 +33,14 @@ def load_reward(name: str, options: Mapping[str, Any] | None = None) -> RewardFu
 
 
 def columns_of(reward: RewardFunction) -> tuple[str, ...]:
-    """The columns that a reward needs: its attribute `columns`, or none if it has no such attribute."""
-    while isinstance(reward, partial):
-        reward = reward.func
-    return tuple(getattr(reward, "columns", ()))
+    """The columns that a reward needs: its attribute `columns`, else the parameters that have no default."""
+    inner: Any = reward
+    while isinstance(inner, partial):
+        inner = inner.func
+    declared = getattr(inner, "columns", None)
+    if declared is not None:
+        return tuple(declared)
+    return tuple(name for name in required(reward) if name not in MADE_BY_TRAINER)
 
 
 def _import(path: str) -> RewardFunction:

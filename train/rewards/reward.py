@@ -6,9 +6,9 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from timeground.errors import UserError
 from timeground.row_checks import shown
@@ -16,6 +16,8 @@ from timeground.row_checks import shown
 from .reading import texts_of
 from .row import KNOWN, MADE_BY_RUN, RewardRow
 
+NonNegative = Annotated[float, Field(ge=0)]
+FINITE = ConfigDict(allow_inf_nan=False)
 RewardFunction = Callable[..., list[float]]
 """``(completions, **columns) -> list[float]``, TRL's signature; a Reward is one, a user's function another."""
 
@@ -61,7 +63,7 @@ class Reward:
                 takes = f"it takes {', '.join(known)}" if known else "it takes none"
                 raise UserError(f"reward {self.__name__}: unknown option {name}; {takes}")
             try:
-                checked[name] = TypeAdapter(hints[name]).validate_python(value)
+                checked[name] = TypeAdapter(hints[name], config=FINITE).validate_python(value)
             except ValidationError as error:
                 problem = error.errors()[0]["msg"]
                 raise UserError(f"reward {self.__name__}: option {name} is {shown(value)}: {problem}") from None

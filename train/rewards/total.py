@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from timeground.errors import UserError
 from timeground.row_checks import shown
 
+from .calling import Trainer, call
 from .registry import columns_of, load_reward
 from .reward import RewardFunction
 
@@ -20,15 +21,17 @@ class RewardSettings(BaseModel):
     """A reward in a recipe; a bare name stands for itself with the defaults.
 
     name: one of this package's, or ``package.module:function``. gate: another reward, by name, that must be
-    above 0 for this one to count (VideoRFT and Video-R1 give bonuses only to answers that are right).
+    above 0 for this one to count (VideoRFT and Video-R1 give bonuses only to answers that are right). messages: it
+    takes prompts and completions as lists of messages, as TRL's own rewards do.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     weight: float = Field(1.0, allow_inf_nan=False)
     gate: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    messages: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -59,6 +62,7 @@ class RewardSum:
         self.functions: dict[str, RewardFunction] = {i.name: load_reward(i.name, i.options) for i in settings}
         gates = {item.gate for item in settings if item.gate} - set(self.functions)
         self._gates = {name: load_reward(name) for name in sorted(gates)}
+        self.trainer = Trainer()
 
     @property
     def columns(self) -> set[str]:
@@ -76,7 +80,7 @@ class RewardSum:
     def __call__(self, completions: Sequence[Any], **columns: Any) -> RewardValues:
         """Evaluate all rewards. UserError that names the reward if one returns anything but usable numbers."""
         raw = {
-            name: _checked(name, function(completions=completions, **columns), len(completions))
+            name: _checked(name, self._called(name, function, completions, columns), len(completions))
             for name, function in (self.functions | self._gates).items()
         }
         by_name = {
@@ -85,6 +89,10 @@ class RewardSum:
         weights = [item.weight for item in self.settings.values()]
         each = zip(*by_name.values(), strict=True)
         return RewardValues(by_name, [math.fsum(w * v for w, v in zip(weights, row, strict=True)) for row in each])
+
+    def _called(self, name: str, function: RewardFunction, completions: Sequence[Any], columns: dict[str, Any]) -> Any:
+        messages = name in self.settings and self.settings[name].messages
+        return call(function, completions, {**self.trainer.given(), **columns}, messages)
 
 
 def _gated(values: list[float], gate: list[float] | None) -> list[float]:

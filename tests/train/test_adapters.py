@@ -1,0 +1,79 @@
+"""LoRA: each target is looked for in the model, and `all-linear` is all linear layers of the language model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from timeground.train.adapters import PEFT_PREFIX, add_lora, is_adapter, save_adapter
+from timeground.train.config import LoraSettings
+from torch import nn
+
+from timeground.cli import main
+from timeground.errors import UserError
+from timeground.models.loading import load
+
+
+def adapted(folder: str, targets) -> set[str]:
+    model = load(folder).model
+    add_lora(model, LoraSettings(rank=2, targets=targets))
+    return {name.partition(".lora_")[0] for name, _ in model.named_parameters() if is_adapter(name)}
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["all-linear"], ["q_proj", "all-linear"]])
+def test_all_linear_is_every_linear_layer_of_the_language_model(qwen3_folder, targets):
+    model = load(qwen3_folder).model
+    expected = {n for n, part in model.named_modules() if isinstance(part, nn.Linear) and "language_model" in n}
+    assert adapted(qwen3_folder, targets) == expected and len(expected) == 3 * 7
+
+
+def test_a_target_is_a_name_or_the_end_of_a_path(qwen3_folder):
+    found = adapted(qwen3_folder, ["layers.1.mlp.up_proj", "q_proj"])
+    assert sorted(found) == [
+        "model.language_model.layers.0.self_attn.q_proj", "model.language_model.layers.1.mlp.up_proj",
+        "model.language_model.layers.1.self_attn.q_proj", "model.language_model.layers.2.self_attn.q_proj",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("q_prj", "'q_prj' is no layer"),
+        ("proj", "'proj' is no layer"),
+        ("qkv", "'qkv' is no layer"),  # of the vision tower
+        (".*_proj", "is no layer"),
+        ("self_attn", "'self_attn' is no linear layer"),
+        ("q_norm", "'q_norm' is no linear layer"),
+    ],
+)
+def test_one_wrong_target_among_right_ones_is_refused(qwen3_folder, target, words):
+    with pytest.raises(UserError, match=r"there are q_proj, k_proj, v_proj, .*or all-linear") as told:
+        adapted(qwen3_folder, ["q_proj", target, "v_proj"])
+    assert words in str(told.value)
+
+
+def test_check_and_run_refuse_it_alike(tmp_path, capsys):
+    command = [
+        "tiny-grpo",
+        "model.init=tiny",
+        "model.lora={rank: 4, targets: [q_proj, up]}",
+        f"output={tmp_path / 'x'}",
+    ]
+    for kind in ("check", "grpo"):
+        assert main(["train", kind, *command]) == 2
+        assert "model.lora.targets: 'up' is no layer" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_adapter_on_disk_is_what_peft_loads(qwen3_folder, tmp_path):
+    from peft import PeftModel
+
+    settings, model = LoraSettings(rank=2, targets=["all-linear"]), load(qwen3_folder).model
+    add_lora(model, settings)
+    torch.manual_seed(0)
+    state = {n: torch.randn_like(p) for n, p in model.named_parameters() if is_adapter(n)}
+    save_adapter(state, settings, tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["r"] == 2
+    again = dict(PeftModel.from_pretrained(load(qwen3_folder).model, tmp_path).named_parameters())
+    for name, value in state.items():
+        assert torch.equal(again[PEFT_PREFIX + name], value)
