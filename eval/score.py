@@ -14,6 +14,7 @@ from timeground.records import Row
 from .official import EVALUATORS, Official
 from .official.qvhighlights import HEADLINE, nested_layout
 from .official.result import macro
+from .official.tan2d import without_overlaps
 from .reading import Prediction
 from .samples import Sample
 from .scores import Counts, Protocol, Scores
@@ -56,6 +57,8 @@ def _official(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Pre
     """The benchmark's own numbers, if it has an evaluator. UserError if the rows lack what that works on."""
     if not spec.official:
         return None
+    if spec.nms is not None:
+        predictions = {row_id: without_overlaps(said, spec.nms) for row_id, said in predictions.items()}
     try:
         return EVALUATORS[spec.official](rows, predictions)
     except KeyError as error:

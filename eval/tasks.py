@@ -121,6 +121,12 @@ def _specs_of(file: Path) -> list[TaskSpec]:
     return [_spec(file, entry) for entry in (content if isinstance(content, list) else [content])]
 
 
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "thresholds": (tuple, "list"), "groups": (tuple, "list"), "nms": ((int, float), "number"),
+}  # fmt: skip
+"""What a key of a declaration must be; a text where it is not named."""
+
+
 def _spec(file: Path, entry: Any) -> TaskSpec:
     """One declaration; paths in a user's file are relative to it."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
@@ -131,10 +137,10 @@ def _spec(file: Path, entry: Any) -> TaskSpec:
             f"{file}: task {entry['name']}: unknown key {', '.join(unknown)}; there are: {', '.join(known)}"
         )
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
-    for key in known:
-        wants_list = key in ("thresholds", "groups")
-        if key in values and not isinstance(values[key], tuple if wants_list else str):
-            raise UserError(f"{file}: task {entry['name']}: {key} must be a {'list' if wants_list else 'text'}")
+    for key, value in values.items():
+        wanted, words = _KINDS.get(key, (str, "text"))
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise UserError(f"{file}: task {entry['name']}: {key} must be a {words}")
     if str(values.get("reader", "")).endswith(".py"):
         values["reader"] = str(file.parent / values["reader"])
     if file != SHIPPED and (file.parent / values.get("folder", "")).exists() and values.get("folder"):

@@ -95,11 +95,12 @@ def set_iou(pred: Sequence[Span], truth: Sequence[Span]) -> float:
     if not pred and not truth:
         return 1.0
     union_s = total_length_s([*pred, *truth])
-    return min(1.0, _shared_s(merge(pred), merge(truth)) / union_s) if union_s > 0 else 0.0
+    return min(1.0, shared_length_s(pred, truth) / union_s) if union_s > 0 else 0.0
 
 
-def _shared_s(a: list[Span], b: list[Span]) -> float:
-    """Seconds that two merged supports share."""
+def shared_length_s(first: Sequence[Span], second: Sequence[Span]) -> float:
+    """Seconds that the supports of two sets share; a set shares exactly its own length with one that covers it."""
+    a, b = merge(first), merge(second)
     parts: list[float] = []
     i = j = 0
     while i < len(a) and j < len(b):

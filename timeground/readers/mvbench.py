@@ -15,7 +15,7 @@ from timeground.errors import UserError
 from timeground.records import Row
 from timeground.spans import Span
 
-from .files import UNKNOWN_DURATION_S, read_json, record, seconds
+from .files import UNKNOWN_DURATION_S, read_json, record, report_unanswerable, seconds
 from .options import letter_of_text
 
 SPLITS = ("test",)
@@ -45,9 +45,13 @@ def read_tasks(root: Path, source: str, folders: Mapping[str, str], download: st
     if not paths:
         raise UserError(f"{root}: no file json/<task>.json; download them from {download}")
     for path in paths:
+        unanswerable = 0
         for number, item in enumerate(read_json(path)):
             with record(path, f"item {number}"):
-                yield _row(source, path.stem, number, item, folders.get(path.stem, path.stem))
+                row = _row(source, path.stem, number, item, folders.get(path.stem, path.stem))
+            unanswerable += row.answer is None
+            yield row
+        report_unanswerable(path, unanswerable)
 
 
 def _row(source: str, task: str, number: int, item: dict[str, Any], folder: str) -> Row:
@@ -61,6 +65,6 @@ def _row(source: str, task: str, number: int, item: dict[str, Any], folder: str)
         source=source,
         question=item["question"],
         options=list(item["candidates"]),
-        answer=letter_of_text(item["answer"], item["candidates"]),
+        answer=letter_of_text(item["answer"], item["candidates"], last=True),
         meta={"task": task, **({"fps": item["fps"]} if "fps" in item else {})},
     )
