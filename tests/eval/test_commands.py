@@ -43,8 +43,8 @@ def test_both_protocols_side_by_side(bench, capsys):
     )
     assert lines[1] == ["official", "strict", "95", "%", "interval"]
     by_name = {words[0]: words[1:] for words in lines[2:]}
-    assert by_name["R1@0.5"][:2] == ["60.00", "50.00"]  # official: 3 of 5, swapped; strict: 3 of 6, "from" is read
-    assert by_name["mIoU"][:2] == ["50.00", "41.67"]
+    assert by_name["R1@0.5"][:2] == ["80.00", "50.00"]  # official: 4 of 5, swapped; strict: 3 of 6
+    assert by_name["mIoU"][:2] == ["70.00", "41.67"]
     assert "note: official leaves 1 rows without a prediction out of its denominator" in out
 
 

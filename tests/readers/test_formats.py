@@ -163,6 +163,8 @@ def test_nextgqa_mends_starts_and_names_the_file_that_is_wrong(tmp_path, caplog)
     assert row.meta["published_spans"] == [[-0.2, 4.0], [6.0, 9.0]] and "1 spans begin before" in caplog.text
     put(tmp_path, "test.csv", NEXTGQA_CSV.format("no such option"))
     assert read("nextgqa", tmp_path)[0].answer is None
+    put(tmp_path, "test.csv", NEXTGQA_CSV.format("y").removesuffix(",w\n"))
+    assert read("nextgqa", tmp_path)[0].options == ["x", "y", "z", "y"]
     for bad in ([[-4, -2]], [[6, 3]], [["x", 3]], [[float("nan"), 3]], 7):
         put(tmp_path, "gsub_test.json", {"99": {**entry, "location": {"0": bad}}})
         with pytest.raises(UserError, match=r"gsub_test.json:99/0: not in the published format"):

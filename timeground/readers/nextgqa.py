@@ -7,7 +7,7 @@ The CSV's column ``answer`` is the option's text. Row ids are ``<video>_<qid>``,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from timeground.records import Row
@@ -26,6 +26,7 @@ from .files import (
 from .options import letter_of_text
 
 SPLITS = ("test", "val")
+NUM_OPTIONS = 5
 DOWNLOAD = "github.com/doc-doc/NExT-GQA (datasets/nextgqa)"
 
 
@@ -36,11 +37,11 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
     path = find_file(spans_path.parent, f"{split}.csv", download=DOWNLOAD)
     with record(spans_path, "top level"):
         videos = dict(read_json(spans_path).items())
-    mended = unanswerable = 0
+    mended = unanswerable = cut = 0
     for number, cells in read_csv(path):
         with record(path, number):
             video, qid = cells["video_id"], cells["qid"]
-            options = [cells[f"a{i}"] for i in range(5)]
+            options = _options(cells)
             answer = letter_of_text(cells["answer"], options)
         with record(spans_path, f"{video}/{qid}"):
             if qid not in videos.get(video, {}).get("location", {}):
@@ -49,6 +50,7 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
             spans, changed = mended_spans(videos[video]["location"][qid])
         mended += sum(start_s < 0 for start_s, _ in changed.get(PUBLISHED, []))
         unanswerable += answer is None
+        cut += len(options) < NUM_OPTIONS
         yield Row(
             id=f"{video}_{qid}",
             video=f"{video}.mp4",
@@ -62,3 +64,12 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
         )
     report_mended(spans_path, mended, "spans begin before the video; their starts are moved to 0")
     report_unanswerable(path, unanswerable)
+    report_mended(path, cut, "with fewer than five options; they are asked with those that are there")
+
+
+def _options(cells: Mapping[str, str | None]) -> list[str]:
+    """The options of a line, without those that are missing at its end."""
+    options = [cells[f"a{i}"] or "" for i in range(NUM_OPTIONS)]
+    while options and not options[-1]:
+        options.pop()
+    return options
