@@ -1,4 +1,4 @@
-"""``timeground compare A B``: paired bootstrap of two runs on the rows both have."""
+"""``timeground compare A B``: two runs on the rows both have, paired by row."""
 
 from __future__ import annotations
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from timeground.errors import UserError
-from timeground.metrics.intervals import ClusterBootstrap, Interval
+from timeground.metrics.intervals import Clusters, Interval, few_videos_note
 from timeground.records import Row
 
 from .official import EVALUATORS, Official
@@ -40,6 +39,7 @@ def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Predict
     judge = judge_for(spec, predictions)
     judged = [judge(row, predictions.get(row.id)) for row in rows]
     strict, intervals = _averages(rows, judged, spec.macro)
+    few = few_videos_note(len({row.video for row in rows}))
     return Scores(
         task=spec.name,
         counts=_counts(rows, judged, predictions),
@@ -49,7 +49,7 @@ def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Predict
         samples=_samples(spec, rows, judged, predictions),
         layouts=_layouts(spec, official, strict),
         headline=HEADLINE if spec.judging == "qvhighlights" else (),
-        notes=official.notes if official else (),
+        notes=(*(official.notes if official else ()), *([few] if few else [])),
     )
 
 
@@ -86,27 +86,17 @@ def judge_for(spec: TaskSpec, predictions: Mapping[str, Prediction]) -> Judge:
 def _averages(
     rows: Sequence[Row], judged: Sequence[Judged], macro_name: str
 ) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """Every metric's mean over the rows that have it, in percent, and its interval with videos resampled."""
+    """Every metric's mean over the rows that have it, in percent, and its interval."""
     names = list(dict.fromkeys(name for one in judged for name in one.values))
     table = np.array([[one.values.get(name, np.nan) for one in judged] for name in names]) * 100
-    bootstrap = ClusterBootstrap([row.video for row in rows])
-    resampled = dict(zip(names, bootstrap.means(table), strict=True))
+    videos = Clusters([row.video for row in rows])
     means: dict[str, float | None] = {name: float(np.nanmean(line)) for name, line in zip(names, table, strict=True)}
+    intervals = {name: videos.interval(line) for name, line in zip(names, table, strict=True)}
+    groups = [name.startswith("accuracy/") for name in names]
     if macro_name:
         means[macro_name] = macro(means)
-        groups = np.stack([resampled[name] for name in names if name.startswith("accuracy/")])
-        resampled[macro_name] = _mean_of_known(groups)
-    intervals = {name: bootstrap.interval(mean, resampled[name]) for name, mean in means.items() if mean is not None}
+        intervals |= {macro_name: videos.interval(table[groups])} if any(groups) else {}
     return means, intervals
-
-
-def _mean_of_known(lines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean over the first axis without NaN; a resample may lack the rows of a small group."""
-    known = ~np.isnan(lines)
-    sums = np.where(known, lines, 0.0).sum(axis=0)
-    means = np.full(lines.shape[1], np.nan)
-    np.divide(sums, known.sum(axis=0), out=means, where=known.any(axis=0))
-    return means
 
 
 def _counts(rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[str, Prediction]) -> Counts:

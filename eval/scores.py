@@ -38,7 +38,7 @@ class Scores:
     """The result of a task.
 
     official: the benchmark's own metrics in percent (None if it has no evaluator; a metric is None where the evaluator
-    gives no number). strict: ours, in percent. intervals: 95 % of the strict ones, videos resampled. layouts: the
+    gives no number). strict: ours, in percent. intervals: 95 % of the strict ones, by video. layouts: the
     benchmark's own JSON by protocol, where it has one. headline: which metrics to show first. notes: why they differ.
     """
 
