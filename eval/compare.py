@@ -18,6 +18,7 @@ class Comparison:
     task: str
     metric: str
     num_rows: int
+    num_videos: int
     a: float
     b: float
     difference: PairedDifference
@@ -53,5 +54,6 @@ def _by_key(samples: Sequence[Sample], side: str) -> dict[tuple[str, str], Sampl
 
 def _comparison(task: str, metric: str, a: Sequence[Sample], b: Sequence[Sample]) -> Comparison:
     left, right = [100 * s.metrics[metric] for s in a], [100 * s.metrics[metric] for s in b]
-    difference = paired_difference(left, right, [s.video for s in a])
-    return Comparison(task, metric, len(a), sum(left) / len(left), sum(right) / len(right), difference)
+    videos = [s.video for s in a]
+    difference = paired_difference(left, right, videos)
+    return Comparison(task, metric, len(a), len(set(videos)), sum(left) / len(left), sum(right) / len(right), difference)

@@ -17,6 +17,9 @@ from typing import Any
 from timeground.errors import UserError
 
 
+NAME = "samples.jsonl"
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One row's line; spans are [start, end] in seconds."""
@@ -48,12 +51,27 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Samples of a file, or of the ``samples.jsonl`` of a folder. UserError names the line that is none."""
-    file = path / "samples.jsonl" if path.is_dir() else path
+    """Samples of a file, or of a folder that ``--output_path`` named: its own, else those of each task in it.
+
+    UserError names the line that is none, or says that there is no such file.
+    """
+    return [sample for file in _sample_files(path) for sample in _read_file(file)]
+
+
+def _sample_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = [path / NAME] if (path / NAME).is_file() else sorted(path.glob(f"*/{NAME}"))
+    if not files:
+        raise UserError(f"{path}: no {NAME} in it or in a task's folder of it; give what --output_path named")
+    return files
+
+
+def _read_file(file: Path) -> list[Sample]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read ({error}); give a samples.jsonl or its folder") from error
+        raise UserError(f"{file}: cannot be read ({error}); give a {NAME} or its folder") from error
     return [_sample(file, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 

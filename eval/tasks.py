@@ -6,6 +6,7 @@ A ``Task`` gives its rows, the prompt of a row, and ``score(predictions)``; who 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -69,7 +70,9 @@ def get_spec(name: str, include_path: Path | None = None) -> TaskSpec:
     """The declaration of a task. UserError lists the names there are."""
     specs = read_specs(include_path)
     if name not in specs:
-        raise UserError(f"unknown task {name!r}; there are: {', '.join(specs)}")
+        near = difflib.get_close_matches(name.lower(), specs, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"unknown task {name!r}; {meant}there are: {', '.join(specs)}")
     return specs[name]
 
 

@@ -142,6 +142,18 @@ def test_mvbench_tvbench_mlvu(tmp_path):
     assert (row.id, row.video, row.duration) == ("4_count-0", "4_count/1.mp4", 700.5)
 
 
+def test_folders_of_pictures_say_how_many_a_second(tmp_path):
+    item = {"video": "castle_s01", "question": "q", "candidates": ["x", "y"], "answer": "y", "start": 0, "end": 9}
+    put(tmp_path, "json/episodic_reasoning.json", [item, {**item, "fps": 6}])
+    assert [row.folder_fps for row in read("mvbench", tmp_path)] == [3.0, 6.0]
+    assert read("tvbench", tmp_path)[1].folder_fps == 6.0
+    put(tmp_path, "json/episodic_reasoning.json", [{**item, "fps": 0}])
+    with pytest.raises(UserError, match="no usable number of pictures"):
+        read("mvbench", tmp_path)
+    put(tmp_path, "multi_json/davis/bear_qa.json", [{"question": "q", "options": ["x", "y"], "answer": "A", "fps": 24}])
+    assert read("dynbench", tmp_path)[0].folder_fps == 24.0
+
+
 def test_the_last_of_equal_options_and_an_answer_that_is_none(tmp_path, caplog):
     item = {"video": "1.mp4", "question": "q", "candidates": ["x", "y", "x"], "answer": "x", "duration": 9}
     put(tmp_path, "json/4_count.json", [item, {**item, "answer": "z"}])

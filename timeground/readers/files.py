@@ -19,6 +19,7 @@ UNKNOWN_DURATION_S = 0.0
 PUBLISHED = "published_spans"
 """Key of ``Row.meta`` with the spans as they stood in the file, where a reader had to change them."""
 
+MAX_FPS = 1000.0
 _log = logging.getLogger(__name__)
 
 
@@ -123,6 +124,16 @@ def mended_spans(pairs: Sequence[Any]) -> tuple[list[Span], dict[str, Any]]:
     published = [[float(str(pair[0])), float(str(pair[1]))] for pair in pairs]
     mended = [[max(start_s, 0.0), end_s] for start_s, end_s in published]
     return [span_of(pair) for pair in mended], {} if mended == published else {PUBLISHED: published}
+
+
+def pictures_a_second(item: Any, usual: float | None = None) -> dict[str, float]:
+    """The meta entry with the rate of a folder of pictures: an item's ``fps``, else the benchmark's usual one."""
+    fps = item.get("fps") if item.get("fps") is not None else usual
+    if fps is None:
+        return {}
+    if not 0 < float(fps) <= MAX_FPS:
+        raise ValueError(f"{fps} is no usable number of pictures a second")
+    return {"folder_fps": float(fps)}
 
 
 def report_left_out(path: Path, count: int, reason: str) -> None:

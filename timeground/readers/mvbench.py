@@ -1,6 +1,7 @@
 """MVBench: one JSON list a task in ``json/``, ``{video, question, candidates, answer}``, the answer as a text.
 
-Five tasks add ``start`` and ``end``: only that part of the video is meant (``Row.window``). **Not verified against the
+Five tasks add ``start`` and ``end``: only that part of the video is meant (``Row.window``). The videos of
+``episodic_reasoning`` are folders of pictures, 3 a second (``meta["folder_fps"]``). **Not verified against the
 official files**: the format was read in the loader of TVBench, which shares it, and in public evaluators; 20 tasks of
 200 items each is from memory. The folder of each task's videos (``Row.video``) is the one that public loaders use.
 """
@@ -15,7 +16,7 @@ from timeground.errors import UserError
 from timeground.records import Row
 from timeground.spans import Span
 
-from .files import UNKNOWN_DURATION_S, read_json, record, report_unanswerable, seconds
+from .files import UNKNOWN_DURATION_S, pictures_a_second, read_json, record, report_unanswerable, seconds
 from .options import letter_of_text
 
 SPLITS = ("test",)
@@ -32,6 +33,10 @@ FOLDERS = {
     "egocentric_navigation": "vlnqa", "episodic_reasoning": "tvqa/frames_fps3_hq",
     "counterfactual_inference": "clevrer/video_validation",
 }  # fmt: skip
+
+
+FOLDER_FPS = {"episodic_reasoning": 3.0}
+"""Pictures a second of the tasks whose videos are folders of pictures, where an item does not say it (TVQA)."""
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
@@ -66,5 +71,5 @@ def _row(source: str, task: str, number: int, item: dict[str, Any], folder: str)
         question=item["question"],
         options=list(item["candidates"]),
         answer=letter_of_text(item["answer"], item["candidates"], last=True),
-        meta={"task": task, **({"fps": item["fps"]} if "fps" in item else {})},
+        meta={"task": task, **pictures_a_second(item, FOLDER_FPS.get(task))},
     )
