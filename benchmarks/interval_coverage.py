@@ -2,11 +2,11 @@
 
     python -m benchmarks.interval_coverage --trials 2000
 
-Draws videos whose rows are alike (their chance to be answered is a beta variable), with as many rows as videos of public
-benchmarks have, answered right or wrong (accuracy) or with an IoU (zero, poor, or good: two humps), and bell-shaped values
-for comparison. For each kind prints the share of intervals that hold the true mean and their mean width, and how often two
-models that are equally good are told apart; last one JSON line with the means over the kinds. ``--percentile`` does the
-same with percentile intervals of the bootstrap by video, which the project used before.
+Draws videos whose rows are alike (their chance to be answered is a beta variable), with as many rows as videos of
+public benchmarks have, answered right or wrong (accuracy) or with an IoU (zero, poor, or good: two humps), and
+bell-shaped values for comparison. For each kind prints the share of intervals that hold the true mean and their mean
+width, and how often two models that are equally good are told apart; last one JSON line with the means over the kinds.
+``--percentile`` does the same with percentile intervals of the bootstrap by video.
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ def main() -> None:
             for mean in MEANS:
                 share, width = coverage(rng, mean, size, num_videos, args.trials, args.percentile)
                 covered.append(share)
-                print(f"{num_videos:3} videos  {size:8}{mean[0]:10}{mean[1]:5}  covers {share:5.1f} %, {width:5.1f} wide")
+                print(
+                    f"{num_videos:3} videos  {size:8}{mean[0]:10}{mean[1]:5}  covers {share:5.1f} %, {width:5.1f} wide"
+                )
             for pair in PAIRS:
                 false.append(told_apart(rng, pair, size, num_videos, args.trials, args.percentile))
                 print(f"{num_videos:3} videos  {size:8}{pair[0]:10}{pair[1]:5}  told apart {false[-1]:5.1f} %")

@@ -56,4 +56,6 @@ def _comparison(task: str, metric: str, a: Sequence[Sample], b: Sequence[Sample]
     left, right = [100 * s.metrics[metric] for s in a], [100 * s.metrics[metric] for s in b]
     videos = [s.video for s in a]
     difference = paired_difference(left, right, videos)
-    return Comparison(task, metric, len(a), len(set(videos)), sum(left) / len(left), sum(right) / len(right), difference)
+    return Comparison(
+        task, metric, len(a), len(set(videos)), sum(left) / len(left), sum(right) / len(right), difference
+    )

@@ -68,6 +68,8 @@ def _ours(entry: Record) -> Sequence[Entry]:
     said: dict[str, Any] = {key: entry[key] for key in ("text", "answer") if entry.get(key) is not None}
     if entry.get("spans") is not None and not entry.get("failure"):
         said |= _spans(entry["spans"])
+    if entry.get("origin_s"):
+        said["origin_s"] = float(entry["origin_s"])
     for key in ("scores", "saliency"):
         if entry.get(key) is not None:
             said[key] = tuple(float(score) for score in entry[key])

@@ -2,8 +2,9 @@
 
 Keys: ``doc_id`` (the row's number), ``id``, ``task``, ``video``, ``text`` (the reply), ``spans`` (what was
 understood), ``truth`` (true spans), ``target`` (the right answer), ``iou`` (of the first span), ``correct`` (of a
-question), ``failure`` (why nothing was understood), ``metrics`` (strict metrics in [0, 1]), and ``filtered_resps``,
-which is lmms-eval's name for the reply.
+question), ``failure`` (why nothing was understood), ``outside`` (a span leaves the video, or the window of it that was
+asked about), ``origin_s`` (the second of the file that the reply calls 0, if not 0), ``metrics`` (strict metrics in
+[0, 1]), and ``filtered_resps``, which is lmms-eval's name for the reply.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError
-
 
 NAME = "samples.jsonl"
 
@@ -35,6 +35,8 @@ class Sample:
     iou: float | None = None
     correct: bool | None = None
     failure: str | None = None
+    outside: bool = False
+    origin_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

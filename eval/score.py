@@ -9,6 +9,7 @@ import numpy as np
 from timeground.errors import UserError
 from timeground.metrics.intervals import Clusters, Interval, few_videos_note
 from timeground.records import Row
+from timeground.spans import leaves
 
 from .official import EVALUATORS, Official
 from .official.qvhighlights import HEADLINE, nested_layout
@@ -107,7 +108,13 @@ def _counts(rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[
         missing=len(rows) - len(answered),
         unreadable=sum(one.failure is not None for one in answered),
         reversed=sum(any(span.is_reversed for span in one.spans) for one in answered),
+        outside=sum(_is_outside(row, one) for row, one in zip(rows, judged, strict=True)),
     )
+
+
+def _is_outside(row: Row, judged: Judged) -> bool:
+    """Whether an answer leaves what was asked about; a video of unknown length has no end."""
+    return row.extent.length_s > 0 and leaves(judged.spans, row.extent)
 
 
 def _samples(
@@ -127,6 +134,8 @@ def _samples(
             iou=one.iou,
             correct=one.correct,
             failure=one.failure if row.id in predictions else "no prediction",
+            outside=_is_outside(row, one),
+            origin_s=predictions[row.id].origin_s if row.id in predictions else None,
             metrics={name: value for name, value in one.values.items() if shown is None or name in shown},
         )
         for number, (row, one) in enumerate(zip(rows, judged, strict=True))

@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="", help="another split than the task's own, e.g. val")
     parser.add_argument("--protocol", choices=("official", "strict"), help="only this one (default: both)")
     parser.add_argument("--evaluator", metavar="NAME", help="another official one than the task's, e.g. charades-2025")
-    parser.add_argument("--nms", type=float, metavar="IOU", help="official: leave out spans that overlap better ones more")
+    parser.add_argument(
+        "--nms", type=float, metavar="IOU", help="official: leave out spans that overlap better ones more"
+    )
     parser.add_argument("--json", action="store_true", help="JSON, in the benchmark's own layout where it has one")
     parser.add_argument("--output_path", type=Path, metavar="DIR", help="also write results.json and samples.jsonl")
     parser.add_argument("--include_path", type=Path, metavar="YAML", help="a file or folder of your own tasks")

@@ -18,13 +18,17 @@ Metrics = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How the rows fared. unreadable: answered, but not understood. reversed: a span ends before it starts."""
+    """How the rows fared. unreadable: answered, but not understood. reversed: a span ends before it starts.
+
+    outside: a span leaves the video, or the window of it that was asked about.
+    """
 
     rows: int
     videos: int
     missing: int
     unreadable: int
     reversed: int
+    outside: int = 0
 
     @property
     def parse_failure_rate(self) -> float:
@@ -74,7 +78,8 @@ class Scores:
         counts = self.counts
         lines = [
             f"{self.task}: {counts.rows} rows of {counts.videos} videos, {counts.missing} without a prediction, "
-            f"{counts.unreadable} unreadable ({counts.parse_failure_rate:.1%}), {counts.reversed} with a reversed span"
+            f"{counts.unreadable} unreadable ({counts.parse_failure_rate:.1%}), {counts.reversed} with a reversed span, "
+            f"{counts.outside} outside the video or its window"
         ]
         columns = [p for p in ("official", "strict") if protocol in (None, p) and (p == "strict" or self.official)]
         names = self._shown_names()

@@ -46,7 +46,7 @@ def test_vidor_folders_by_the_map(tmp_path, place):
 
 def test_a_broken_map_is_named(tmp_path):
     (tmp_path / "map_vid_vidorID.json").write_text("[1]")
-    with pytest.raises(UserError, match="map_vid_vidorID.json: not a map"):
+    with pytest.raises(UserError, match=r"map_vid_vidorID\.json: not a map"):
         resolve_video(tmp_path, "861.mp4")
 
 

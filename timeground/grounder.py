@@ -12,7 +12,8 @@ from timeground.answers import parse_option, parse_spans
 from timeground.errors import UserError
 from timeground.models.backend import Backend, Completion, Request
 from timeground.prompts import LETTERS, choice_prompt, ground_prompt
-from timeground.spans import Span
+from timeground.spans import Span, leaves, shifted
+from timeground.timecode import origin_s
 from timeground.video.clip import Clip
 
 Video = str | PathLike[str] | Clip
@@ -24,6 +25,7 @@ class GroundingAnswer:
 
     spans: in the file's own seconds, as said. text: the raw answer. rule: how it was parsed, or why it was not.
     absent: the model says that it does not happen. confidence: mean token probability, in (0, 1].
+    outside: a span leaves what was shown (by more than half a second), so it cannot have been seen.
     """
 
     query: str
@@ -32,6 +34,7 @@ class GroundingAnswer:
     rule: str
     absent: bool
     confidence: float | None
+    outside: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The answer as plain data."""
@@ -42,6 +45,7 @@ class GroundingAnswer:
             "rule": self.rule,
             "absent": self.absent,
             "confidence": self.confidence,
+            "outside": self.outside,
         }
 
 
@@ -168,13 +172,15 @@ class Watched:
         )
 
     def _grounding(self, query: str, completion: Completion) -> GroundingAnswer:
-        parsed = parse_spans(completion.text, duration_s=self.clip.duration_s)
+        parsed = parse_spans(completion.text)
+        spans = shifted(parsed.spans, origin_s(self.backend.profile.time_encoding, self.clip.start_s))
         mean = completion.mean_logprob
         return GroundingAnswer(
             query=query,
-            spans=list(parsed.spans),
+            spans=spans,
             text=completion.text,
             rule=parsed.rule if parsed.parsed else f"{parsed.rule}: {parsed.failure}",
             absent=parsed.absent,
             confidence=None if mean is None else math.exp(mean),
+            outside=leaves(spans, Span(self.clip.start_s, self.clip.end_s)),
         )

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from .errors import UserError
 from .row_checks import CHECKS, Direction, shown
-from .spans import Span, mirror_all
+from .spans import Span, mirror_all, shifted
 from .video_paths import resolve_video as resolve_video
 
 Task = Literal["ground", "choice", "yes_no", "events", "open"]
@@ -68,6 +68,18 @@ class Row:
     def extent(self) -> Span:
         """The part of the file that is meant: its window, else all of it."""
         return self.window or Span(0.0, self.duration)
+
+    def told_from(self, origin_s: float) -> Row:
+        """The row in the seconds of a model that calls this second of the file 0."""
+        if not origin_s:
+            return self
+        (window,) = shifted([self.window], -origin_s) if self.window else (None,)
+        meta = self.meta
+        if "events" in meta:
+            times = [(start_s - origin_s, end_s - origin_s) for start_s, end_s in (e["span"] for e in meta["events"])]
+            events = [event | {"span": list(span)} for event, span in zip(meta["events"], times, strict=True)]
+            meta = meta | {"events": events}
+        return replace(self, spans=shifted(self.spans, -origin_s), window=window, meta=meta)
 
     @property
     def folder_fps(self) -> float | None:

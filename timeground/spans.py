@@ -16,7 +16,7 @@ support scores 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -210,6 +210,17 @@ def mirror(span: Span, start_s: float, end_s: float) -> Span:
 def mirror_all(spans: Sequence[Span], start_s: float, end_s: float) -> list[Span]:
     """Every span mirrored in the window, in order of time."""
     return sorted(mirror(span, start_s, end_s) for span in spans)
+
+
+def shifted(spans: Iterable[Span], by_s: float) -> list[Span]:
+    """The spans so many seconds later, each where it was in the list."""
+    return [Span(span.start_s + by_s, span.end_s + by_s) for span in spans] if by_s else list(spans)
+
+
+def leaves(spans: Iterable[Span], window: Span, slack_s: float = 0.5) -> bool:
+    """Whether a span leaves a window by more than the slack, which what is rounded or shown last may need."""
+    low_s, high_s = window.start_s - slack_s, window.end_s + slack_s
+    return any(min(s.start_s, s.end_s) < low_s or max(s.start_s, s.end_s) > high_s for s in spans)
 
 
 def clamp(span: Span, start_s: float, end_s: float) -> Span:

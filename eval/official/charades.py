@@ -5,7 +5,7 @@ script ``eval_tvg.py`` beside it, which is run by hand on a submission, still re
 of February 2025 (`charades_2025`) another. R1 at IoU >= 0.3, 0.5, 0.7 and mIoU over what was predicted; the hull is the
 union. The parser, rule by rule:
 
-1. Lower case; the example of the prompt is cut out; every "to" becomes "-"; the text is cut at ``!``, ``?`` and line ends.
+1. Lower case; the example of the prompt is cut out; every "to" becomes "-"; the text is cut at "!", "?" and line ends.
 2. Only parts with a word such as "start", "end" or "happen" are looked at; all of them where no part has one.
 3. The first part with a range of clock times (MM:SS or HH:MM:SS, a hyphen or an en dash between); else the first with a
    range of numbers; else all clock times, paired in order; else the first number of each part, paired; else a range

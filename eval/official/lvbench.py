@@ -1,9 +1,9 @@
 """LVBench (THUDM/LVBench, ``lvbench/metrics/compute_accuracy.py``): a file ``{uid: letter}``.
 
-What the file holds is compared with the right letter as it stands: an answer that is no letter is wrong and stays in the
-denominator; only questions that are not in the file are out. A question counts in each of its types. A model's reply
-first goes through the benchmark's ``polish_answer``: what stands before the first ")" and behind a "(", of that the
-first character; so "(B) a dog" is B and "The answer is B" is T.
+What the file holds is compared with the right letter as it stands: an answer that is no letter is wrong and stays in
+the denominator; only questions that are not in the file are out. A question counts in each of its types. A model's
+reply first goes through the benchmark's ``polish_answer``: what stands before the first ")" and behind a "(", of that
+the first character; so "(B) a dog" is B and "The answer is B" is T.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """MLVU, multiple choice of the dev set (JUNJIE99/MLVU, ``evaluation/multiple_choice_evaluation/choice_bench.py``).
 
 The one character before the first ")" of the reply, or the whole reply if there is none, must equal the right letter:
-"B", "(B)" and "It is B) y" are right for B; "b", "B." and "B y" are not. An item whose answer is none of its candidates is
-always wrong. **M-Avg**, which the script calls ``Avg``, is the unweighted mean of the tasks' accuracies.
+"B", "(B)" and "It is B) y" are right for B; "b", "B." and "B y" are not. An item whose answer is none of its candidates
+is always wrong. **M-Avg**, which the script calls ``Avg``, is the unweighted mean of the tasks' accuracies.
 """
 
 from __future__ import annotations

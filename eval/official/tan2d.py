@@ -1,9 +1,9 @@
 """TACoS as 2D-TAN scores it (microsoft/2D-TAN): Rank@{1,5} at IoU **>** 0.1, 0.3, 0.5, and mIoU of the first span.
 
 Spans count in the order given. 2D-TAN first leaves out spans that overlap a better one (``lib/core/eval.py``; IoU over
-0.4 or 0.5, by configuration): `without_overlaps` does so where ``nms`` is set in the task or by ``--nms``. True spans are
-clamped to the video, as its loader does. Replies are read by timeground's grammar, since 2D-TAN has none. A reversed
-span scores 0.
+0.4 or 0.5, by configuration): `without_overlaps` does so where ``nms`` is set in the task or by ``--nms``. True spans
+are clamped to the video, as its loader does. Replies are read by timeground's grammar, since 2D-TAN has none. A
+reversed span scores 0.
 """
 
 from __future__ import annotations

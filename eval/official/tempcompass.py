@@ -6,8 +6,8 @@ note says how many. ``</s>`` is cut out first, and blanks at both ends. No reply
 * Multiple choice: the answer line itself; else one letter A to D; else a text that begins with "A." or "A)", whose
   letter counts. The right letter is the first character of the answer.
 * Yes/no: by how the lower-case reply begins, so "not sure" is a no.
-* Matching: an option line, its sentence, or its mark ("Caption A", "Option 1", or just "A" or "1"; full stops in it are
-  overlooked), alone; what follows the first ") " of a reply counts as a sentence too. Later rules overrule earlier ones.
+* Matching: an option line, its sentence, or its mark ("Caption A", "Option 1", or just "A" or "1"; full stops are
+  overlooked), alone; what follows the first ") " counts as a sentence too. Later rules overrule earlier ones.
 
 Accuracy per aspect and over all items answered.
 """

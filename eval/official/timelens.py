@@ -1,9 +1,9 @@
 """TimeLens-Bench (TencentARC/TimeLens): R1 at IoU >= 0.3, 0.5, 0.7 and mIoU of the first span.
 
-``compute_metrics.py`` takes a result file as it is: its ``timestamps``, none of which is IoU 0, or where an entry has only
-``answers`` what the parser reads in them. A reply that stands in no such file counts as the inference script
-``eval_dataloader.py`` would have written it: parsed, rounded to whole seconds (half to even), or a span 10 to 20 s after
-the video where nothing is found. So published numbers went through whole-second rounding.
+``compute_metrics.py`` takes a result file as it is: its ``timestamps`` (an empty list is IoU 0), or what the parser
+reads in ``answers`` where an entry has no others. A reply that stands in no such file counts as the inference script
+``eval_dataloader.py`` would have written it: parsed, rounded to whole seconds (half to even), or a span 10 to 20 s
+after the video where nothing is found. So published numbers went through whole-second rounding.
 
 The parser: (1) if there are clock times (HH:MM:SS, MM:SS, with fractions), pair them in order; (2) else every ``a -
 b``, else every ``a to b``; (3) else every bare number, paired in order. A reversed span scores 0. Results are keyed

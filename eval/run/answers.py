@@ -19,6 +19,7 @@ class Answer:
     """A reply to one row. probe: what was done to the frames. error: why there is no reply.
 
     samples: further replies, sampled. shares: probability of each option's letter, where it was asked for.
+    origin_s: the second of the file that the replies call 0.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Answer:
     shares: list[float] = field(default_factory=list)
     tokens: int = 0
     finished: bool = True
+    origin_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The answer as a JSON object."""

@@ -100,7 +100,7 @@ def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], 
     for row in rows:
         answer = answers.get((row.id, probe))
         if answer is not None and answer.text is not None:
-            found[row.id] = Prediction(text=answer.text)
+            found[row.id] = Prediction(text=answer.text, origin_s=answer.origin_s or None)
     return found
 
 

@@ -113,15 +113,30 @@ def test_saved_runs_are_compared(bench, tmp_path, capsys):
 def test_a_run_of_many_tasks_is_compared_by_its_folder(bench, tmp_path, capsys):
     data, predictions = bench
     for name, split in (("charades", "charades"), ("second", "charades")):
-        score(capsys, "--task", split, "--data", data, "--predictions", predictions, "--output_path", tmp_path / "run" / name)
-    lines = (tmp_path / "run" / "second" / "samples.jsonl").read_text().replace('"task": "charades"', '"task": "second"')
+        score(
+            capsys,
+            "--task",
+            split,
+            "--data",
+            data,
+            "--predictions",
+            predictions,
+            "--output_path",
+            tmp_path / "run" / name,
+        )
+    lines = (
+        (tmp_path / "run" / "second" / "samples.jsonl").read_text().replace('"task": "charades"', '"task": "second"')
+    )
     (tmp_path / "run" / "second" / "samples.jsonl").write_text(lines)
     assert main(["compare", str(tmp_path / "run"), str(tmp_path / "run" / "charades")]) == 0
     out = capsys.readouterr().out
     assert out.startswith("6 rows in both; 6 only in A, 0 only in B")
     assert "note: charades: only 3 videos: below 20" in out
     main(["compare", str(tmp_path / "run"), str(tmp_path / "run"), "--json"])
-    assert {(one["task"], one["num_videos"]) for one in json.loads(capsys.readouterr().out)} == {("charades", 3), ("second", 3)}
+    assert {(one["task"], one["num_videos"]) for one in json.loads(capsys.readouterr().out)} == {
+        ("charades", 3),
+        ("second", 3),
+    }
     (tmp_path / "empty").mkdir()
     assert main(["compare", str(tmp_path / "empty"), str(tmp_path / "run")]) == 2
     assert "no samples.jsonl in it" in capsys.readouterr().err
@@ -135,7 +150,9 @@ def test_another_evaluator_and_nms_by_option(bench, tmp_path, capsys):
     for name, miou in (("charades", 100), ("charades-2025", 50)):
         _, out, _ = score(capsys, *base, "--evaluator", name)
         assert json.loads(out)["official"]["mIoU"] == miou
-    said.write_text(json.dumps({"id": "AA-1", "spans": [[40, 50]] * 5 + [[0, 10]]}) + "\n" + json.dumps({"id": "AA-2", "spans": []}))
+    said.write_text(
+        json.dumps({"id": "AA-1", "spans": [[40, 50]] * 5 + [[0, 10]]}) + "\n" + json.dumps({"id": "AA-2", "spans": []})
+    )
     for more, recall in (((), 0), (("--nms", "0.4"), 50)):
         _, out, _ = score(capsys, *base, "--evaluator", "tan2d", *more)
         assert json.loads(out)["official"]["R5@0.5"] == recall

@@ -33,9 +33,9 @@ def test_every_task_says_what_to_download(tmp_path, name):
 def test_unknown_names_and_missing_data(tmp_path):
     with pytest.raises(UserError, match="unknown task 'x'; there are: charades, activitynet"):
         get_spec("x")
-    with pytest.raises(UserError, match="unknown task 'charades-timelense'; did you mean 'charades-timelens'?"):
+    with pytest.raises(UserError, match=r"unknown task 'charades-timelense'; did you mean 'charades-timelens'\?"):
         get_spec("charades-timelense")
-    with pytest.raises(UserError, match="did you mean 'videomme'?"):
+    with pytest.raises(UserError, match=r"did you mean 'videomme'\?"):
         get_spec("Video-MME")
     with pytest.raises(UserError, match="give --annotations FILE, or --data ROOT with the folder charades/"):
         load_task(get_spec("charades"))

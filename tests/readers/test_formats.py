@@ -163,7 +163,9 @@ def test_the_last_of_equal_options_and_an_answer_that_is_none(tmp_path, caplog):
         assert "4_count.json: 1 with an answer that is none of the options; they always count as wrong" in caplog.text
 
 
-NEXTGQA_CSV = "video_id,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n99,1,1,1,why,{},0,CW,x,y,z,y,w\n"
+NEXTGQA_CSV = (
+    "video_id,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n99,1,1,1,why,{},0,CW,x,y,z,y,w\n"
+)
 
 
 def test_nextgqa_mends_starts_and_names_the_file_that_is_wrong(tmp_path, caplog):

@@ -1,9 +1,10 @@
 """Dyn-Bench, question answering part: ``multi_json/<dataset>/<scene>_{cameraqa,qa,sceneqa}.json``.
 
 A file is a list of ``{question, options, answer (a letter)}``; the video is a folder of pictures,
-``frames/<dataset>/<scene>/``, whose rate an item's ``fps`` gives (else ``timestamps.json`` in the folder). Files with ``frame_sampling`` in their name are no part of it. The mask tasks
-(segmentation) are not read. Format: Dynamics-X/Thinking-in-Dynamics; whether options carry their letters is **not
-verified**, both are read. The Hub's ``qa_tasks.parquet`` is another export and is not read.
+``frames/<dataset>/<scene>/``, whose rate an item's ``fps`` gives (else ``timestamps.json`` in it). Files with
+``frame_sampling`` in their name are no part of it. The mask tasks (segmentation) are not read. Format:
+Dynamics-X/Thinking-in-Dynamics; whether options carry their letters is **not verified**, both are read. The Hub's
+``qa_tasks.parquet`` is another export and is not read.
 """
 
 from __future__ import annotations

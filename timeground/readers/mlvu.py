@@ -1,8 +1,9 @@
 """MLVU, multiple choice of the dev set: seven JSON lists, ``json/1_plotQA.json`` to ``json/7_topic_reasoning.json``.
 
 ``{video, duration, question, candidates, answer (a text), question_type}``. The two generation tasks (8, 9) are left
-out: only a language model can grade them. Of options that are the same the last is the right one, and where the answer is
-none of them (items 34 and 338 of ``2_needle.json``) no answer is right, as in the benchmark's code. Format: JUNJIE99/MLVU, MLVU on the Hub.
+out: only a language model can grade them. Of options that are the same the last is the right one, and where the answer
+is none of them (items 34 and 338 of ``2_needle.json``) no answer is right, as in the benchmark's code. Format:
+JUNJIE99/MLVU, MLVU on the Hub.
 """
 
 from __future__ import annotations

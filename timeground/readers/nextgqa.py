@@ -2,7 +2,8 @@
 
 The CSV's column ``answer`` is the option's text. Row ids are ``<video>_<qid>``, the keys of its prediction files.
 ``meta`` keeps the type of the question (CW, CH, TN, TC, TP). Starts before the video (36 of
-``gsub_test.json`` are -0.1 or -0.2) are moved to 0; ``meta`` then has the spans as published. Format: doc-doc/NExT-GQA (datasets/nextgqa).
+``gsub_test.json`` are -0.1 or -0.2) are moved to 0; ``meta`` then has the spans as published. Format: doc-doc/NExT-GQA
+(datasets/nextgqa).
 """
 
 from __future__ import annotations
