@@ -16,8 +16,8 @@ from timeground.records import Row
 
 FORMS = (
     "The event happens in {0} - {1} seconds.", "From {0} to {1}", "{0}s - {1}s", "{0} – {1}",
-    "It starts at {0}.\nIt ends at {1}", "{1} - {0} seconds", "between {0} and {1}", "00:{2:02d} - 00:{3:02d}", "<answer>{0} to {1}</answer>",
-    "I cannot tell.", "start time: {0} seconds! end time: {1} seconds", "[{0}, {1}]",
+    "It starts at {0}.\nIt ends at {1}", "{1} - {0} seconds", "between {0} and {1}", "00:{2:02d} - 00:{3:02d}",
+    "<answer>{0} to {1}</answer>", "I cannot tell.", "start time: {0} seconds! end time: {1} seconds", "[{0}, {1}]",
     "the event happens from {0}s to {1}s", "only {0}", "2 people: {0} to {1}", "{0} - {1} and later {2} - {3}", "",
 )  # fmt: skip
 """Ways to say a span: start, end, and both as whole seconds below a minute."""

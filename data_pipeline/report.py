@@ -138,7 +138,8 @@ def _samples(page: Page, after: list[Row], rejected: list[dict[str, Any]], root:
 def _strip(root: Path, row: Row) -> bytes | None:
     """Frames along the row's time axis with its spans; None where the video cannot be read."""
     from timeground.plot import save_timeline
-    from timeground.video.decode import DEFAULT_FOLDER_FPS, decode
+    from timeground.video.decode import decode
+    from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
     from timeground.video.sampling import Sampling
 
     window = row.window

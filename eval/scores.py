@@ -78,8 +78,8 @@ class Scores:
         counts = self.counts
         lines = [
             f"{self.task}: {counts.rows} rows of {counts.videos} videos, {counts.missing} without a prediction, "
-            f"{counts.unreadable} unreadable ({counts.parse_failure_rate:.1%}), {counts.reversed} with a reversed span, "
-            f"{counts.outside} outside the video or its window"
+            f"{counts.unreadable} unreadable ({counts.parse_failure_rate:.1%}), {counts.reversed} with a reversed span"
+            f", {counts.outside} outside the video or its window"
         ]
         columns = [p for p in ("official", "strict") if protocol in (None, p) and (p == "strict" or self.official)]
         names = self._shown_names()

@@ -80,7 +80,8 @@ def check_model(subject: Subject, clips: Sequence[ClockClip]) -> list[Row]:
             clip = decode(source.path, sampling, num_threads=1).paired()
             if source.offset_s == 0:  # a cut file is a matter of readers, not of inputs
                 rows += _check_inputs(subject, clip, source.name)
-                rows += _check_window(subject, source, sampling)
+                if TimeEncoding.MROPE in carried_encodings(subject.family):
+                    rows += _check_window(subject, source, sampling)
             rows.append(check_users_way(subject, source))
     return sorted(rows, key=lambda row: (ENCODINGS, PROCESSOR, USERS_WAY).index(row.part))
 
@@ -95,11 +96,10 @@ def _check_inputs(subject: Subject, clip: Clip, name: str) -> list[Row]:
 
 
 def _check_window(subject: Subject, source: ClockClip, sampling: Sampling) -> list[Row]:
-    """Rows of a part of a clip, asked as this model is: its times, too, have to be the file's."""
-    encoding, name = subject.profile.time_encoding, f"{source.name} from {WINDOW_START_S:g} s on"
+    """Rows of a part of a clip told by positions, which begin with it: its times have to be the file's all the same."""
     clip = decode(source.path, sampling, num_threads=1, start_s=WINDOW_START_S).paired()
-    what = f"{encoding.value}, {name}"
-    return attempt(ENCODINGS, what, partial(check_input, subject, clip, encoding, what))
+    what = f"{TimeEncoding.MROPE.value}, {source.name} from {WINDOW_START_S:g} s on"
+    return attempt(ENCODINGS, what, partial(check_input, subject, clip, TimeEncoding.MROPE, what))
 
 
 def sampling_of(subject: Subject) -> Sampling:

@@ -131,7 +131,8 @@ class RowSource:
 
     def decode(self, row: Row) -> Clip:
         """The clip of a row."""
-        from timeground.video.decode import DEFAULT_FOLDER_FPS, decode
+        from timeground.video.decode import decode
+        from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 
         start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
         path, fps = resolve_video(self.root, row.video), row.folder_fps or DEFAULT_FOLDER_FPS

@@ -9,7 +9,8 @@ from pathlib import Path
 from timeground.errors import UserError, VideoError
 from timeground.records import Row, resolve_video
 from timeground.video.clip import Clip
-from timeground.video.decode import DEFAULT_FOLDER_FPS, DecodeRequest
+from timeground.video.decode import DecodeRequest
+from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 from timeground.video.sampling import Sampling
 from timeground.video.workers import decode_many
 
