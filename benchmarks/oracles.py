@@ -87,7 +87,7 @@ def tempcompass_grades(folder: Path) -> Iterator[Compared]:
     """
     for kind, (task_name, grade) in GRADES.items():
         for graded_file in sorted((folder / "tempcompass").glob(f"*_{kind}_graded.json")):
-            task = load(folder, task_name)
+            task = load_task(get_spec(task_name), data=folder)
             graded = json.loads(graded_file.read_text(encoding="utf-8"))
             items = {(v, q["question"]): q for v, aspects in graded.items() for each in aspects.values() for q in each}
             ours, theirs = {}, {}
@@ -123,16 +123,9 @@ def vue_tr(folder: Path) -> Iterator[Compared]:
                 yield compared(f"{name}, {method}", source, leaves(ours), theirs, 0.51 * 10**-digits)
 
 
-def load(folder: Path, task_name: str, split: str = "") -> Task:
-    """A task with the files of its folder, in whatever case that is written. UserError if they are not there."""
-    spec = get_spec(task_name)
-    there = next((path for path in sorted(folder.iterdir()) if path.name.lower() == spec.folder.lower()), None)
-    return load_task(spec, data=folder, annotations=there, split=split)
-
-
 def published(folder: Path, task_name: str, predictions: Path) -> Scores:
     """Published predictions, scored."""
-    task = load(folder, task_name)
+    task = load_task(get_spec(task_name), data=folder)
     return task.score(read_predictions([predictions], task.rows).by_row)
 
 
@@ -171,7 +164,7 @@ def made_up(folder: Path, name: str) -> tuple[Task, Mapping[str, Prediction]] | 
     """The task with its changes and the made-up predictions; None where its files are not in the folder."""
     task_name, split, make, changes = MADE_UP[name]
     try:
-        task = load(folder, task_name, split)
+        task = load_task(get_spec(task_name), data=folder, split=split)
     except UserError:
         return None
     task = replace(task, spec=replace(task.spec, **changes))

@@ -82,7 +82,7 @@ def load_task(spec: TaskSpec, *, data: Path | None = None, annotations: Path | N
     UserError says in one line what is missing and where to get it.
     """
     folder = Path(spec.folder)
-    root = annotations or (data / folder if data is not None else folder if folder.is_absolute() else None)
+    root = annotations or (_below(data, folder) if data is not None else folder if folder.is_absolute() else None)
     if root is None or (annotations is not None and not root.exists()):
         given = f"{annotations}: no such file or folder" if annotations else f"task {spec.name}: no data given"
         raise UserError(f"{given}; give --annotations FILE, or --data ROOT with the folder {spec.folder}/ in it")
@@ -90,6 +90,14 @@ def load_task(spec: TaskSpec, *, data: Path | None = None, annotations: Path | N
     if not rows:
         raise UserError(f"{root}: no row that task {spec.name} can use ({spec.answer}); check the file")
     return Task(spec, rows, (root.parent if root.is_file() else root) / spec.videos)
+
+
+def _below(data: Path, folder: Path) -> Path:
+    """The task's folder, in whatever case its name is written where it is not there as named."""
+    named = data / folder
+    if named.exists() or len(folder.parts) != 1 or not data.is_dir():
+        return named
+    return next((path for path in sorted(data.iterdir()) if path.name.lower() == folder.name.lower()), named)
 
 
 def _rows(spec: TaskSpec, root: Path, split: str) -> Iterator[Row]:

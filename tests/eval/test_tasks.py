@@ -50,6 +50,14 @@ def test_the_list_says_where_everything_goes(capsys):
     assert lines["synth"] == ["synth/", "./"] and set(lines) == {"task", *read_specs()}
 
 
+def test_a_folder_is_found_in_another_case(tmp_path):
+    (tmp_path / "mlvu").mkdir()
+    item = {"video": "1.mp4", "duration": 9, "question": "q", "candidates": ["x", "y"], "answer": "y"}
+    (tmp_path / "mlvu" / "2_needle.json").write_text(json.dumps([item]))
+    task = load_task(get_spec("mlvu"), data=tmp_path)
+    assert len(task.rows) == 1 and task.video_root == tmp_path / "mlvu" / "video"
+
+
 def own_task(tmp_path, declaration, *rows):
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
     file = tmp_path / "mine.yaml"

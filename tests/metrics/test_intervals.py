@@ -83,6 +83,9 @@ def test_videos_that_all_agree_do_not_close_the_interval(value):
     for num_videos in (2, 5, 30):
         found = mean_interval([value] * num_videos, [str(i) for i in range(num_videos)])
         assert found.high - found.low > 10 / num_videos
+    for rows_a_video in (1, 3, 10):  # 3 / n, the rule of three, for one side; two sides want a little more
+        videos = [str(i // rows_a_video) for i in range(300)]
+        assert 3.0 / 300 <= mean_interval([0.0] * 300, videos).high / 100 < 9 / (300 / rows_a_video)
     few, many = (mean_interval([100.0] * n, [str(i) for i in range(n)]).low for n in (5, 50))
     assert few < 60 and many > 85
 

@@ -6,8 +6,8 @@ number moves; the quantile is Student's t. What a simulation (``benchmarks/inter
 * A mean of values between two bounds gets Wilson's score interval (1927) at the effective number of rows that the
   jackknife implies, as survey statistics do (Korn & Graubard 1998): it stays within the bounds and leans to the middle.
 * Two pretended videos, one all worst and one all best, each of a quarter of a usual video's rows, keep an interval from
-  closing where all videos agree. A variance under a third of what independent rows would have is taken for chance, and
-  theirs counts.
+  closing where all videos agree. A variance under a third of what independent rows would have, or one where all rows
+  agree, is taken for chance, and theirs counts.
 * A difference counts as many videos as there effectively are (Kish 1965): one video with most of the rows is one.
 
 Nothing is drawn at random, so numbers repeat.
@@ -94,13 +94,14 @@ class Clusters:
         num_clusters = counts.shape[1]
         if num_clusters < 2:
             return Interval(low + estimate * (high - low), None, None)
+        all_agree = bool(_spread(sums, counts, squares).max() <= _NO_DIFFERENCE)
         pretended = _PRETENDED * counts.mean(axis=1, keepdims=True)
-        sums = np.hstack([sums, 0 * pretended, pretended])
+        sums, squares = (np.hstack([table, 0 * pretended, pretended]) for table in (sums, squares))
         counts = np.hstack([counts, pretended, pretended])
         shrunk, variance = _jackknife(sums, counts, num_clusters)
-        spread = (squares.sum(axis=1) + pretended[:, 0]) / counts.sum(axis=1) - (sums.sum(1) / counts.sum(1)) ** 2
-        independent = float((spread / counts.sum(axis=1)).sum()) / len(lines) ** 2
-        variance = variance if variance >= _BELIEVED * independent else independent
+        independent = float((_spread(sums, counts, squares) / counts.sum(axis=1)).sum()) / len(lines) ** 2
+        if variance < _BELIEVED * independent or all_agree:
+            variance = max(variance, independent)
         num_effective = max(1.0, shrunk * (1 - shrunk) / variance)
         ends = _wilson(estimate, num_effective, _t(level, num_clusters - 1))
         return Interval(low + estimate * (high - low), *(low + end * (high - low) for end in ends))
@@ -166,6 +167,12 @@ def paired_difference(
     num_effective = float(counts.sum() ** 2 / (counts**2).sum())
     half = _t(level, max(1.0, num_effective - 1)) * math.sqrt(variance)
     return PairedDifference(difference, max(-span, difference - half), min(span, difference + half))
+
+
+def _spread(sums: Floats, counts: Floats, squares: Floats) -> Floats:
+    """Variance of the rows of each group."""
+    rows = counts.sum(axis=1)
+    return np.asarray(squares.sum(axis=1) / rows - (sums.sum(axis=1) / rows) ** 2)
 
 
 def _jackknife(sums: Floats, counts: Floats, num_clusters: int) -> tuple[float, float]:
