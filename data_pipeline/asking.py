@@ -16,6 +16,8 @@ from timeground.models.backend import Backend, Completion, Request
 from timeground.models.opening import is_url, open_backend
 from timeground.profile import Profile
 from timeground.prompts import as_texts, ground_prompt
+from timeground.spans import shifted
+from timeground.timecode import origin_s
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
@@ -24,6 +26,14 @@ from .tools import RunStopped
 
 MAX_TOKENS_TO_LIST = 768
 """Room for an answer that lists events."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A clip that a model has read. origin_s: the second of the file that it calls 0."""
+
+    prefix: Any
+    origin_s: float
 
 
 @dataclass
@@ -57,20 +67,24 @@ class Asked:
         other.profile = self.profile.with_changes(changes)
         return replace(self, backend=other)
 
-    def watch(self, clip: Clip) -> Any:
+    def watch(self, clip: Clip) -> Seen:
         """Encode a clip once, for all that is asked about it. RunStopped if the model knows nothing of such videos."""
         told = clip_warning(self.settings.name, self.profile, clip)
         if told and not self.allow_toy:
             raise RunStopped(refusal(clip.source, told))
-        return self.backend.encode(clip)
+        return Seen(self.backend.encode(clip), self.calls_zero_s(clip))
 
-    def say(self, prefix: Any, texts: Sequence[str], **request: Any) -> list[list[Completion]]:
+    def calls_zero_s(self, clip: Clip) -> float:
+        """The second of the file that the model calls 0, shown this clip."""
+        return origin_s(self.profile.time_encoding, clip.start_s)
+
+    def say(self, seen: Seen, texts: Sequence[str], **request: Any) -> list[list[Completion]]:
         """Answers to each text; the fields of `request` are those of `Request`."""
         texts = as_texts(texts)
         if not texts:
             return []
         self._wait(len(texts))
-        found = self.backend.sample(prefix, texts, Request(**request))
+        found = self.backend.sample(seen.prefix, texts, Request(**request))
         if failure := next((one.failure for group in found for one in group if one.failure), None):
             raise UserError(failure)
         self.usage["answers"] += sum(len(group) for group in found)
@@ -83,15 +97,13 @@ class Asked:
             )
         return found
 
-    def ground(self, prefix: Any, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
-        """When each query happens, as parsed answers."""
+    def ground(self, seen: Seen, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
+        """When each query happens, as parsed answers in seconds of the file."""
         queries = as_texts(queries)
         texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
-        found = self.say(prefix, texts, **request)
-        return [
-            [parse_spans(one.text, query=query).ordered() for one in group]
-            for query, group in zip(queries, found, strict=True)
-        ]
+        found = zip(queries, self.say(seen, texts, **request), strict=True)
+        parsed = [[parse_spans(one.text, query=query).ordered() for one in group] for query, group in found]
+        return [[replace(one, spans=tuple(shifted(one.spans, seen.origin_s))) for one in group] for group in parsed]
 
     def _wait(self, num_requests: int) -> None:
         """Keep to the rate limit."""

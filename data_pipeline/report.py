@@ -142,13 +142,15 @@ def _strip(root: Path, row: Row) -> bytes | None:
     """Frames along the row's time axis with its spans; None where the video cannot be read."""
     from timeground.plot import save_timeline
     from timeground.video.decode import decode
+    from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
     from timeground.video.sampling import Sampling
 
     window = row.window
     try:
         sampling = Sampling(fps=1.0, max_frames=12, min_tokens_per_pair=16, max_tokens_per_pair=32, total_tokens=400)
         start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
-        clip = decode(resolve_video(root, row.video), sampling, start_s=start_s, end_s=end_s)
+        fps = row.folder_fps or DEFAULT_FOLDER_FPS
+        clip = decode(resolve_video(root, row.video), sampling, start_s=start_s, end_s=end_s, folder_fps=fps)
     except UserError:
         return None
     with tempfile.TemporaryDirectory() as scratch:

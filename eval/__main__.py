@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timeground.errors import UserError
 from timeground.launching import end_process, entry_point, start_processes
+
+if TYPE_CHECKING:
+    from .task_spec import TaskSpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--samples", type=int, default=0, metavar="N", help="sampled answers to each row, for pass@k")
     add("--temperature", type=float, default=1.0, help="of the sampled answers")
     add("--skip-missing", action="store_true", help="leave out rows whose video is missing, instead of failing them")
+    add("--follow-links", action="store_true", help="videos may be links that lead out of their folder")
     add("--cache", metavar="DIR", help="keep a server's answers here, and look for them here first")
     add("--concurrency", type=int, metavar="N", help="requests to a server at a time, and videos asked about (8)")
     add("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
@@ -40,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.tasks == "list":
         include = Path(args.include_path) if args.include_path else None
-        for spec in read_specs(include).values():
-            print(f"{spec.name:24}{spec.about}")
+        _print_tasks(read_specs(include).values())
         return
     if args.output_path is None:
         raise UserError("give --output_path DIR, where answers and results are written")
@@ -68,7 +72,15 @@ def run(args: argparse.Namespace) -> None:
     )
     if args.concurrency is not None and args.concurrency < 1:
         raise UserError(f"--concurrency must be at least 1, got {args.concurrency}")
-    evaluate(settings, args.output_path, Means(args.device, args.workers, args.cache, args.concurrency))
+    means = Means(args.device, args.workers, args.cache, args.concurrency, args.follow_links)
+    evaluate(settings, args.output_path, means)
+
+
+def _print_tasks(specs: Iterable[TaskSpec]) -> None:
+    """Each task with the folder that it wants below --data, and where in it the videos go."""
+    print(f"{'task':24}{'folder below --data':21}{'videos in it':20}benchmark")
+    for spec in specs:
+        print(f"{spec.name:24}{spec.folder + '/':21}{spec.videos + '/' if spec.videos else './':20}{spec.about}")
 
 
 def _words(args: argparse.Namespace) -> list[str]:

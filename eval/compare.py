@@ -1,4 +1,4 @@
-"""Which of two runs is better on the rows that both have, and can it be told? Paired bootstrap, videos resampled."""
+"""Which of two runs is better on the rows that both have, and can it be told? Paired by row, by video apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timeground.errors import UserError
-from timeground.metrics.intervals import PairedDifference, paired_bootstrap
+from timeground.metrics.intervals import PairedDifference, paired_difference
 
 from .samples import Sample
 
@@ -18,6 +18,7 @@ class Comparison:
     task: str
     metric: str
     num_rows: int
+    num_videos: int
     a: float
     b: float
     difference: PairedDifference
@@ -27,7 +28,7 @@ class Comparison:
         """``A``, ``B``, ``same`` (no row differs), or ``cannot be told``."""
         if self.difference.can_be_told:
             return "B" if self.difference.difference > 0 else "A"
-        return "same" if self.difference.low == self.difference.high == 0 else "cannot be told"
+        return "same" if self.difference.all_equal else "cannot be told"
 
 
 def compare(a: Sequence[Sample], b: Sequence[Sample]) -> list[Comparison]:
@@ -53,5 +54,8 @@ def _by_key(samples: Sequence[Sample], side: str) -> dict[tuple[str, str], Sampl
 
 def _comparison(task: str, metric: str, a: Sequence[Sample], b: Sequence[Sample]) -> Comparison:
     left, right = [100 * s.metrics[metric] for s in a], [100 * s.metrics[metric] for s in b]
-    difference = paired_bootstrap(left, right, [s.video for s in a])
-    return Comparison(task, metric, len(a), sum(left) / len(left), sum(right) / len(right), difference)
+    videos = [s.video for s in a]
+    difference = paired_difference(left, right, videos)
+    return Comparison(
+        task, metric, len(a), len(set(videos)), sum(left) / len(left), sum(right) / len(right), difference
+    )

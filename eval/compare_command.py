@@ -1,4 +1,4 @@
-"""``timeground compare A B``: paired bootstrap of two runs on the rows both have."""
+"""``timeground compare A B``: two runs on the rows both have, paired by row."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from timeground.metrics.intervals import few_videos_note
+
 from .compare import Comparison, compare
 from .samples import read_samples
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("a", type=Path, metavar="A", help="a folder that score wrote, or its samples.jsonl")
+    parser.add_argument("a", type=Path, metavar="A", help="what --output_path named, or a samples.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="the other one")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -27,6 +29,8 @@ def run(args: argparse.Namespace) -> None:
         return
     shared = len({(s.task, s.id) for s in a} & {(s.task, s.id) for s in b})
     print(f"{shared} rows in both; {len(a) - shared} only in A, {len(b) - shared} only in B")
+    for note in dict.fromkeys(f"{one.task}: {few}" for one in found if (few := few_videos_note(one.num_videos))):
+        print(f"note: {note}")
     width = max(len(f"{one.task} {one.metric}") for one in found)
     print(f"{'':{width}}         A         B     B - A   95 % interval     better")
     for one in found:

@@ -11,6 +11,7 @@ from typing import Any
 from timeground.errors import UserError
 
 from .matching import Address, Pair
+from .official import timelens
 from .reading import MISSING, Prediction
 
 Entry = tuple[Address, Prediction]
@@ -67,6 +68,8 @@ def _ours(entry: Record) -> Sequence[Entry]:
     said: dict[str, Any] = {key: entry[key] for key in ("text", "answer") if entry.get(key) is not None}
     if entry.get("spans") is not None and not entry.get("failure"):
         said |= _spans(entry["spans"])
+    if entry.get("origin_s"):
+        said["origin_s"] = float(entry["origin_s"])
     for key in ("scores", "saliency"):
         if entry.get(key) is not None:
             said[key] = tuple(float(score) for score in entry[key])
@@ -115,10 +118,16 @@ def _vue_tr(entry: Record) -> Sequence[Entry]:
     return [(Address(id=str(entry.get("query_id", entry.get("id")))), Prediction(**_spans(entry["answer"])))]
 
 
+def _timelens_line(entry: Record) -> Sequence[Entry]:
+    """A line of TimeLens' own result files, and of their parts joined: one or more entries of its table."""
+    return [found for key, value in entry.items() for found in _timelens(key, value)]
+
+
 _RECORD_FORMATS: list[tuple[str, Callable[[Record], bool], Callable[[Record], Sequence[Entry]]]] = [
     ("VUE-TR results", lambda e: isinstance(e.get("answer"), list) and ("query_id" in e or "id" in e), _vue_tr),
     ("timeground JSONL", lambda e: "id" in e and bool({"text", "spans", "answer", "saliency"} & set(e)), _ours),
     ("lmms-eval samples", lambda e: "doc_id" in e and bool({"filtered_resps", "resps"} & set(e)), _lmms_eval),
+    ("TimeLens results", lambda e: bool(e) and all(">>>" in key for key in e), _timelens_line),
     (
         "QVHighlights or ReXTime submission",
         lambda e: "qid" in e and bool({"pred_relevant_windows", "pred_saliency_scores", "ans"} & set(e)),
@@ -144,10 +153,12 @@ def _timelens(key: str, value: Any) -> Sequence[Entry]:
     address = Address(video=video, words=words, span=_pair(json.loads(span)))
     if isinstance(value, str):
         return [(address, Prediction(text=value))]
-    said = _spans(value["timestamps"]) if value.get("timestamps") is not None else {}
     answers: Any = value.get("answers")
     text = answers[0] if isinstance(answers, list) and answers else answers
-    return [(address, Prediction(text=text if isinstance(text, str) else None, **said))]
+    if not isinstance(text, str):
+        text = None
+    listed = value["timestamps"] if value.get("timestamps") is not None else timelens.parse(text or "")
+    return [(address, Prediction(text=text, **_spans(listed)))]
 
 
 def _tempcompass(video: str, aspects: Any) -> Sequence[Entry]:
@@ -167,4 +178,4 @@ def _by_id(key: str, value: Any) -> Sequence[Entry]:
         return [(Address(id=key), Prediction(**_spans(value)))]
     if isinstance(value, dict):
         return [(Address(id=key), Prediction(answer=value["prediction"]))]
-    return [(Address(id=key), Prediction(text=value) if isinstance(value, str) else Prediction(answer=value))]
+    return [(Address(id=key), Prediction(text=value if isinstance(value, str) else None, answer=value))]

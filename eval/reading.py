@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from timeground.answers import ParsedSpans, parse_option, parse_spans, parse_yes_no
 from timeground.prompts import LETTERS
 from timeground.records import Row
-from timeground.spans import Span
+from timeground.spans import Span, shifted
 
 from .matching import Pair
 
@@ -25,7 +25,7 @@ class Prediction:
 
     text: the reply. spans: (start, end) seconds as said, in the order said, possibly reversed; empty says that it does
     not happen. scores: the confidence of each span. saliency: a score for each 2-second clip. answer: option letter,
-    number of the option from 0, the option's text, or yes/no.
+    number of the option from 0, the option's text, or yes/no. origin_s: the second of the file that the reply calls 0.
     """
 
     text: str | None = None
@@ -33,6 +33,7 @@ class Prediction:
     scores: tuple[float, ...] | None = None
     saliency: tuple[float, ...] | None = None
     answer: str | int | None = None
+    origin_s: float | None = None
 
     def merged(self, other: Prediction) -> Prediction:
         """This prediction with what the other adds or replaces."""
@@ -45,7 +46,8 @@ def read_spans(prediction: Prediction | None) -> ParsedSpans:
     if prediction is None:
         return ParsedSpans(failure=MISSING)
     if prediction.text is not None:
-        return parse_spans(prediction.text)
+        parsed = parse_spans(prediction.text)
+        return replace(parsed, spans=tuple(shifted(parsed.spans, prediction.origin_s or 0.0)))
     if prediction.spans is None:
         return ParsedSpans(failure="the prediction holds no spans")
     try:

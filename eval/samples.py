@@ -2,8 +2,9 @@
 
 Keys: ``doc_id`` (the row's number), ``id``, ``task``, ``video``, ``text`` (the reply), ``spans`` (what was
 understood), ``truth`` (true spans), ``target`` (the right answer), ``iou`` (of the first span), ``correct`` (of a
-question), ``failure`` (why nothing was understood), ``metrics`` (strict metrics in [0, 1]), and ``filtered_resps``,
-which is lmms-eval's name for the reply.
+question), ``failure`` (why nothing was understood), ``outside`` (a span leaves the video, or the window of it that was
+asked about), ``origin_s`` (the second of the file that the reply calls 0, if not 0), ``metrics`` (strict metrics in
+[0, 1]), and ``filtered_resps``, which is lmms-eval's name for the reply.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 from timeground.errors import UserError
 from timeground.json_text import dump_json, lines_of
+
+NAME = "samples.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Sample:
     iou: float | None = None
     correct: bool | None = None
     failure: str | None = None
+    outside: bool = False
+    origin_s: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -49,12 +54,27 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Samples of a file, or of the ``samples.jsonl`` of a folder. UserError names the line that is none."""
-    file = path / "samples.jsonl" if path.is_dir() else path
+    """Samples of a file, or of a folder that ``--output_path`` named: its own, else those of each task in it.
+
+    UserError names the line that is none, or says that there is no such file.
+    """
+    return [sample for file in _sample_files(path) for sample in _read_file(file)]
+
+
+def _sample_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = [path / NAME] if (path / NAME).is_file() else sorted(path.glob(f"*/{NAME}"))
+    if not files:
+        raise UserError(f"{path}: no {NAME} in it or in a task's folder of it; give what --output_path named")
+    return files
+
+
+def _read_file(file: Path) -> list[Sample]:
     try:
         lines = lines_of(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read ({error}); give a samples.jsonl or its folder") from error
+        raise UserError(f"{file}: cannot be read ({error}); give a {NAME} or its folder") from error
     return [_sample(file, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 

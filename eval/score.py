@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from timeground.errors import UserError
-from timeground.metrics.intervals import ClusterBootstrap, Interval
+from timeground.metrics.intervals import Clusters, Interval, few_videos_note
 from timeground.records import Row
+from timeground.spans import leaves
 
 from .official import EVALUATORS, Official
 from .official.qvhighlights import HEADLINE, nested_layout
 from .official.result import macro
+from .official.tan2d import without_overlaps
 from .reading import Prediction
 from .samples import Sample
 from .scores import Counts, Protocol, Scores
@@ -39,6 +40,7 @@ def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Predict
     judge = judge_for(spec, predictions)
     judged = [judge(row, predictions.get(row.id)) for row in rows]
     strict, intervals = _averages(rows, judged, spec.macro)
+    few = few_videos_note(len({row.video for row in rows}))
     return Scores(
         task=spec.name,
         counts=_counts(rows, judged, predictions),
@@ -48,7 +50,7 @@ def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Predict
         samples=_samples(spec, rows, judged, predictions),
         layouts=_layouts(spec, official, strict),
         headline=HEADLINE if spec.judging == "qvhighlights" else (),
-        notes=official.notes if official else (),
+        notes=(*(official.notes if official else ()), *([few] if few else [])),
     )
 
 
@@ -56,6 +58,8 @@ def _official(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Pre
     """The benchmark's own numbers, if it has an evaluator. UserError if the rows lack what that works on."""
     if not spec.official:
         return None
+    if spec.nms is not None:
+        predictions = {row_id: without_overlaps(said, spec.nms) for row_id, said in predictions.items()}
     try:
         return EVALUATORS[spec.official](rows, predictions)
     except KeyError as error:
@@ -83,27 +87,17 @@ def judge_for(spec: TaskSpec, predictions: Mapping[str, Prediction]) -> Judge:
 def _averages(
     rows: Sequence[Row], judged: Sequence[Judged], macro_name: str
 ) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """Every metric's mean over the rows that have it, in percent, and its interval with videos resampled."""
+    """Every metric's mean over the rows that have it, in percent, and its interval."""
     names = list(dict.fromkeys(name for one in judged for name in one.values))
     table = np.array([[one.values.get(name, np.nan) for one in judged] for name in names]) * 100
-    bootstrap = ClusterBootstrap([row.video for row in rows])
-    resampled = dict(zip(names, bootstrap.means(table), strict=True))
+    videos = Clusters([row.video for row in rows])
     means: dict[str, float | None] = {name: float(np.nanmean(line)) for name, line in zip(names, table, strict=True)}
+    intervals = {name: videos.interval(line) for name, line in zip(names, table, strict=True)}
+    groups = [name.startswith("accuracy/") for name in names]
     if macro_name:
         means[macro_name] = macro(means)
-        groups = np.stack([resampled[name] for name in names if name.startswith("accuracy/")])
-        resampled[macro_name] = _mean_of_known(groups)
-    intervals = {name: bootstrap.interval(mean, resampled[name]) for name, mean in means.items() if mean is not None}
+        intervals |= {macro_name: videos.interval(table[groups])} if any(groups) else {}
     return means, intervals
-
-
-def _mean_of_known(lines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean over the first axis without NaN; a resample may lack the rows of a small group."""
-    known = ~np.isnan(lines)
-    sums = np.where(known, lines, 0.0).sum(axis=0)
-    means = np.full(lines.shape[1], np.nan)
-    np.divide(sums, known.sum(axis=0), out=means, where=known.any(axis=0))
-    return means
 
 
 def _counts(rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[str, Prediction]) -> Counts:
@@ -114,7 +108,13 @@ def _counts(rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[
         missing=len(rows) - len(answered),
         unreadable=sum(one.failure is not None for one in answered),
         reversed=sum(any(span.is_reversed for span in one.spans) for one in answered),
+        outside=sum(_is_outside(row, one) for row, one in zip(rows, judged, strict=True)),
     )
+
+
+def _is_outside(row: Row, judged: Judged) -> bool:
+    """Whether an answer leaves what was asked about; a video of unknown length has no end."""
+    return row.extent.length_s > 0 and leaves(judged.spans, row.extent)
 
 
 def _samples(
@@ -134,6 +134,8 @@ def _samples(
             iou=one.iou,
             correct=one.correct,
             failure=one.failure if row.id in predictions else "no prediction",
+            outside=_is_outside(row, one),
+            origin_s=predictions[row.id].origin_s if row.id in predictions else None,
             metrics={name: value for name, value in one.values.items() if shown is None or name in shown},
         )
         for number, (row, one) in enumerate(zip(rows, judged, strict=True))

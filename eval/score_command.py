@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from timeground.errors import UserError
@@ -22,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="ROOT", help="where the benchmarks' folders are")
     parser.add_argument("--split", default="", help="another split than the task's own, e.g. val")
     parser.add_argument("--protocol", choices=("official", "strict"), help="only this one (default: both)")
+    parser.add_argument("--evaluator", metavar="NAME", help="another official one than the task's, e.g. charades-2025")
+    parser.add_argument(
+        "--nms", type=float, metavar="IOU", help="official: leave out spans that overlap better ones more"
+    )
     parser.add_argument("--json", action="store_true", help="JSON, in the benchmark's own layout where it has one")
     parser.add_argument("--output_path", type=Path, metavar="DIR", help="also write results.json and samples.jsonl")
     parser.add_argument("--include_path", type=Path, metavar="YAML", help="a file or folder of your own tasks")
@@ -30,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read rows and predictions, score, print."""
     spec = get_spec(args.task, args.include_path)
+    spec = replace(spec, official=args.evaluator or spec.official, nms=spec.nms if args.nms is None else args.nms)
     if args.protocol == "official" and not spec.official:
         raise UserError(f"task {spec.name} has no evaluator of its own; use --protocol strict")
     task = load_task(spec, data=args.data, annotations=args.annotations, split=args.split)

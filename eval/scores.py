@@ -18,13 +18,17 @@ Metrics = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How the rows fared. unreadable: answered, but not understood. reversed: a span ends before it starts."""
+    """How the rows fared. unreadable: answered, but not understood. reversed: a span ends before it starts.
+
+    outside: a span leaves the video, or the window of it that was asked about.
+    """
 
     rows: int
     videos: int
     missing: int
     unreadable: int
     reversed: int
+    outside: int = 0
 
     @property
     def parse_failure_rate(self) -> float:
@@ -38,7 +42,7 @@ class Scores:
     """The result of a task.
 
     official: the benchmark's own metrics in percent (None if it has no evaluator; a metric is None where the evaluator
-    gives no number). strict: ours, in percent. intervals: 95 % of the strict ones, videos resampled. layouts: the
+    gives no number). strict: ours, in percent. intervals: 95 % of the strict ones, by video. layouts: the
     benchmark's own JSON by protocol, where it has one. headline: which metrics to show first. notes: why they differ.
     """
 
@@ -75,6 +79,7 @@ class Scores:
         lines = [
             f"{self.task}: {counts.rows} rows of {counts.videos} videos, {counts.missing} without a prediction, "
             f"{counts.unreadable} unreadable ({counts.parse_failure_rate:.1%}), {counts.reversed} with a reversed span"
+            f", {counts.outside} outside the video or its window"
         ]
         columns = [p for p in ("official", "strict") if protocol in (None, p) and (p == "strict" or self.official)]
         names = self._shown_names()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from timeground.answers import ParsedSpans
 from timeground.metrics.grounding import best_iou
 from timeground.records import Row
-from timeground.spans import Span, set_iou, total_length_s
+from timeground.spans import Span, set_iou, shared_length_s, total_length_s
 
 from .official.result import groups_of
 from .reading import Prediction, read_letter, read_spans, read_yes_no
@@ -73,9 +73,14 @@ def choice_judge(groups: Sequence[str]) -> Judge:
     def judge(row: Row, prediction: Prediction | None) -> Judged:
         letter = read_letter(prediction, row)
         failure = None if letter else "no option letter"
-        return _answered(row, groups, letter == row.answer, failure)
+        return _answered(row, groups, _is_right(letter, row), failure)
 
     return judge
+
+
+def _is_right(letter: str | None, row: Row) -> bool:
+    """Whether a letter is the right one; no letter never is, not even where a row has no right answer."""
+    return letter is not None and letter == row.answer
 
 
 def yes_no_judge(groups: Sequence[str]) -> Judge:
@@ -97,7 +102,7 @@ def _answered(row: Row, groups: Sequence[str], right: bool, failure: str | None)
 def nextgqa_judge(row: Row, prediction: Prediction | None) -> Judged:
     """NExT-GQA's measures: IoU and, apart from it, IoP (share of the prediction in a true span), best of each."""
     said, letter = read_spans(prediction), read_letter(prediction, row)
-    right, iou = letter == row.answer, first_iou(said, row.spans)
+    right, iou = _is_right(letter, row), first_iou(said, row.spans)
     iop = max((_share_inside(said.spans[0], span) for span in row.spans), default=0.0) if said.spans else 0.0
     values = {"Acc@GQA": float(right and iop >= 0.5), "Acc@QA": float(right), "mIoP": iop}
     values |= {f"IoP@{t:g}": float(iop >= t) for t in (0.3, 0.5)}
@@ -108,7 +113,7 @@ def nextgqa_judge(row: Row, prediction: Prediction | None) -> Judged:
 def rextime_judge(row: Row, prediction: Prediction | None) -> Judged:
     """ReXTime's measures: R1, accuracy of the answer, and both at once."""
     said, letter = read_spans(prediction), read_letter(prediction, row)
-    right, iou = letter == row.answer, first_iou(said, row.spans)
+    right, iou = _is_right(letter, row), first_iou(said, row.spans)
     values = {"mIoU": iou, "VQA": float(right)}
     values |= {f"R1@{t:g}": float(iou >= t) for t in (0.3, 0.5, 0.7)}
     values |= {f"VQA,mIoU@{t:g}": float(right and iou >= t) for t in (0.3, 0.5, 0.7)}
@@ -126,7 +131,7 @@ def vue_judge(row: Row, prediction: Prediction | None) -> Judged:
     said = read_spans(prediction)
     iou = whole_iou(said, row.spans)
     pred_s, truth_s = total_length_s(said.spans), total_length_s(row.spans)
-    shared_s = pred_s + truth_s - total_length_s([*said.spans, *row.spans])
+    shared_s = shared_length_s(said.spans, row.spans)
     both_empty = said.absent and not row.spans
     precision = float(both_empty) if pred_s == 0 else shared_s / pred_s
     recall = float(both_empty) if truth_s == 0 or pred_s == 0 else shared_s / truth_s

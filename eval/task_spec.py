@@ -24,6 +24,7 @@ class TaskSpec:
     folder: below ``--data``; a file or folder beside the declaring file counts first. videos: the videos' folder in it.
     answer: what is asked for. thresholds: of R1.
     official: the benchmark's own evaluator, or "" if it has none. judging: a set of strict metrics of its own, or "".
+    nms: leave out, for the official numbers, spans whose IoU with an earlier one is over this (2D-TAN's suppression).
     groups: meta keys by whose values accuracy is broken down. macro: name of the mean over the groups.
     """
 
@@ -38,6 +39,7 @@ class TaskSpec:
     thresholds: tuple[float, ...] = THRESHOLDS
     groups: tuple[str, ...] = ()
     macro: str = ""
+    nms: float | None = None
     about: str = ""
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class TaskSpec:
         self._one_of("answer", get_args(Answer))
         self._one_of("judging", get_args(Judging))
         self._one_of("official", ("", *EVALUATORS))
+        if self.nms is not None and not 0 <= self.nms <= 1:
+            raise UserError(f"task {self.name}: nms is {self.nms}; it must be an IoU from 0 to 1, such as 0.4")
         if not self.reader.endswith(".py"):
             self._one_of("reader", READERS)
             if self.split and (splits := splits_of(self.reader)):

@@ -6,6 +6,7 @@ A ``Task`` gives its rows, the prompt of a row, and ``score(predictions)``; who 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ def get_spec(name: str, include_path: Path | None = None) -> TaskSpec:
     """The declaration of a task. UserError lists the names there are."""
     specs = read_specs(include_path)
     if name not in specs:
-        raise UserError(f"unknown task {name!r}; there are: {', '.join(specs)}")
+        near = difflib.get_close_matches(name.lower(), specs, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"unknown task {name!r}; {meant}there are: {', '.join(specs)}")
     return specs[name]
 
 
@@ -80,7 +83,7 @@ def load_task(spec: TaskSpec, *, data: Path | None = None, annotations: Path | N
     UserError says in one line what is missing and where to get it.
     """
     folder = Path(spec.folder)
-    root = annotations or (data / folder if data is not None else folder if folder.is_absolute() else None)
+    root = annotations or (_below(data, folder) if data is not None else folder if folder.is_absolute() else None)
     if root is None or (annotations is not None and not root.exists()):
         given = f"{annotations}: no such file or folder" if annotations else f"task {spec.name}: no data given"
         raise UserError(f"{given}; give --annotations FILE, or --data ROOT with the folder {spec.folder}/ in it")
@@ -88,6 +91,14 @@ def load_task(spec: TaskSpec, *, data: Path | None = None, annotations: Path | N
     if not rows:
         raise UserError(f"{root}: no row that task {spec.name} can use ({spec.answer}); check the file")
     return Task(spec, rows, (root.parent if root.is_file() else root) / spec.videos)
+
+
+def _below(data: Path, folder: Path) -> Path:
+    """The task's folder, in whatever case its name is written where it is not there as named."""
+    named = data / folder
+    if named.exists() or len(folder.parts) != 1 or not data.is_dir():
+        return named
+    return next((path for path in sorted(data.iterdir()) if path.name.lower() == folder.name.lower()), named)
 
 
 def _rows(spec: TaskSpec, root: Path, split: str) -> Iterator[Row]:
@@ -122,6 +133,12 @@ def _specs_of(file: Path) -> list[TaskSpec]:
     return [_spec(file, entry) for entry in (content if isinstance(content, list) else [content])]
 
 
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "thresholds": (tuple, "list"), "groups": (tuple, "list"), "nms": ((int, float), "number"),
+}  # fmt: skip
+"""What a key of a declaration must be; a text where it is not named."""
+
+
 def _spec(file: Path, entry: Any) -> TaskSpec:
     """One declaration; paths in a user's file are relative to it."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
@@ -132,10 +149,10 @@ def _spec(file: Path, entry: Any) -> TaskSpec:
             f"{file}: task {entry['name']}: unknown key {', '.join(unknown)}; there are: {', '.join(known)}"
         )
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
-    for key in known:
-        wants_list = key in ("thresholds", "groups")
-        if key in values and not isinstance(values[key], tuple if wants_list else str):
-            raise UserError(f"{file}: task {entry['name']}: {key} must be a {'list' if wants_list else 'text'}")
+    for key, value in values.items():
+        wanted, words = _KINDS.get(key, (str, "text"))
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise UserError(f"{file}: task {entry['name']}: {key} must be a {words}")
     if str(values.get("reader", "")).endswith(".py"):
         values["reader"] = str(file.parent / values["reader"])
     if file != SHIPPED and (file.parent / values.get("folder", "")).exists() and values.get("folder"):

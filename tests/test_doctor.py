@@ -264,6 +264,17 @@ def test_a_stamp_template_with_the_wrong_time(folders: dict[str, Path], tmp_path
     assert failed(rows) == own
 
 
+def test_a_window_told_by_positions_is_told_in_seconds_of_the_file(
+    folders: dict[str, Path], clips: dict[str, ClockClip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = model_clock.open_model(str(folders["qwen2_5_vl"]))
+    own = {"time encoding: mrope, constant rate from 3 s on", "time encoding: mrope, variable rate from 3 s on"}
+    rows = model_clock.check_model(subject, list(clips.values()))
+    assert own <= {f"{row.part}: {row.what}" for row in rows} and not failed(rows) & own
+    monkeypatch.setattr(model_clock, "origin_s", lambda encoding, start_s: 0.0)
+    assert own <= failed(model_clock.check_model(subject, list(clips.values())))
+
+
 @pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl"])
 def test_a_processor_that_is_not_told_the_times(
     family: str, monkeypatch: pytest.MonkeyPatch, folders: dict[str, Path], clips: dict[str, ClockClip]

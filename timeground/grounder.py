@@ -13,7 +13,8 @@ from timeground.errors import UserError
 from timeground.knowledge import clip_warning
 from timeground.models.backend import Backend, Completion, Request
 from timeground.prompts import LETTERS, as_texts, choice_prompt, ground_prompt
-from timeground.spans import Span
+from timeground.spans import Span, leaves, shifted
+from timeground.timecode import origin_s
 from timeground.video.clip import Clip
 
 Video = str | PathLike[str] | Clip
@@ -26,6 +27,7 @@ class GroundingAnswer:
     spans: in the file's own seconds, as said. text: the raw answer. rule: how it was parsed, or why it was not.
     absent: the model says that it does not happen. confidence: mean token probability, in (0, 1].
     model: who answered. warning: why its answers mean nothing about this video, if the model knows only others.
+    outside: a span leaves what was shown (by more than half a second), so it cannot have been seen.
     """
 
     query: str
@@ -34,6 +36,7 @@ class GroundingAnswer:
     rule: str
     absent: bool
     confidence: float | None
+    outside: bool = False
     model: str = ""
     warning: str | None = None
 
@@ -53,6 +56,7 @@ class GroundingAnswer:
             "confidence": self.confidence,
             "model": self.model,
             "warning": self.warning,
+            "outside": self.outside,
         }
 
 
@@ -193,15 +197,17 @@ class Watched:
     def _grounding(self, query: str, completion: Completion) -> GroundingAnswer:
         if completion.failure:
             raise UserError(completion.failure)
-        parsed = parse_spans(completion.text, duration_s=self.clip.duration_s, query=query)
+        parsed = parse_spans(completion.text, query=query)
+        spans = shifted(parsed.spans, origin_s(self.backend.profile.time_encoding, self.clip.start_s))
         mean = completion.mean_logprob
         return GroundingAnswer(
             query=query,
-            spans=list(parsed.spans),
+            spans=spans,
             text=completion.text,
             rule=parsed.rule if parsed.parsed else f"{parsed.rule}: {parsed.failure}",
             absent=parsed.absent,
             confidence=None if mean is None else math.exp(mean),
             model=self.backend.name,
             warning=self.warning,
+            outside=leaves(spans, Span(self.clip.start_s, self.clip.end_s)),
         )

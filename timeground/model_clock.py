@@ -36,7 +36,7 @@ from timeground.models.loading import Loaded, load_processor, normalisation, res
 from timeground.models.prompt import PromptBuilder, PromptInputs
 from timeground.models.vision import Normalisation, cut_patches
 from timeground.profile import Profile, profile_for
-from timeground.timecode import Segment, TimeEncoding, check_encoding, encode_time
+from timeground.timecode import Segment, TimeEncoding, check_encoding, encode_time, origin_s
 from timeground.video.clip import Clip
 from timeground.video.decode import decode
 from timeground.video.sampling import Sampling
@@ -44,6 +44,7 @@ from timeground.video.sampling import Sampling
 ENCODINGS, PROCESSOR, USERS_WAY = "time encoding", "processor", "qwen-vl-utils"
 EVEN_SLACK_S = 0.05  # frames taken evenly lie so near to an even spacing
 DRAWN_ROUNDING_S = 0.05  # stamps are drawn with one decimal
+WINDOW_START_S = 3.0  # of the part of a clip that is looked at alone
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def check_model(subject: Subject, clips: Sequence[ClockClip]) -> list[Row]:
             clip = decode(source.path, sampling, num_threads=1).paired()
             if source.offset_s == 0:  # a cut file is a matter of readers, not of inputs
                 rows += _check_inputs(subject, clip, source.name)
+                if TimeEncoding.MROPE in carried_encodings(subject.family):
+                    rows += _check_window(subject, source, sampling)
             rows.append(check_users_way(subject, source))
     return sorted(rows, key=lambda row: (ENCODINGS, PROCESSOR, USERS_WAY).index(row.part))
 
@@ -90,6 +93,13 @@ def _check_inputs(subject: Subject, clip: Clip, name: str) -> list[Row]:
         what = f"{encoding.value}, {name}"
         rows += attempt(ENCODINGS, what, partial(check_input, subject, clip, encoding, what))
     return rows + attempt(PROCESSOR, name, partial(check_processor, subject, clip, name))
+
+
+def _check_window(subject: Subject, source: ClockClip, sampling: Sampling) -> list[Row]:
+    """Rows of a part of a clip told by positions, which begin with it: its times have to be the file's all the same."""
+    clip = decode(source.path, sampling, num_threads=1, start_s=WINDOW_START_S).paired()
+    what = f"{TimeEncoding.MROPE.value}, {source.name} from {WINDOW_START_S:g} s on"
+    return attempt(ENCODINGS, what, partial(check_input, subject, clip, TimeEncoding.MROPE, what))
 
 
 def sampling_of(subject: Subject) -> Sampling:
@@ -212,7 +222,8 @@ def _readings(subject: Subject, clip: Clip, encoding: TimeEncoding, prompt: Prom
     if encoding is TimeEncoding.MROPE:
         step_s = 1.0 / (subject.family.tokens_per_second or 1.0)
         steps = temporal_positions(prompt, subject.family, len(shown))
-        return Readings((shown[0] + steps * step_s).tolist(), shown.tolist(), step_s, _unevenness_s(clip))
+        told = origin_s(encoding, clip.start_s) + steps * step_s
+        return Readings(told.tolist(), shown.tolist(), step_s, _unevenness_s(clip))
     if encoding is TimeEncoding.INTERLEAVED_INDEX:
         numbers, _ = last_numbers(texts[:-1])
         said = float(clip.frame_times_s[0]) + np.array(numbers) * _seconds_per_pair(clip)

@@ -20,7 +20,8 @@ from timeground.json_text import dump_json
 
 from .errors import UserError
 from .row_checks import CHECKS, Direction, contradictions, shown
-from .spans import Span, mirror_all
+from .spans import Span, mirror_all, shifted
+from .video_paths import resolve_video as resolve_video
 
 Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
@@ -69,6 +70,24 @@ class Row:
     def extent(self) -> Span:
         """The part of the file that is meant: its window, else all of it."""
         return self.window or Span(0.0, self.duration)
+
+    def told_from(self, origin_s: float) -> Row:
+        """The row in the seconds of a model that calls this second of the file 0."""
+        if not origin_s:
+            return self
+        (window,) = shifted([self.window], -origin_s) if self.window else (None,)
+        meta = self.meta
+        if "events" in meta:
+            times = [(start_s - origin_s, end_s - origin_s) for start_s, end_s in (e["span"] for e in meta["events"])]
+            events = [event | {"span": list(span)} for event, span in zip(meta["events"], times, strict=True)]
+            meta = meta | {"events": events}
+        return replace(self, spans=shifted(self.spans, -origin_s), window=window, meta=meta)
+
+    @property
+    def folder_fps(self) -> float | None:
+        """Pictures a second where the video is a folder of them, by ``meta["folder_fps"]``; None: nothing is known."""
+        said = self.meta.get("folder_fps")
+        return float(said) if isinstance(said, int | float) and said > 0 else None
 
     def mirrored(self) -> Row:
         """The row as it is true of the video played backwards: spans mirrored in the part that is meant."""
@@ -145,21 +164,6 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> int:
     finally:
         unfinished.unlink(missing_ok=True)
     return num_rows
-
-
-def resolve_video(root: str | Path, video: str) -> Path:
-    """The absolute path of a row's video. UserError if it leaves the root: absolute, ``..``, a link."""
-    base = Path(root).resolve()
-    relative = Path(video)
-    if relative.is_absolute() or ".." in relative.parts:
-        raise UserError(f"video {shown(video)} leaves the video root; give a path relative to {base}")
-    try:
-        full = (base / relative).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character
-        raise UserError(f"video {shown(video)} is not a usable path: {error}") from error
-    if not full.is_relative_to(base):
-        raise UserError(f"video {shown(video)} is a link out of {base}; make the folder it points to the root")
-    return full
 
 
 def _refuse_missing(path: Path) -> None:

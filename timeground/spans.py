@@ -16,7 +16,7 @@ support scores 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -95,11 +95,12 @@ def set_iou(pred: Sequence[Span], truth: Sequence[Span]) -> float:
     if not pred and not truth:
         return 1.0
     union_s = total_length_s([*pred, *truth])
-    return min(1.0, _shared_s(merge(pred), merge(truth)) / union_s) if union_s > 0 else 0.0
+    return min(1.0, shared_length_s(pred, truth) / union_s) if union_s > 0 else 0.0
 
 
-def _shared_s(a: list[Span], b: list[Span]) -> float:
-    """Seconds that two merged supports share."""
+def shared_length_s(first: Sequence[Span], second: Sequence[Span]) -> float:
+    """Seconds that the supports of two sets share; a set shares exactly its own length with one that covers it."""
+    a, b = merge(first), merge(second)
     parts: list[float] = []
     i = j = 0
     while i < len(a) and j < len(b):
@@ -209,6 +210,17 @@ def mirror(span: Span, start_s: float, end_s: float) -> Span:
 def mirror_all(spans: Sequence[Span], start_s: float, end_s: float) -> list[Span]:
     """Every span mirrored in the window, in order of time."""
     return sorted(mirror(span, start_s, end_s) for span in spans)
+
+
+def shifted(spans: Iterable[Span], by_s: float) -> list[Span]:
+    """The spans so many seconds later, each where it was in the list."""
+    return [Span(span.start_s + by_s, span.end_s + by_s) for span in spans] if by_s else list(spans)
+
+
+def leaves(spans: Iterable[Span], window: Span, slack_s: float = 0.5) -> bool:
+    """Whether a span leaves a window by more than the slack, which what is rounded or shown last may need."""
+    low_s, high_s = window.start_s - slack_s, window.end_s + slack_s
+    return any(min(s.start_s, s.end_s) < low_s or max(s.start_s, s.end_s) > high_s for s in spans)
 
 
 def clamp(span: Span, start_s: float, end_s: float) -> Span:

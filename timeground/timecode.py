@@ -74,6 +74,15 @@ DEFAULT_STAMPS = {
 }
 
 
+def origin_s(encoding: TimeEncoding, start_s: float) -> float:
+    """The second of the file that a model calls 0, where it is shown the file from ``start_s`` on.
+
+    Stamps say the file's own time. Position ids count from the first frame that is shown, so a model that knows time
+    by them alone answers in seconds of the window, and has to be trained so.
+    """
+    return start_s if encoding is TimeEncoding.MROPE else 0.0
+
+
 def encode_time(clip: Clip, encoding: TimeEncoding, stamp: str | None = None) -> tuple[Clip, list[Segment]]:
     """The clip to feed (paired; with the time drawn on it where asked) and the segments of its part of the prompt.
 

@@ -15,7 +15,7 @@ from timeground.profile import Profile
 from timeground.prompts import row_answer, row_prompt
 from timeground.records import Row
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding, VisionSegment, encode_time, stamp_times_s
+from timeground.timecode import TimeEncoding, VisionSegment, encode_time, origin_s, stamp_times_s
 
 from .sources import ClipRows
 
@@ -72,7 +72,7 @@ class Encoder:
         """Examples whose turns have no answers yet, with the rows that they ask.
 
         as_images: every second frame as a stamped image, as servers are sent them. Rows come back with their
-        spans snapped to the stamps where that is asked for.
+        spans snapped to the stamps where that is asked for, and in the seconds that the model is told.
         """
         encoding = TimeEncoding.STAMPED_IMAGES if item.as_images else self.profile.time_encoding
         clip, segments = encode_time(item.clip.thinned() if item.as_images else item.clip, encoding, self.profile.stamp)
@@ -84,6 +84,7 @@ class Encoder:
         if item.snap:
             stamps_s = stamp_times_s(clip, encoding)
             rows = [snapped(row, stamps_s, item.snap) for row in rows]
+        rows = [row.told_from(origin_s(encoding, clip.start_s)) for row in rows]
         prompts = self.profile.prompts()
         texts = [row_prompt(prompts, row) for row in rows]
         if self.profile.text_first:

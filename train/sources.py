@@ -188,9 +188,11 @@ class RowSource:
     def decode(self, row: Row) -> Clip:
         """The clip of a row."""
         from timeground.video.decode import decode
+        from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 
         start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
-        return decode(resolve_video(self.root, row.video), self.sampling, start_s=start_s, end_s=end_s)
+        path, fps = resolve_video(self.root, row.video), row.folder_fps or DEFAULT_FOLDER_FPS
+        return decode(path, self.sampling, start_s=start_s, end_s=end_s, folder_fps=fps)
 
     def _group(self, number: int) -> list[Row]:
         turn, place = divmod(number, len(self.groups))

@@ -16,6 +16,7 @@ from timeground.spans import set_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
+from timeground.timecode import origin_s
 from timeground.video.clip import Clip
 
 from . import engine as engines
@@ -76,6 +77,7 @@ class Validation:
             if not rows:
                 continue  # nothing is asked for spans in it
             prefix = self.backend.encode(clip)
+            rows = [row.told_from(origin_s(self.session.profile.time_encoding, clip.start_s)) for row in rows]
             answers = self.backend.sample(prefix, [row_prompt(self.session.profile.prompts(), row) for row in rows])
             for row, (answer,) in zip(rows, answers, strict=True):
                 said = [s for s in parse_spans(answer.text, query=row.query).spans if not s.is_reversed]

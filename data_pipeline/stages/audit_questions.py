@@ -11,7 +11,7 @@ from typing import Literal
 from timeground.answers import parse_yes_no
 from timeground.models.backend import Completion
 from timeground.records import Row
-from timeground.spans import Span
+from timeground.spans import Span, shifted
 
 from ..item import Item
 from ..tools import Tools
@@ -63,16 +63,19 @@ def ask(
         form = model.profile.prompts().yes_no
         for number, view in enumerate(views):
             wanted = questions if number == 0 else [name for name in questions if name == "there"]
-            asked = [one for row in rows for one in _asked(row, tools, wanted, view)]
+            asked = [one for row in rows for one in _asked(row, tools, wanted, view, model.calls_zero_s(clip))]
+            if not asked:
+                continue
             texts = [form.format(question=text) for _, text in asked]
-            prefix = model.watch(view.show(clip)) if texts else None
-            for (what, _), (answer,) in zip(asked, model.say(prefix, texts), strict=True):
+            for (what, _), (answer,) in zip(asked, model.say(model.watch(view.show(clip)), texts), strict=True):
                 said.setdefault(what, []).append(_yes(answer))
     return _together(said)
 
 
-def _asked(row: Row, tools: Tools, questions: Sequence[Question], view: View) -> Iterator[tuple[Asking, str]]:
-    """The questions about a row as a view has it."""
+def _asked(
+    row: Row, tools: Tools, questions: Sequence[Question], view: View, zero_s: float
+) -> Iterator[tuple[Asking, str]]:
+    """The questions about a row as a view has it. zero_s: the second of the file that the model calls 0."""
     query = view.word(row)
     if query is None:
         return
@@ -81,7 +84,7 @@ def _asked(row: Row, tools: Tools, questions: Sequence[Question], view: View) ->
         asked = [("there", row.spans), ("elsewhere", found if found != row.spans else [])]
         for field, spans in asked if name == "there" else [(name, [row.extent])]:
             for number, span in enumerate(spans):
-                (turned,) = view.turn([span], row.extent)
+                (turned,) = shifted(view.turn([span], row.extent), -zero_s)
                 yield (row.id, field, number), _worded(tools.prompt(name).text, query, turned)
 
 

@@ -77,9 +77,9 @@ class Direction(VideoStage):
     def _judge(self, name: str, item: Item, rows: list[Row], tools: Tools) -> None:
         """Ask the model about the sentences alone; it is shown a grey picture."""
         model, prompt = tools.model(name), tools.prompt("direction")
-        prefix = model.watch(blank(tools.clip(item.video, replace(model.sampling(), max_frames=4))))
+        seen = model.watch(blank(tools.clip(item.video, replace(model.sampling(), max_frames=4))))
         texts = [prompt.fill(query=row.query) for row in rows]
-        for row, (answer,) in zip(rows, model.say(prefix, texts, max_new_tokens=256), strict=True):
+        for row, (answer,) in zip(rows, model.say(seen, texts, max_new_tokens=256), strict=True):
             label, reason = read_answer(answer.text)
             if label != "unknown":
                 _set(row, label, reason, prompt.version)

@@ -21,7 +21,7 @@ from .views import View
 if TYPE_CHECKING:
     from timeground.video.clip import Clip
 
-    from ..asking import Asked
+    from ..asking import Asked, Seen
 
 
 class Pass(Settings):
@@ -39,9 +39,9 @@ class Pass(Settings):
         encoding = self.time_encoding and self.time_encoding.value
         return tools.model(self.model).changed(time_encoding=encoding, fps=self.fps)
 
-    def ask(self, model: Asked, prefix: Any, queries: Sequence[str], seed: int) -> list[list[ParsedSpans]]:
+    def ask(self, model: Asked, seen: Seen, queries: Sequence[str], seed: int) -> list[list[ParsedSpans]]:
         """The answers to each query about a clip that was looked at."""
-        return model.ground(prefix, queries, num_answers=self.samples, temperature=self.temperature, seed=seed)
+        return model.ground(seen, queries, num_answers=self.samples, temperature=self.temperature, seed=seed)
 
     def label(self, view: View) -> str:
         """What to call it in the row."""
@@ -95,10 +95,10 @@ def _ask_in_view(
     worded = [(row, query) for row in rows if (query := view.word(row))]
     if not worded:
         return
-    prefix = model.watch(view.show(clip))
+    seen = model.watch(view.show(clip))
     for number, one in passes:
         seed = tools.number(rows[0].video, rows[0].window, number, *([] if view == View.PLAIN else [view]))
-        said = one.ask(model, prefix, [query for _, query in worded], seed)
+        said = one.ask(model, seen, [query for _, query in worded], seed)
         for (row, _), answers in zip(worded, said, strict=True):
             row.quality["passes"] += [stored(one.label(view), answer, row, view) for answer in answers]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from timeground.answers import parse_events
 from timeground.records import Row
-from timeground.spans import Span, clamp
+from timeground.spans import Span, clamp, shifted
 from timeground.video.decode import probe
 
 from ..asking import MAX_TOKENS_TO_LIST
@@ -74,13 +74,12 @@ class Propose(VideoStage):
         model = tools.model(self.model)
         length_s = window.length_s if window else duration_s
         text = tools.prompt(self.prompt).fill(num_events=self._number(length_s), duration_s=f"{length_s:.1f}")
-        prefix = model.watch(tools.clip(item.video, model.sampling(), window))
+        seen = model.watch(tools.clip(item.video, model.sampling(), window))
         request = {"temperature": self.temperature, "seed": tools.number(item.video, "propose", window)}
-        ((said,),) = model.say(prefix, [text], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
+        ((said,),) = model.say(seen, [text], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
         inside = window or Span(0.0, duration_s)
-        found = [
-            (query, clamp(span.ordered(), inside.start_s, inside.end_s)) for query, span in parse_events(said.text)
-        ]
+        listed = [(query, shifted([span.ordered()], seen.origin_s)[0]) for query, span in parse_events(said.text)]
+        found = [(query, clamp(span, inside.start_s, inside.end_s)) for query, span in listed]
         return [(query, span) for query, span in found if span.length_s > 0]
 
     def _number(self, length_s: float) -> int:

@@ -70,12 +70,13 @@ def reword(settings: Rewriting, faults: Sequence[Fault], tools: Tools) -> dict[s
 def _ask(settings: Rewriting, faults: Sequence[Fault], tools: Tools) -> list[str]:
     """What the model writes for rows of one window."""
     model, prompt, video = tools.model(settings.model), tools.prompt(PROMPT), faults[0].row.video
-    prefix = model.watch(tools.clip(video, model.sampling(), faults[0].row.window))
+    seen = model.watch(tools.clip(video, model.sampling(), faults[0].row.window))
+    whens = [_when(one.row.told_from(seen.origin_s)) for one in faults]
     texts = [
-        prompt.fill(query=one.row.query, when=_when(one.row), why=one.why, max_words=settings.max_words)
-        for one in faults
+        prompt.fill(query=one.row.query, when=when, why=one.why, max_words=settings.max_words)
+        for one, when in zip(faults, whens, strict=True)
     ]
-    return [answer.text for (answer,) in model.say(prefix, texts)]
+    return [answer.text for (answer,) in model.say(seen, texts)]
 
 
 def _bad_wording(query: str, old: str, max_words: int) -> str | None:

@@ -16,7 +16,7 @@ from timeground.prompts import row_answer, row_prompt
 from timeground.records import Row
 from timeground.sample_shards import write_shard
 from timeground.spans import Span
-from timeground.timecode import Segment, TextSegment, TimeEncoding, encode_time
+from timeground.timecode import Segment, TextSegment, TimeEncoding, encode_time, origin_s
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
 
@@ -62,13 +62,17 @@ class Samples(VideoStage):
         profile = tools.model(self.model).profile
         encoding, prompts = self.time_encoding or profile.time_encoding, profile.prompts()
         shown, segments = encode_time(clip, encoding, profile.stamp)
+        told_from_s = origin_s(encoding, clip.start_s)
         return {
             "window": [clip.start_s, clip.end_s],
             "duration": clip.duration_s,
             "time_encoding": encoding.value,
             "segments": [_plain(segment) for segment in segments],
             "frame_times_s": [round(t, 6) for t in shown.frame_times_s.tolist()],
-            "questions": [{"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r)} for r in rows],
+            "questions": [
+                {"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r.told_from(told_from_s))}
+                for r in rows
+            ],
         }
 
 

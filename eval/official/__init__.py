@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from . import (
     charades,
+    charades_2025,
     dynbench,
     longvideobench,
     lvbench,
@@ -31,6 +32,7 @@ __all__ = ["EVALUATORS", "Evaluator", "Official"]
 
 EVALUATORS: dict[str, Evaluator] = {
     "charades": charades.evaluate,
+    "charades-2025": charades_2025.evaluate,
     "dynbench": dynbench.evaluate,
     "longvideobench": longvideobench.evaluate,
     "lvbench": lvbench.evaluate,

@@ -1,7 +1,9 @@
-"""LVBench: a file ``{uid: letter}``; what is no letter A to E is left out of numerator **and** denominator.
+"""LVBench (THUDM/LVBench, ``lvbench/metrics/compute_accuracy.py``): a file ``{uid: letter}``.
 
-A question counts in each of its types. Replies that are not a letter are read by timeground's grammar, since the
-benchmark only takes letters. From the reference notes and memory; the benchmark's snapshot was not available.
+What the file holds is compared with the right letter as it stands: an answer that is no letter is wrong and stays in
+the denominator; only questions that are not in the file are out. A question counts in each of its types. A model's
+reply first goes through the benchmark's ``polish_answer``: what stands before the first ")" and behind a "(", of that
+the first character; so "(B) a dog" is B and "The answer is B" is T.
 """
 
 from __future__ import annotations
@@ -10,16 +12,27 @@ from collections.abc import Mapping, Sequence
 
 from timeground.records import Row
 
-from ..reading import Prediction, read_letter
+from ..reading import Prediction
 from .result import Official, accuracies
 
 GROUPS = ("types",)
 
 
+def polished(reply: str) -> str:
+    """What the benchmark makes of a reply."""
+    said = reply.strip().split(")")[0].strip()
+    if "(" in said:
+        said = said.split("(")[1].strip()
+    return said[:1].strip()
+
+
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy in percent of the questions answered by a letter, and by type."""
-    letters = {row.id: read_letter(predictions.get(row.id), row) for row in rows}
-    points = {row.id: float(letters[row.id] == row.answer) for row in rows if letters[row.id] in tuple("ABCDE")}
-    left_out = len(rows) - len(points)
-    notes = (f"official leaves {left_out} questions without a letter A to E out",) if left_out else ()
+    """Accuracy in percent over the questions answered, and by type."""
+    points = {row.id: float(_said(predictions[row.id]) == row.answer) for row in rows if row.id in predictions}
+    missing = len(rows) - len(points)
+    notes = (f"official leaves {missing} questions without a prediction out",) if missing else ()
     return Official(accuracies(rows, points, GROUPS), notes=notes)
+
+
+def _said(prediction: Prediction) -> str:
+    return polished(prediction.text or "") if prediction.answer is None else str(prediction.answer)

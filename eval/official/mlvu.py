@@ -1,8 +1,8 @@
-"""MLVU, multiple choice of the dev set (JUNJIE99/MLVU, ``choice_bench.py``): M-Avg.
+"""MLVU, multiple choice of the dev set (JUNJIE99/MLVU, ``evaluation/multiple_choice_evaluation/choice_bench.py``).
 
-What stands before the first ")" of the reply, or the whole reply if there is none, must equal the right letter: "B" and
-"B) because" are right, "(B)" and "b" are not, because the prompt already ends in "Best Option: (". **M-Avg** is the
-unweighted mean of the tasks' accuracies.
+The one character before the first ")" of the reply, or the whole reply if there is none, must equal the right letter:
+"B", "(B)" and "It is B) y" are right for B; "b", "B." and "B y" are not. An item whose answer is none of its candidates
+is always wrong. **M-Avg**, which the script calls ``Avg``, is the unweighted mean of the tasks' accuracies.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ from .result import Official, accuracies, macro
 GROUPS = ("task",)
 
 
+def letter(reply: str) -> str:
+    """What is compared with the right letter."""
+    before, mark, _ = reply.partition(")")
+    return before[-1:] if mark else reply
+
+
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
     """Accuracy by task and M-Avg, in percent."""
-    replies = {row.id: reply_text(predictions[row.id]) for row in rows if row.id in predictions}
-    points = {row.id: float(replies[row.id].split(")")[0] == row.answer) for row in rows if row.id in replies}
+    answered = [row for row in rows if row.id in predictions]
+    points = {row.id: float(letter(reply_text(predictions[row.id])) == row.answer) for row in answered}
     metrics = accuracies(rows, points, GROUPS)
     missing = len(rows) - len(points)
     notes = (f"official leaves {missing} rows without a prediction out",) if missing else ()

@@ -1,8 +1,9 @@
 """TimeLens-Bench (TencentARC/TimeLens): R1 at IoU >= 0.3, 0.5, 0.7 and mIoU of the first span.
 
-From a result file its ``timestamps`` count as they are. From a reply, as its inference script does: parse, take the
-first span, round to whole seconds (half to even, which is inferred), or put a span 10 to 20 s after the video where
-nothing is found. So published numbers go through whole-second rounding.
+``compute_metrics.py`` takes a result file as it is: its ``timestamps`` (an empty list is IoU 0), or what the parser
+reads in ``answers`` where an entry has no others. A reply that stands in no such file counts as the inference script
+``eval_dataloader.py`` would have written it: parsed, rounded to whole seconds (half to even), or a span 10 to 20 s
+after the video where nothing is found. So published numbers went through whole-second rounding.
 
 The parser: (1) if there are clock times (HH:MM:SS, MM:SS, with fractions), pair them in order; (2) else every ``a -
 b``, else every ``a to b``; (3) else every bare number, paired in order. A reversed span scores 0. Results are keyed
@@ -23,7 +24,8 @@ from .result import Official, hull_iou, missing_notes, percent
 THRESHOLDS = (0.3, 0.5, 0.7)
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\b")
 _PAIRS = (re.compile(r"(\d+\.?\d*)\s*-\s*(\d+\.?\d*)"), re.compile(r"(\d+\.?\d*)\s+to\s+(\d+\.?\d*)"))
-_NUMBER = re.compile(r"\b\d+\.?\d*\b")
+_NUMBER = re.compile(r"\b(?:\d+\.\d+|\d+)\b")
+_NOTHING: Pair = (-100.0, -100.0)
 
 
 def parse(text: str) -> list[Pair]:
@@ -59,8 +61,8 @@ def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Offi
 
 def _first_span(prediction: Prediction, duration_s: float) -> Pair:
     """What the result file holds, or would hold."""
-    if prediction.spans:
-        return prediction.spans[0]
+    if prediction.spans is not None:
+        return prediction.spans[0] if prediction.spans else _NOTHING
     found = parse(prediction.text or "")
     start_s, end_s = found[0] if found else (duration_s + 10, duration_s + 20)
     return (float(round(start_s)), float(round(end_s)))

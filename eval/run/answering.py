@@ -15,6 +15,7 @@ from timeground.models.http_client import BadReply
 from timeground.prompts import LETTERS
 from timeground.records import Row
 from timeground.stopwatch import Stopwatch
+from timeground.timecode import origin_s
 from timeground.video import perturb
 from timeground.video.clip import Clip
 
@@ -51,8 +52,9 @@ class Asker:
             greedy = self.backend.sample(prefix, texts, request)
             sampled = self._sampled(prefix, texts) if probe == CLEAN else [[] for _ in texts]
             shares = [self._shares_or_failure(prefix, text, row) for text, row in zip(texts, rows, strict=True)]
+        from_s = origin_s(self.backend.profile.time_encoding, clip.start_s)
         return [
-            self._answer(row, probe, one, more, share)
+            replace(self._answer(row, probe, one, more, share), origin_s=from_s)
             for row, (one,), more, share in zip(rows, greedy, sampled, shares, strict=True)
         ]
 

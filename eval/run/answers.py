@@ -22,6 +22,7 @@ class Answer:
     samples: further replies, sampled. shares: probability of each option's letter, where it was asked for.
     video: identity of the video's content; where that has changed since, the answer no longer counts.
     ask_again: a server's reply was none, and the next run asks once more.
+    origin_s: the second of the file that the replies call 0.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Answer:
     finished: bool = True
     video: str = ""
     ask_again: bool = False
+    origin_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The answer as a JSON object."""

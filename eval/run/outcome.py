@@ -49,9 +49,10 @@ def write_outcome(
     settings: RunSettings,
     missing: Mapping[str, list[str]],
     seconds: Mapping[str, float],
+    follow_links: bool = False,
 ) -> None:
     """Score all tasks and write every file of a run; all but ``timings.json`` are the same in every run."""
-    outcomes = [score_task(output, task, settings) for task in tasks]
+    outcomes = [score_task(output, task, settings, follow_links) for task in tasks]
     results = {
         "model": settings.model,
         "model_contents": backend.contents,
@@ -84,9 +85,10 @@ def write_outcome(
     print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
 
 
-def score_task(output: Path, task: Task, settings: RunSettings) -> TaskOutcome:
+def score_task(output: Path, task: Task, settings: RunSettings, follow_links: bool = False) -> TaskOutcome:
     """Score the answers that lie in a run's folder."""
-    answers = AnswerFile(output / task.spec.name, 0).read(contents_of(group_rows(task.rows, task.video_root)))
+    videos = contents_of(group_rows(task.rows, task.video_root, follow_links))
+    answers = AnswerFile(output / task.spec.name, 0).read(videos)
     said = predictions(task.rows, answers, CLEAN)
     extra: dict[str, Any] = {}
     if settings.num_samples and task.spec.judging == "qvhighlights":
@@ -109,7 +111,7 @@ def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], 
     for row in rows:
         answer = answers.get((row.id, probe))
         if answer is not None and answer.text is not None:
-            found[row.id] = Prediction(text=answer.text)
+            found[row.id] = Prediction(text=answer.text, origin_s=answer.origin_s or None)
     return found
 
 

@@ -23,7 +23,8 @@ def pass_at_k_result(task: Task, answers: Mapping[tuple[str, str], Answer]) -> d
     judged = []
     for row in task.rows:
         answer = answers.get((row.id, CLEAN))
-        judged.append([judge(row, Prediction(text=text)) for text in (answer.samples if answer else [])])
+        samples, origin_s = (answer.samples, answer.origin_s) if answer else ([], 0.0)
+        judged.append([judge(row, Prediction(text=text, origin_s=origin_s)) for text in samples])
     count = max((len(one) for one in judged), default=0)
     if not count:
         return {}

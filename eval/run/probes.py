@@ -26,7 +26,7 @@ def probe_result(task: Task, answers: Mapping[tuple[str, str], Answer], probe: s
     probabilities are from those on clean frames (Jensen-Shannon divergence in bits, mean over rows).
     """
     said = {
-        row.id: Prediction(text=answer.text)
+        row.id: Prediction(text=answer.text, origin_s=answer.origin_s or None)
         for row in task.rows
         if (answer := answers.get((row.id, probe))) is not None and answer.text is not None
     }

@@ -38,13 +38,14 @@ class Means:
     """With what a run works; other means give the same files.
 
     num_workers: processes that decode ahead. cache, concurrency: of an endpoint: a folder in which its answers are
-    kept, and how many videos are asked about at a time.
+    kept, and how many videos are asked about at a time. follow_links: videos may be links out of their folder.
     """
 
     device: str | None = None
     num_workers: int = 1
     cache: str | None = None
     concurrency: int | None = None
+    follow_links: bool = False
 
     def options(self, model: str, world: int) -> dict[str, Any]:
         """Of the backend. UserError for an endpoint's options where the model is none."""
@@ -65,7 +66,7 @@ def evaluate(settings: RunSettings, output: Path, means: Means) -> None:
 def _evaluate(settings: RunSettings, output: Path, means: Means) -> None:
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     options = means.options(settings.model, world)
-    tasks, missing = load_tasks(settings)
+    tasks, missing = load_tasks(settings, means.follow_links)
     facts = run_facts(settings, tasks)
     if rank == 0:
         refuse_others(output, facts)  # told before a model is loaded
@@ -79,10 +80,10 @@ def _evaluate(settings: RunSettings, output: Path, means: Means) -> None:
     _wait_for_all(output, rank, world)
     if rank == 0:
         timings = {**clock.seconds, "total": time.perf_counter() - began}
-        write_outcome(output, tasks, backend, settings, missing, timings)
+        write_outcome(output, tasks, backend, settings, missing, timings, means.follow_links)
 
 
-def load_tasks(settings: RunSettings) -> tuple[list[Task], dict[str, list[str]]]:
+def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[Task], dict[str, list[str]]]:
     """The tasks with their rows, and the videos of each that are not there (said on standard error)."""
     data = Path(settings.data) if settings.data else None
     include = Path(settings.include_path) if settings.include_path else None
@@ -90,8 +91,12 @@ def load_tasks(settings: RunSettings) -> tuple[list[Task], dict[str, list[str]]]
     for name in settings.tasks:
         task = load_task(get_spec(name, include), data=data)
         task = replace(task, rows=task.rows[: settings.limit])
-        gone = missing_videos(group_rows(task.rows, task.video_root))
+        groups = group_rows(task.rows, task.video_root, follow_links)
+        gone = missing_videos(groups)
         missing[name] = gone
+        if len(gone) == len({group.rows[0].video for group in groups}):
+            where = f"put {gone[0]} and the others into {task.video_root}"
+            raise UserError(f"{name}: none of its {len(gone)} videos is there; {where}")
         if gone:
             what = "left out" if settings.skip_missing else "scored as failures"
             shown = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
@@ -105,7 +110,7 @@ def load_tasks(settings: RunSettings) -> tuple[list[Task], dict[str, list[str]]]
 def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: Means) -> None:
     """Ask this process's share of a task's videos, and keep what is said."""
     (rank, world), task, clock = share, asker.task, asker.clock
-    every = group_rows(task.rows, task.video_root)
+    every = group_rows(task.rows, task.video_root, means.follow_links)
     videos = contents_of(every)
     done = {key for key, answer in file.read(videos).items() if not answer.ask_again}
     groups = every[rank::world]

@@ -11,31 +11,34 @@ from timeground.errors import UserError, VideoError
 from timeground.records import Row, resolve_video
 from timeground.video.clip import Clip
 from timeground.video.decode import DecodeRequest
+from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 from timeground.video.sampling import Sampling
 from timeground.video.workers import decode_many
 
 
 @dataclass(frozen=True)
 class Group:
-    """The rows that ask about one video, or one window of it."""
+    """The rows that ask about one video, or one window of it. refused: why the video may not be read."""
 
     path: Path
     rows: list[Row]
+    refused: UserError | None = None
 
     def request(self, sampling: Sampling) -> DecodeRequest:
-        """What to decode."""
-        window = self.rows[0].window
-        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
-        return DecodeRequest(self.path, sampling, start_s, end_s)
+        """What to decode; a window that ends after the video is cut there, as true spans are."""
+        row = self.rows[0]
+        start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
+        fps = row.folder_fps or DEFAULT_FOLDER_FPS
+        return DecodeRequest(self.path, sampling, start_s, end_s, folder_fps=fps, clamp_end=True)
 
 
-def group_rows(rows: Sequence[Row], root: Path) -> list[Group]:
+def group_rows(rows: Sequence[Row], root: Path, follow_links: bool = False) -> list[Group]:
     """Rows by video and window, in the order in which each comes first."""
     groups: dict[tuple[str, tuple[float, float] | None], Group] = {}
     for row in rows:
         key = (row.video, (row.window.start_s, row.window.end_s) if row.window else None)
         if key not in groups:
-            groups[key] = Group(resolve_video(root, row.video), [])
+            groups[key] = _group(row, root, follow_links)
         groups[key].rows.append(row)
     return list(groups.values())
 
@@ -47,25 +50,37 @@ def contents_of(groups: Sequence[Group]) -> dict[str, str]:
     return {row.id: known[group.path] for group in groups for row in group.rows}
 
 
+def _group(row: Row, root: Path, follow_links: bool) -> Group:
+    try:
+        return Group(resolve_video(root, row.video, follow_links=follow_links), [])
+    except UserError as error:
+        return Group(root / row.video, [], error)
+
+
 def missing_videos(groups: Sequence[Group]) -> list[str]:
     """Videos that are not there."""
-    return sorted({group.rows[0].video for group in groups if not group.path.exists()})
+    return sorted({group.rows[0].video for group in groups if group.refused is None and not group.path.exists()})
 
 
 def clips(
     groups: Sequence[Group], sampling: Sampling, num_workers: int
 ) -> Iterator[tuple[Group, Clip | VideoError | UserError]]:
     """Each group with its clip or why there is none; decoded ahead in `num_workers` processes (0: here)."""
-    requests = [group.request(sampling) for group in groups]
+    readable = [group for group in groups if group.refused is None]
+    found = _decoded([group.request(sampling) for group in readable], num_workers)
+    for group in groups:
+        yield group, group.refused or next(found)
+
+
+def _decoded(requests: Sequence[DecodeRequest], num_workers: int) -> Iterator[Clip | VideoError | UserError]:
     if num_workers:
-        found = decode_many(requests, num_workers)
-        for group, (_, result) in zip(groups, found, strict=True):
-            yield group, result
+        for _, result in decode_many(requests, num_workers):
+            yield result
         return
     from timeground.video.decode import decode_request
 
-    for group, request in zip(groups, requests, strict=True):
+    for request in requests:
         try:
-            yield group, decode_request(request)
+            yield decode_request(request)
         except (VideoError, UserError) as error:
-            yield group, error
+            yield error

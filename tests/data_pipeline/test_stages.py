@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from timeground.data_pipeline.asking import Asked
+from timeground.data_pipeline.asking import Asked, Seen
 from timeground.data_pipeline.item import Item
 from timeground.data_pipeline.settings import ModelSettings
 from timeground.data_pipeline.stages.agree import Agree, agreement
@@ -236,7 +236,7 @@ def test_requests_keep_to_the_rate(monkeypatch):
     pauses_s: list[float] = []
     monkeypatch.setattr("time.sleep", pauses_s.append)
     asked = Asked(Mute(), ModelSettings(name="mute", max_requests_per_minute=60))
-    asked.say(None, ["a", "b"])
-    asked.say(None, ["c"])
+    asked.say(Seen(None, 0.0), ["a", "b"])
+    asked.say(Seen(None, 0.0), ["c"])
     assert pauses_s[0] == 0 and pauses_s[1] == pytest.approx(2.0, abs=0.2)
     assert asked.usage == {"answers": 3, "tokens": 3}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from timeground.eval.official import EVALUATORS, charades, tan2d, time_r1, timelens
+from timeground.eval.official import EVALUATORS, charades, charades_2025, tan2d, time_r1, timelens
 from timeground.eval.official.nextgqa import best_iou_iop
 from timeground.eval.reading import Prediction
+from timeground.eval.score import score
+from timeground.eval.task_spec import TaskSpec
 
 from tests.eval.helpers import choice, ground, said, spans
 from timeground.errors import UserError
 
-# (reply, lmms-eval charades, TimeLens, Time-R1): the table of public parsers
+# (reply, lmms-eval of February 2025, TimeLens, Time-R1): the table of public parsers
 PARSERS = [
     ("The event happens in 24.3 - 30.4 seconds.", (24.3, 30.4), [(24.3, 30.4)], None),
     ("from 12.5s to 20.1s", None, [(12.0, 20.0)], None),
@@ -32,16 +34,43 @@ PARSERS = [
 
 @pytest.mark.parametrize(("text", "lmms", "lens", "r1"), PARSERS)
 def test_every_evaluator_keeps_its_own_parser(text, lmms, lens, r1):
-    assert charades.parse(text) == lmms
+    assert charades_2025.parse(text) == lmms
     assert timelens.parse(text) == lens
     assert time_r1.parse(text) == r1
 
 
-def test_lmms_eval_falls_back_to_one_number_a_sentence():
-    assert charades.parse("Starting time: 0.8 seconds\nEnding time: 1.1 seconds") == (0.8, 1.1)
-    assert charades.parse("The start time is 0 seconds, and the end time is 12 seconds.") is None  # one sentence
-    assert charades.parse("It starts at 00:00:18!\nIt ends at 00:00:23") == (0, 0)  # "00" is found first
-    assert charades.parse("one\n5\n9") is None  # no word that speaks of time
+@pytest.mark.parametrize(
+    ("text", "today", "early_2025"),
+    [
+        ("24.3s - 30.4s", (24.3, 30.4), None),
+        ("24.3 – 30.4", (24.3, 30.4), None),
+        ("00:24 - 00:30", (24, 30), (0, 24)),
+        ("01:00:10 until 01:00:20", (3610, 3620), None),
+        ("the event happens from 12.5s to 20.1s", (12.5, 20.1), None),
+        ("It starts at 5.\nIt ends at 9", (5, 9), (5, 9)),
+        ("one\n5\n9", (5, 9), None),
+        ("2 people. Happens in 30.4 - 24.3", (24.3, 30.4), (24.3, 30.4)),
+        ("no time 1 - 2!the event happens in 3 - 4", (3, 4), (1, 2)),
+        ("The start time is 0 seconds, and the end time is 12 seconds.", None, None),
+        ("stop", None, None),
+    ],
+)
+def test_lmms_eval_reads_otherwise_today(text, today, early_2025):
+    assert charades.parse(text) == today and charades_2025.parse(text) == early_2025
+
+
+def test_both_releases_of_lmms_eval_are_there():
+    row = ground("a", (24, 30))
+    assert EVALUATORS["charades"]([row], {"a": said("00:24 - 00:30")}).metrics["mIoU"] == 100
+    assert EVALUATORS["charades-2025"]([row], {"a": said("00:24 - 00:30")}).metrics["mIoU"] == 0
+
+
+def test_lmms_eval_of_2025_falls_back_to_one_number_a_sentence():
+    parse = charades_2025.parse
+    assert parse("Starting time: 0.8 seconds\nEnding time: 1.1 seconds") == (0.8, 1.1)
+    assert parse("The start time is 0 seconds, and the end time is 12 seconds.") is None  # one sentence
+    assert parse("It starts at 00:00:18!\nIt ends at 00:00:23") == (0, 0)  # "00" is found first
+    assert parse("one\n5\n9") is None  # no word that speaks of time
 
 
 def test_charades_arithmetic():
@@ -74,6 +103,7 @@ def test_timelens_rounds_replies_and_takes_given_spans_as_they_are():
     assert iou(spans((10.4, 19.6))) == pytest.approx(92)
     assert iou(said("20.0 - 10.0")) == 0 and iou(said("none")) == 0
     assert iou(Prediction(text="5 - 9", spans=((10.0, 20.0),))) == 100
+    assert iou(Prediction(text="10 - 20", spans=())) == 0  # its file says that nothing was read
     point = ground("p", (5, 5))
     assert EVALUATORS["timelens"]([point], {"p": spans((5, 5))}).metrics["mIoU"] == 0  # there: division by zero
 
@@ -91,6 +121,20 @@ def test_tan2d_ranks():
         "R1@0.1": 50, "R1@0.3": 0, "R1@0.5": 0, "R5@0.1": 100, "R5@0.3": 50, "R5@0.5": 50, "mIoU": 15
     }  # fmt: skip
     assert "R5@0.1" not in tan2d.evaluate(rows, {"b": spans((0, 3))}).metrics
+
+
+def test_tan2d_leaves_out_what_overlaps_a_better_span():
+    kept = lambda *pairs, at=0.4: tan2d.without_overlaps(spans(*pairs), at).spans  # noqa: E731
+    assert kept((0, 10), (0, 9), (20, 30)) == ((0, 10), (20, 30))
+    assert kept((0, 10), (6, 16), (0, 4)) == ((0, 10), (6, 16), (0, 4))  # IoU 0.25; 0.4 is not over 0.4
+    assert kept((5, 5), (5, 5), (0, 10)) == ((5, 5), (0, 10))  # 0/0 counts as overlap
+    assert len(kept(*((10 * i, 10 * i + 1) for i in range(9)))) == 5
+    rows = [ground("a", (20, 30))]
+    said_spans = {"a": spans((0, 10), (0, 9), (0, 9.5), (1, 10), (0.5, 10), (20, 30))}
+    assert score(TaskSpec("t", official="tan2d"), rows, said_spans).official["R5@0.5"] == 0
+    assert score(TaskSpec("t", official="tan2d", nms=0.4), rows, said_spans).official["R5@0.5"] == 100
+    with pytest.raises(UserError, match="nms is 4"):
+        TaskSpec("t", nms=4)
 
 
 def test_single_span_evaluators_refuse_rows_without_a_span():
@@ -138,7 +182,10 @@ def test_rextime_numbers():
     found = EVALUATORS["rextime"](rows, predictions)
     assert found.metrics["mIoU"] == 75 and found.metrics["R1@0.5"] == 100 and found.metrics["R1@0.55"] == 50
     assert found.metrics["VQA"] == 50 and found.metrics["VQA,mIoU@0.5"] == 50 and found.metrics["VQA,mIoU@0.7"] == 0
-    assert found.layout["full"]["MR-mIoU"] == 75.0 and found.layout["full"]["GQA"]["VQA,mIoU@0.3"] == 0.5
+    assert found.layout["full"]["MR-mIoU"] == 75.0 and found.layout["full"]["VQA,mIoU"]["VQA,mIoU@0.3"] == 0.5
+    assert found.layout["VQA"] == 0.5 and found.layout["brief"] == {
+        "VQA": 0.5, "MR-full-R1@0.3": 100.0, "MR-full-R1@0.5": 100.0, "MR-full-mIoU": 75.0, "VQA,mIoU@0.5": 0.5
+    }  # fmt: skip
     assert list(found.layout["full"]["MR-R1"])[:3] == ["0.3", "0.35", "0.4"]
 
 
@@ -146,7 +193,7 @@ def test_rextime_looks_at_the_first_prediction_only():
     rows = [choice("q1", "B", spans=[(0, 10)]), choice("q2", "A", spans=[(0, 0)])]
     only_answers = {"q1": Prediction(answer="B"), "q2": spans((0, 0), answer="A")}
     found = EVALUATORS["rextime"](rows, only_answers)
-    assert found.metrics == {"VQA": 100} and found.layout == {"vqa_acc": 1.0}
+    assert found.metrics == {"VQA": 100} and found.layout == {"brief": {"VQA": 1.0}, "VQA": 1.0}
     only_spans = EVALUATORS["rextime"](rows, {"q1": spans((0, 10)), "q2": spans((0, 0), answer="A")})
     assert "VQA" not in only_spans.metrics and only_spans.metrics["mIoU"] == 50  # 0/0 is 0
     assert "official stops" in EVALUATORS["rextime"](rows, {"q1": spans((0, 10))}).notes[0]

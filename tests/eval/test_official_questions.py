@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from timeground.eval.official import EVALUATORS, dynbench, longvideobench, mvbench, tempcompass, videomme
+from timeground.eval.official import EVALUATORS, dynbench, longvideobench, lvbench, mlvu, mvbench, tempcompass, videomme
 from timeground.eval.predictions import read_predictions
 from timeground.eval.reading import Prediction
 from timeground.eval.tasks import get_spec, load_task
@@ -15,28 +15,35 @@ from tests.eval.helpers import choice, said
 # TempCompass
 
 
+TABLES = {
+    "video-llava": (1580, {
+        "action": 76.0, "direction": 35.2, "speed": 35.6, "order": 37.7, "attribute_change": 41.0, "avg": 45.6
+    }),
+    "reka-core": (1058, {
+        "action": 77.5, "direction": 18.2, "speed": 30.3, "order": 46.0, "attribute_change": 33.3, "avg": 41.4
+    }),
+}  # fmt: skip
+"""How many published grades the rules decide, and the table that they give."""
+
+
 @pytest.mark.realdata
-def test_tempcompass_reproduces_the_graded_file(realdata):
+@pytest.mark.parametrize("model", TABLES)
+def test_tempcompass_reproduces_the_graded_file(realdata, model):
     task = load_task(get_spec("tempcompass"), data=realdata)
-    graded = json.loads((realdata / "tempcompass" / "video-llava_multi-choice_graded.json").read_text())
+    graded = json.loads((realdata / "tempcompass" / f"{model}_multi-choice_graded.json").read_text())
     items = {(v, q["question"]): q for v, aspects in graded.items() for listed in aspects.values() for q in listed}
+    found = read_predictions([realdata / "tempcompass" / f"{model}_multi-choice_predictions.json"], task.rows)
+    num_decided, table = TABLES[model]
     decided = 0
     for row in task.rows:
         item = items[row.video.removesuffix(".mp4"), row.meta["question"]]
-        grade = tempcompass.grade_multi_choice(
-            item["video-llm-prediction"].replace("</s>", ""), item["question"], item["gt-answer"]
-        )
+        grade = tempcompass.graded(tempcompass.grade_multi_choice, row, found.by_row[row.id])
         assert (grade is not None) == item["match_success"]
         if grade is not None:
             assert grade == bool(item["rating"])
             decided += 1
-    assert decided == 1580
-    found = read_predictions([realdata / "tempcompass" / "video-llava_multi-choice_predictions.json"], task.rows)
-    result = task.score(found.by_row)
-    table = {name: round(value, 1) for name, value in result.layouts["official"].items()}
-    assert table == {
-        "action": 76.0, "direction": 35.2, "speed": 35.6, "order": 37.7, "attribute_change": 41.0, "avg": 45.6
-    }  # fmt: skip
+    assert decided == num_decided
+    assert {name: round(value, 1) for name, value in task.score(found.by_row).layouts["official"].items()} == table
 
 
 QUESTION, ANSWER = "What?\nA. dunk\nB. pass\nC. Both", "B. pass"
@@ -64,7 +71,20 @@ def test_matching_rules():
     grade = lambda reply: tempcompass.grade_matching(reply, question, answer)  # noqa: E731
     assert grade("Caption B: a dog sits") is grade("a dog sits") is grade("Caption B") is grade("Caption B.") is True
     assert grade("B) a dog sits") is True and grade("Caption A") is False and grade("2) a dog runs") is False
-    assert grade("B") is None and grade("the second") is None
+    assert grade("B") is grade("B.") is True and grade("A") is False
+    assert grade("C") is None and grade("the second") is None
+    numbered = "Which?\nOption 1: a dog runs\nOption 2: a dog sits"
+    assert tempcompass.grade_matching("1", numbered, "Option 1: a dog runs") is True
+    assert tempcompass.grade_matching("2.", numbered, "Option 1: a dog runs") is False
+
+
+def test_tempcompass_strips_replies_and_does_not_ask_about_none():
+    row = choice("1", "B", options=("dunk", "pass", "Both"), aspect="action", question=QUESTION)
+    row.meta["answer"] = ANSWER
+    for reply in (" B. pass", "B. pass\n", " B</s>", "B </s>"):
+        assert EVALUATORS["tempcompass-multi-choice"]([row], {"1": said(reply)}).metrics["accuracy"] == 100
+    refused = EVALUATORS["tempcompass-multi-choice"]([row], {"1": Prediction()})
+    assert refused.metrics["accuracy"] == 0 and refused.notes == ()
 
 
 def test_tempcompass_says_what_gpt_would_have_judged():
@@ -116,7 +136,7 @@ def test_mvbench_matching_and_its_gap(reply, right):
     assert mvbench.is_right(reply, "B") is right
 
 
-def test_mvbench_is_a_mean_over_tasks_and_tvbench_over_items():
+def test_mvbench_and_tvbench_are_shares_of_all_items():
     rows = [
         choice("1", "A", task="t"),
         choice("2", "A", task="t"),
@@ -125,11 +145,21 @@ def test_mvbench_is_a_mean_over_tasks_and_tvbench_over_items():
     ]
     predictions = {"1": said("A"), "2": said("B"), "3": said("B"), "4": said("")}
     found = EVALUATORS["mvbench"](rows, predictions)
-    assert found.metrics["Avg"] == pytest.approx((100 / 3 + 100) / 2) and "1 empty" in found.notes[0]
+    assert found.metrics["Avg"] == 50 and found.metrics["accuracy/t"] == pytest.approx(100 / 3)
+    assert "1 empty" in found.notes[0]
     assert EVALUATORS["tvbench"](rows, predictions).metrics["accuracy"] == 50
 
 
+def test_mvbench_looks_at_the_first_line():
+    row = choice("1", "A", task="t")
+    assert EVALUATORS["mvbench"]([row], {"1": said("A\nbecause it turns")}).metrics["Avg"] == 100
+    assert EVALUATORS["mvbench"]([choice("1", None, task="t")], {"1": said("A")}).metrics["Avg"] == 0
+
+
 def test_mlvu():
+    assert [mlvu.letter(reply) for reply in ("B) y", "(B)", "It is (C) z", "B", "b", ")", "B.", "")] == [
+        "B", "B", "C", "B", "b", "", "B.", ""
+    ]  # fmt: skip
     rows = [
         choice("1", "B", task="t"),
         choice("2", "B", task="t"),
@@ -137,16 +167,30 @@ def test_mlvu():
         choice("4", "B", task="u"),
     ]
     replies = {"1": said("B) y"), "2": said("(B)"), "3": said("B"), "4": said("b")}
-    assert EVALUATORS["mlvu"](rows, replies).metrics["M-Avg"] == 50
+    assert EVALUATORS["mlvu"](rows, replies).metrics["M-Avg"] == 75
     uneven = EVALUATORS["mlvu"](rows[:3], {"1": said("B"), "2": said("C"), "3": said("B")})
     assert uneven.metrics["M-Avg"] == 75 and uneven.metrics["accuracy"] == pytest.approx(200 / 3)
 
 
-def test_lvbench_skips_and_counts_every_type():
+def test_an_item_without_a_right_answer_is_wrong_whatever_is_said():
+    row = choice("1", None, task="t")
+    for reply in ("", "A", "dunno", "None"):
+        assert EVALUATORS["mlvu"]([row], {"1": said(reply)}).metrics["M-Avg"] == 0
+
+
+def test_lvbench_keeps_what_is_no_letter_and_counts_every_type():
     rows = [choice("1", "B", types=["ER", "TG"]), choice("2", "A", types=["ER"]), choice("3", "A", types=["TG"])]
     found = EVALUATORS["lvbench"](rows, {"1": said("B"), "2": said("hm")})
-    assert found.metrics == {"accuracy": 100, "accuracy/ER": 100, "accuracy/TG": 100}
-    assert "leaves 2" in found.notes[0]
+    assert found.metrics == {"accuracy": 50, "accuracy/ER": 50, "accuracy/TG": 100}
+    assert found.notes == ("official leaves 1 questions without a prediction out",)
+
+
+def test_lvbench_compares_answers_as_given_and_polishes_replies():
+    said_ = [lvbench.polished(reply) for reply in (" B", "(B) y", "B) y", "B.", "The answer is B", "", "( C )")]
+    assert said_ == ["B", "B", "B", "B", "T", "", "C"]
+    row = choice("1", "B", types=["ER"])
+    assert EVALUATORS["lvbench"]([row], {"1": said("(B) y")}).metrics["accuracy"] == 100
+    assert EVALUATORS["lvbench"]([row], {"1": Prediction(text="(B)", answer="(B)")}).metrics["accuracy"] == 0
 
 
 def test_nextqa_stops_at_a_missing_answer():

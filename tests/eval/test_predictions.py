@@ -6,6 +6,7 @@ import json
 
 import pytest
 from timeground.eval.matching import Address, RowIndex
+from timeground.eval.official import EVALUATORS
 from timeground.eval.predictions import read_predictions
 from timeground.eval.reading import Prediction, read_letter, read_spans, read_yes_no
 
@@ -57,6 +58,21 @@ def test_timelens_results_and_lmms_eval_submissions(tmp_path):
     assert found.by_row["a-1"] == Prediction(text="3 - 5", spans=((3.0, 5.0),))
     assert found.by_row["b-0"] == Prediction(text="none", spans=())
     assert found.by_row["a-0"] == Prediction(text="1 - 2 seconds")
+
+
+def test_timelens_own_lines(tmp_path):
+    found = read(
+        tmp_path,
+        ({"a.mp4>>>A man sits>>>[3.0, 4.5]": {"timestamps": [[3.0, 5.0]], "answers": "3.4 - 5", "duration": 9}},
+         {"b.mp4>>>A dog runs>>>[5.0, 6.0]": {"answers": "5.4 - 5.6"}}),
+        {"a.mp4>>>A man sits>>>[1.0, 2.0]": {"timestamps": [], "answers": "1 - 2"}},
+    )  # fmt: skip
+    assert found.formats == ["TimeLens results"] * 2
+    assert found.by_row["a-1"] == Prediction(text="3.4 - 5", spans=((3.0, 5.0),))
+    assert found.by_row["b-0"].spans == ((5.4, 5.6),)  # read by its parser, not rounded
+    assert found.by_row["a-0"].spans == ()
+    metrics = EVALUATORS["timelens"](ROWS[:3], found.by_row).metrics
+    assert metrics["mIoU"] == pytest.approx(100 * (1.5 / 2 + 0.2 + 0) / 3)
 
 
 def test_lmms_eval_samples(tmp_path):

@@ -10,25 +10,31 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from timeground.eval.run.answering import changed_clip
 from timeground.eval.run.answers import Answer, AnswerFile
 from timeground.eval.run.probes import discrimination_by_label, jensen_shannon
 from timeground.eval.run.settings import PROBES
+from timeground.eval.run.videos import clips, group_rows, missing_videos
 from timeground.eval.score import score
 from timeground.eval.task_spec import TaskSpec
 from timeground.eval.tasks import get_spec
 
 from tests.conftest import noise_clip
-from tests.eval.helpers import ground, said
+from tests.eval.helpers import choice, ground, said
 from tests.openai_server import serve
 from tests.scripted_server import scripted
 from timeground.cli import main
+from timeground.errors import UserError
 from timeground.models.loading import resolve
 from timeground.records import read_rows, write_rows
+from timeground.spans import Span
+from timeground.video.sampling import Sampling
 
 COMMAND = [sys.executable, "-m", "timeground", "eval", "--model", "tiny", "--max_new_tokens", "24"]
 FILES = ("results.json", "report.html", "settings.json", "synth/samples.jsonl", "synth-choice/samples.jsonl")
@@ -128,6 +134,55 @@ def test_missing_and_broken_videos_are_counted_and_the_rest_goes_on(data, tmp_pa
     results = json.loads((tmp_path / "skip" / "results.json").read_text())
     assert results["skip_missing"] is True and results["tasks"]["synth"]["missing_videos"] == [f"videos/{first.name}"]
     assert results["tasks"]["synth"]["counts"]["rows"] < len(rows)
+
+
+def test_a_run_without_any_video_is_refused(data, tmp_path, capsys):
+    root = tmp_path / "data"
+    shutil.copytree(data, root)
+    shutil.rmtree(root / "synth" / "videos")
+    for more in ([], ["--skip-missing"]):
+        assert main(arguments(root, tmp_path / "out", *more, tasks="synth")[3:]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert "synth: none of its 3 videos is there; put videos/" in error and str(root / "synth") in error
+    assert not (tmp_path / "out").exists()
+
+
+def pictures(folder, count):
+    folder.mkdir(parents=True)
+    for i in range(1, count + 1):
+        Image.new("RGB", (64, 64), (i, i, i)).save(folder / f"{i:05d}.jpg")
+
+
+def test_a_folder_of_pictures_is_read_at_its_own_rate(tmp_path):
+    pictures(tmp_path / "show", 30)
+    row = replace(choice("1", "A", video="show", folder_fps=3.0), window=Span(4.0, 99.0))
+    (group,) = group_rows([row], tmp_path)
+    ((_, clip),) = clips([group], Sampling(), 0)
+    times_s = clip.frame_times_s.tolist()
+    assert times_s[0] == pytest.approx(4.0) and times_s[-1] == pytest.approx(29 / 3)
+    assert (clip.start_s, clip.end_s) == (4.0, pytest.approx(10.0))  # the window ends with the video
+    assert clip.frames[0, 0, 0, 0] == 13 and clip.frames[-1, 0, 0, 0] == 30
+
+
+def test_a_window_after_the_video_fails_that_row(tmp_path):
+    pictures(tmp_path / "show", 4)
+    row = replace(choice("1", "A", video="show"), window=Span(40.0, 99.0))
+    ((_, found),) = clips(group_rows([row], tmp_path), Sampling(), 0)
+    assert isinstance(found, UserError) and "is not inside the video" in str(found)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_link_out_of_the_folder_fails_one_video(tmp_path, workers):
+    pictures(tmp_path / "root" / "good", 4)
+    pictures(tmp_path / "elsewhere", 4)
+    (tmp_path / "root" / "out").symlink_to(tmp_path / "elsewhere")
+    rows = [choice("1", "A", video="out"), choice("2", "A", video="good")]
+    groups = group_rows(rows, tmp_path / "root")
+    assert missing_videos(groups) == []
+    (_, refused), (_, read) = clips(groups, Sampling(), workers)
+    assert "is a link out of" in str(refused) and read.num_frames == 4
+    followed = list(clips(group_rows(rows, tmp_path / "root", follow_links=True), Sampling(), workers))
+    assert all(clip.num_frames == 4 for _, clip in followed)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,13 @@ def test_questions():
     assert yes_no_judge(())(yes_no, said("No.")).correct and not yes_no_judge(())(yes_no, said("maybe")).correct
 
 
+def test_a_question_without_a_right_answer_is_never_right():
+    row = choice("1", None, spans=[(0, 10)])
+    for said_ in (None, said(""), said("A"), said("hm")):
+        assert choice_judge(())(row, said_).values == {"accuracy": 0}
+        assert nextgqa_judge(row, said_).values["Acc@QA"] == rextime_judge(row, said_).values["VQA"] == 0
+
+
 def test_nextgqa():
     row = choice("1", "B", spans=[(0, 10), (50, 60)])
     found = nextgqa_judge(row, said("<answer>B</answer><time>5 - 15</time>")).values
@@ -87,6 +94,10 @@ def test_vue():
     half = vue_judge(row, spans((10, 20), (10, 20), (40, 30))).values
     assert half == pytest.approx({"IoU AUC": 0.495, "precision AUC": 1, "recall AUC": 0.505, "mIoU": 0.5})
     assert vue_judge(empty, spans()).values["precision AUC"] == 1
+    inside = ground("3", (0.1, 33.3), (40.7, 90.9))
+    for pair in ((0.3, 0.7), (1.1, 2.3), (41.1, 59.7)):  # 0.7 - 0.3 + 82.4 - 82.4... would lose the last threshold
+        assert vue_judge(inside, spans(pair)).values["precision AUC"] == 1
+        assert vue_judge(ground("4", pair), spans((0.1, 90.9))).values["recall AUC"] == 1
     for nothing in (None, said("?"), spans(), spans((20, 0))):
         assert set(vue_judge(row, nothing).values.values()) == {0}  # officially 0 >= 0 is worth half a percent
 

@@ -11,6 +11,7 @@ from timeground.eval.tasks import SHOW_WHEN, Task, get_spec, load_task, read_spe
 
 from tests.eval.helpers import choice, ground, said
 from timeground.answers import format_spans
+from timeground.cli import main
 from timeground.errors import UserError
 from timeground.prompts import PROMPTS, row_answer
 
@@ -32,10 +33,29 @@ def test_every_task_says_what_to_download(tmp_path, name):
 def test_unknown_names_and_missing_data(tmp_path):
     with pytest.raises(UserError, match="unknown task 'x'; there are: charades, activitynet"):
         get_spec("x")
+    with pytest.raises(UserError, match=r"unknown task 'charades-timelense'; did you mean 'charades-timelens'\?"):
+        get_spec("charades-timelense")
+    with pytest.raises(UserError, match=r"did you mean 'videomme'\?"):
+        get_spec("Video-MME")
     with pytest.raises(UserError, match="give --annotations FILE, or --data ROOT with the folder charades/"):
         load_task(get_spec("charades"))
     with pytest.raises(UserError, match="no such file"):
         load_task(get_spec("charades"), annotations=tmp_path / "none.txt")
+
+
+def test_the_list_says_where_everything_goes(capsys):
+    assert main(["eval", "--tasks", "list"]) == 0
+    lines = {line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines()}
+    assert lines["charades"] == ["charades/", "Charades_v1_480/"] and lines["videomme"] == ["Video-MME/", "data/"]
+    assert lines["synth"] == ["synth/", "./"] and set(lines) == {"task", *read_specs()}
+
+
+def test_a_folder_is_found_in_another_case(tmp_path):
+    (tmp_path / "mlvu").mkdir()
+    item = {"video": "1.mp4", "duration": 9, "question": "q", "candidates": ["x", "y"], "answer": "y"}
+    (tmp_path / "mlvu" / "2_needle.json").write_text(json.dumps([item]))
+    task = load_task(get_spec("mlvu"), data=tmp_path)
+    assert len(task.rows) == 1 and task.video_root == tmp_path / "mlvu" / "video"
 
 
 def own_task(tmp_path, declaration, *rows):

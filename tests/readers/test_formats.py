@@ -142,6 +142,49 @@ def test_mvbench_tvbench_mlvu(tmp_path):
     assert (row.id, row.video, row.duration) == ("4_count-0", "4_count/1.mp4", 700.5)
 
 
+def test_folders_of_pictures_say_how_many_a_second(tmp_path):
+    item = {"video": "castle_s01", "question": "q", "candidates": ["x", "y"], "answer": "y", "start": 0, "end": 9}
+    put(tmp_path, "json/episodic_reasoning.json", [item, {**item, "fps": 6}])
+    assert [row.folder_fps for row in read("mvbench", tmp_path)] == [3.0, 6.0]
+    assert read("tvbench", tmp_path)[1].folder_fps == 6.0
+    put(tmp_path, "json/episodic_reasoning.json", [{**item, "fps": 0}])
+    with pytest.raises(UserError, match="no usable number of pictures"):
+        read("mvbench", tmp_path)
+    put(tmp_path, "multi_json/davis/bear_qa.json", [{"question": "q", "options": ["x", "y"], "answer": "A", "fps": 24}])
+    assert read("dynbench", tmp_path)[0].folder_fps == 24.0
+
+
+def test_the_last_of_equal_options_and_an_answer_that_is_none(tmp_path, caplog):
+    item = {"video": "1.mp4", "question": "q", "candidates": ["x", "y", "x"], "answer": "x", "duration": 9}
+    put(tmp_path, "json/4_count.json", [item, {**item, "answer": "z"}])
+    for name in ("mlvu", "mvbench", "tvbench"):
+        caplog.clear()
+        assert [row.answer for row in read(name, tmp_path)] == ["C", None]
+        assert "4_count.json: 1 with an answer that is none of the options; they always count as wrong" in caplog.text
+
+
+NEXTGQA_CSV = (
+    "video_id,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n99,1,1,1,why,{},0,CW,x,y,z,y,w\n"
+)
+
+
+def test_nextgqa_mends_starts_and_names_the_file_that_is_wrong(tmp_path, caplog):
+    put(tmp_path, "test.csv", NEXTGQA_CSV.format("y"))
+    entry = {"duration": 30, "location": {"0": [[-0.2, 4], [6, 9]]}, "fps": 3}
+    put(tmp_path, "gsub_test.json", {"99": entry})
+    (row,) = read("nextgqa", tmp_path)
+    assert row.answer == "B" and row.spans == [Span(0, 4), Span(6, 9)]
+    assert row.meta["published_spans"] == [[-0.2, 4.0], [6.0, 9.0]] and "1 spans begin before" in caplog.text
+    put(tmp_path, "test.csv", NEXTGQA_CSV.format("no such option"))
+    assert read("nextgqa", tmp_path)[0].answer is None
+    put(tmp_path, "test.csv", NEXTGQA_CSV.format("y").removesuffix(",w\n"))
+    assert read("nextgqa", tmp_path)[0].options == ["x", "y", "z", "y"]
+    for bad in ([[-4, -2]], [[6, 3]], [["x", 3]], [[float("nan"), 3]], 7):
+        put(tmp_path, "gsub_test.json", {"99": {**entry, "location": {"0": bad}}})
+        with pytest.raises(UserError, match=r"gsub_test.json:99/0: not in the published format"):
+            read("nextgqa", tmp_path)
+
+
 def test_nextqa(tmp_path):
     header = "video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n"
     put(tmp_path, "val.csv", header + '99,10,1,1,"why, then",3,6,TP,a,b,c,d,e\n')

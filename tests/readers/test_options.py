@@ -32,6 +32,11 @@ def test_letters_of_answers():
     assert leading_letter("B", ["x", "y"]) == leading_letter("(B)", ["x", "y"]) == leading_letter("B. y", ["x", "y"])
     assert letter_of_text("B", ["B", "A"]) == "A" and letter_at(1, ["x", "y"]) == "B"
     for wrong in (lambda: leading_letter("C", ["x", "y"]), lambda: leading_letter("Both", ["x", "y"]),
-                  lambda: letter_at(-1, ["x"]), lambda: letter_of_text("z", ["x"])):  # fmt: skip
+                  lambda: letter_at(-1, ["x"])):  # fmt: skip
         with pytest.raises(ValueError):
             wrong()
+
+
+def test_of_equal_options_the_one_that_the_benchmark_takes():
+    assert letter_of_text("x", ["x", "y", "x"]) == "A" and letter_of_text("x", ["x", "y", "x"], last=True) == "C"
+    assert letter_of_text("z", ["x", "y"]) is letter_of_text("z", ["x"], last=True) is None

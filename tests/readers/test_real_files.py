@@ -69,6 +69,23 @@ def test_nextgqa(realdata):
     assert rows[0].id == "4882821564_1" and rows[0].answer == "C" and rows[0].task == "choice"
 
 
+def test_nextgqa_test_split_begins_before_the_video(realdata, caplog):
+    rows = rows_of(realdata, "nextgqa", "nextgqa", "test")
+    assert len(rows) == 5548 and sum(len(row.options) < 5 for row in rows) == 1  # the copy ends within its last line
+    assert "test.csv: 1 with fewer than five options" in caplog.text
+    mended = [row for row in rows if PUBLISHED in row.meta]
+    assert sum(start_s < 0 for row in mended for start_s, _ in row.meta[PUBLISHED]) == 36
+    assert all(row.spans[0].start_s == 0 for row in mended)
+    assert "gsub_test.json: 36 spans begin before the video" in caplog.text
+
+
+def test_mlvu_items_without_a_right_answer(realdata, caplog):
+    rows = rows_of(realdata, "mlvu", "mlvu")
+    assert len(rows) == 355
+    assert [row.id for row in rows if row.answer is None] == ["2_needle-34", "2_needle-338"]
+    assert "2_needle.json: 2 with an answer that is none of the options" in caplog.text
+
+
 def test_rextime(realdata):
     rows = rows_of(realdata, "rextime", "rextime")
     assert len(rows) == 921 and all(len(row.spans) == 1 for row in rows)

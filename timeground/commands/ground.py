@@ -191,6 +191,7 @@ def _title(watched: Watched) -> str:
 def _said(answer: GroundingAnswer) -> str:
     if answer.spans:
         spans = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in answer.spans)
+        spans += " [outside what was shown]" if answer.outside else ""
         return spans if answer.confidence is None else f"{spans} (confidence {answer.confidence:.2f})"
     return "does not happen" if answer.absent else f"no answer ({answer.rule}): {answer.text!r}"
 

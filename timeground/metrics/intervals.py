@@ -1,22 +1,36 @@
-"""How far to trust a mean: bootstrap intervals that resample whole videos, alone or paired.
+"""How far to trust a mean, and a difference of two: 95 % intervals that hold with few videos, too.
 
-Rows of one video are not independent, so videos are drawn with replacement, each with all its rows (the cluster
-bootstrap; Efron & Tibshirani 1993, Cameron et al. 2008). Intervals are percentile intervals. Every call with the same
-seed and the same videos draws the same samples, so that numbers repeat and differences are paired.
+Rows of one video are not independent, so whole videos are left out in turn (the jackknife by cluster) to see how far a
+number moves; the quantile is Student's t. What a simulation (``benchmarks/interval_coverage.py``) showed to be needed:
+
+* A mean of values between two bounds gets Wilson's score interval (1927) at the effective number of rows that the
+  jackknife implies, as survey statistics do (Korn & Graubard 1998): it stays within the bounds and leans to the middle.
+* Two pretended videos, one all worst and one all best, each of a quarter of a usual video's rows, keep an interval from
+  closing where all videos agree. A variance under a third of what independent rows would have, or one where all rows
+  agree, is taken for chance, and theirs counts.
+* A difference counts as many videos as there effectively are (Kish 1965): one video with most of the rows is one.
+
+Nothing is drawn at random, so numbers repeat.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-NUM_RESAMPLES = 2000
 LEVEL = 0.95
-_CHUNK = 200  # resamples at a time: bounds memory at 200 x videos
+PERCENT = (0.0, 100.0)
+FEW_VIDEOS = 20
+"""Below so many videos an interval is wide and rests on assumptions; say so."""
+_PRETENDED = 0.25  # rows of each pretended video, as a share of the mean video's
+_BELIEVED = 0.3  # share of independent rows' variance, below which a mean's own estimate is not believed
+_AT_LEAST = 0.5  # share of the same, below which the variance of a difference is not taken to be
+_NO_DIFFERENCE = 1e-9  # of the bounds' distance: what rounding can do
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,83 +42,14 @@ class Interval:
     high: float | None
 
 
-class ClusterBootstrap:
-    """Resamples of one set of rows, drawn once and used for every metric of it.
-
-    clusters: the cluster (video) of each row. ValueError without rows.
-    """
-
-    def __init__(self, clusters: Sequence[str], num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> None:
-        if not len(clusters):
-            raise ValueError("there are no rows to resample")
-        _, self._cluster_of = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-        self.num_clusters = int(self._cluster_of.max()) + 1
-        self._num_resamples, self._seed = num_resamples, seed
-
-    def means(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Mean of each resample: ``[rows]`` gives ``[num_resamples]``, ``[metrics, rows]`` gives a line a metric.
-
-        A row whose value is NaN has no part in that metric; a resample that holds none of its rows gives NaN.
-        """
-        table = np.asarray(values, dtype=np.float64)
-        lines = np.atleast_2d(table)
-        counted = ~np.isnan(lines)
-        sums = np.stack([self._per_cluster(line) for line in np.where(counted, lines, 0.0)])
-        counts = np.stack([self._per_cluster(line) for line in counted])
-        rng = np.random.default_rng(self._seed)
-        parts = []
-        for start in range(0, self._num_resamples, _CHUNK):
-            size = min(_CHUNK, self._num_resamples - start)
-            drawn = rng.multinomial(self.num_clusters, np.full(self.num_clusters, 1 / self.num_clusters), size)
-            totals = counts @ drawn.T.astype(np.float64)
-            means = np.full_like(totals, np.nan)
-            np.divide(sums @ drawn.T, totals, out=means, where=totals > 0)
-            parts.append(means)
-        found = np.concatenate(parts, axis=1)
-        return found if table.ndim > 1 else found[0]
-
-    def _per_cluster(self, line: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        return np.bincount(self._cluster_of, line, self.num_clusters).astype(np.float64)
-
-    def interval(self, estimate: float, means: npt.NDArray[np.float64], level: float = LEVEL) -> Interval:
-        """The percentile interval of resampled means; resamples without a mean are left out."""
-        known = means[~np.isnan(means)]
-        if self.num_clusters < 2 or known.size == 0:
-            return Interval(estimate, None, None)
-        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-        return Interval(estimate, float(low), float(high))
-
-
-def bootstrap_interval(
-    values: npt.ArrayLike,
-    clusters: Sequence[str],
-    *,
-    level: float = LEVEL,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """Mean of the rows with its interval, videos resampled.
-
-    values: one a row, in any unit. clusters: the video of each row. ValueError without rows, or for a NaN.
-    """
-    rows = np.asarray(values, dtype=np.float64)
-    if np.isnan(rows).any():
-        raise ValueError("a value is NaN; decide what such a row is worth before averaging")
-    bootstrap = ClusterBootstrap(clusters, num_resamples, seed)
-    return bootstrap.interval(float(rows.mean()), bootstrap.means(rows), level)
-
-
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Mean of B minus mean of A on the same rows, with its interval.
-
-    share_b_better: share of resamples in which B is better (ties count half).
-    """
+    """Mean of B minus mean of A on the same rows, with its interval; all_equal: no row differs."""
 
     difference: float
     low: float | None
     high: float | None
-    share_b_better: float
+    all_equal: bool = False
 
     @property
     def can_be_told(self) -> bool:
@@ -112,24 +57,144 @@ class PairedDifference:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def paired_bootstrap(
+def few_videos_note(num_videos: int) -> str | None:
+    """What to say beside an interval of few videos; None where there are enough."""
+    if num_videos >= FEW_VIDEOS:
+        return None
+    return f"only {num_videos} videos: below {FEW_VIDEOS} an interval is wide and rests on assumptions; add videos"
+
+
+class Clusters:
+    """The videos of a set of rows, found once and used for every metric of it.
+
+    clusters: the cluster (video) of each row. ValueError without rows.
+    """
+
+    def __init__(self, clusters: Sequence[str]) -> None:
+        if not len(clusters):
+            raise ValueError("there are no rows to average")
+        _, self._cluster_of = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+        self.num_clusters = int(self._cluster_of.max()) + 1
+
+    def interval(
+        self, values: npt.ArrayLike, *, bounds: tuple[float, float] = PERCENT, level: float = LEVEL
+    ) -> Interval:
+        """Interval of a mean, or of the mean of several groups' means.
+
+        values: one a row between the bounds; or a line a group, ``[groups, rows]``. NaN: the row has no part in it.
+        ValueError where nothing has.
+        """
+        low, high = bounds
+        lines = (np.atleast_2d(np.asarray(values, dtype=np.float64)) - low) / (high - low)
+        lines = lines[~np.isnan(lines).all(axis=1)]
+        if not len(lines):
+            raise ValueError("no row has a value to average")
+        sums, counts, squares = self._per_cluster(lines)
+        estimate = float((sums.sum(axis=1) / counts.sum(axis=1)).mean())
+        num_clusters = counts.shape[1]
+        if num_clusters < 2:
+            return Interval(low + estimate * (high - low), None, None)
+        all_agree = bool(_spread(sums, counts, squares).max() <= _NO_DIFFERENCE)
+        pretended = _PRETENDED * counts.mean(axis=1, keepdims=True)
+        sums, squares = (np.hstack([table, 0 * pretended, pretended]) for table in (sums, squares))
+        counts = np.hstack([counts, pretended, pretended])
+        shrunk, variance = _jackknife(sums, counts, num_clusters)
+        independent = float((_spread(sums, counts, squares) / counts.sum(axis=1)).sum()) / len(lines) ** 2
+        if variance < _BELIEVED * independent or all_agree:
+            variance = max(variance, independent)
+        num_effective = max(1.0, shrunk * (1 - shrunk) / variance)
+        ends = _wilson(estimate, num_effective, _t(level, num_clusters - 1))
+        return Interval(low + estimate * (high - low), *(low + end * (high - low) for end in ends))
+
+    def _per_cluster(self, lines: Floats) -> tuple[Floats, Floats, Floats]:
+        """Sums, numbers of rows and sums of squares, ``[groups, clusters]``, of the clusters that have any row."""
+        known = ~np.isnan(lines)
+        filled = np.where(known, lines, 0.0)
+        tables = [
+            np.stack([np.bincount(self._cluster_of, line, self.num_clusters).astype(np.float64) for line in table])
+            for table in (filled, known, filled**2)
+        ]
+        there = tables[1].sum(axis=0) > 0
+        return tables[0][:, there], tables[1][:, there], tables[2][:, there]
+
+
+def mean_interval(
+    values: npt.ArrayLike, clusters: Sequence[str], *, bounds: tuple[float, float] = PERCENT, level: float = LEVEL
+) -> Interval:
+    """Mean of the rows with its interval.
+
+    values: one a row, between the bounds. clusters: the video of each row. ValueError without rows, for a NaN, or for a
+    value out of bounds.
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    if np.isnan(rows).any():
+        raise ValueError("a value is NaN; decide what such a row is worth before averaging")
+    if rows.size and not bounds[0] <= rows.min() <= rows.max() <= bounds[1]:
+        raise ValueError(f"values lie between {rows.min()} and {rows.max()}; give their bounds (now {bounds})")
+    return Clusters(clusters).interval(rows, bounds=bounds, level=level)
+
+
+def paired_difference(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
     clusters: Sequence[str],
     *,
+    bounds: tuple[float, float] = PERCENT,
     level: float = LEVEL,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
 ) -> PairedDifference:
     """Is B better than A on the rows that both answered? Row i of ``a``, ``b`` and ``clusters`` is the same row.
 
-    ValueError without rows, for a NaN, or for lengths that differ.
+    bounds: of the values; the interval lies within what a difference can be. Where no row differs it says how large a
+    difference would still go unseen. ValueError without rows, for a NaN, or for lengths that differ.
     """
     left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if left.shape != right.shape:
         raise ValueError(f"A has {left.size} rows and B has {right.size}; pair them first")
-    differences = right - left
-    found = bootstrap_interval(differences, clusters, level=level, num_resamples=num_resamples, seed=seed)
-    means = ClusterBootstrap(clusters, num_resamples, seed).means(differences)
-    share = float(np.mean((means > 0) + 0.5 * (means == 0)))
-    return PairedDifference(found.estimate, found.low, found.high, share)
+    changes = right - left
+    if np.isnan(changes).any():
+        raise ValueError("a value is NaN; decide what such a row is worth before averaging")
+    (sums,), (counts,), (squares,) = Clusters(clusters)._per_cluster(np.atleast_2d(changes))
+    difference, num_clusters, span = float(changes.mean()), len(counts), bounds[1] - bounds[0]
+    all_equal = bool(np.abs(changes).max() <= _NO_DIFFERENCE * span)
+    if num_clusters < 2:
+        return PairedDifference(difference, None, None, all_equal)
+    if all_equal:
+        t = _t(level, num_clusters - 1)
+        unseen = span * t**2 / (num_clusters + t**2)  # Wilson's upper end for "no video of so many differs"
+        return PairedDifference(0.0, -unseen, unseen, True)
+    _, variance = _jackknife(sums[None], counts[None], num_clusters)
+    variance = max(variance, _AT_LEAST * float(squares.sum()) / float(counts.sum()) ** 2)
+    num_effective = float(counts.sum() ** 2 / (counts**2).sum())
+    half = _t(level, max(1.0, num_effective - 1)) * math.sqrt(variance)
+    return PairedDifference(difference, max(-span, difference - half), min(span, difference + half))
+
+
+def _spread(sums: Floats, counts: Floats, squares: Floats) -> Floats:
+    """Variance of the rows of each group."""
+    rows = counts.sum(axis=1)
+    return np.asarray(squares.sum(axis=1) / rows - (sums.sum(axis=1) / rows) ** 2)
+
+
+def _jackknife(sums: Floats, counts: Floats, num_clusters: int) -> tuple[float, float]:
+    """Mean of the groups' means and its variance, each cluster left out in turn; ``[groups, clusters]``."""
+    totals, rows = sums.sum(axis=1, keepdims=True), counts.sum(axis=1, keepdims=True)
+    remaining = rows - counts
+    whole = np.broadcast_to(totals / rows, sums.shape).copy()  # stays where a group has all its rows in one cluster
+    without = np.divide(totals - sums, remaining, out=whole, where=remaining > 0)
+    mean = float((totals / rows).mean())
+    return mean, (num_clusters - 1) / num_clusters * float(((without.mean(axis=0) - mean) ** 2).sum())
+
+
+def _wilson(share: float, num_rows: float, t: float) -> tuple[float, float]:
+    """Wilson's interval of a share of so many independent rows, in [0, 1]."""
+    k = t * t / num_rows
+    centre = (share + k / 2) / (1 + k)
+    half = math.sqrt(max(0.0, share * (1 - share)) * k + k * k / 4) / (1 + k)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _t(level: float, degrees: float) -> float:
+    """Student's quantile of a two-sided interval."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + level) / 2))

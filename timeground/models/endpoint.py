@@ -94,6 +94,8 @@ class EndpointBackend:
             made.profile = named_profile(profile, own.knows) if profile else own
         made.name = f"{url}#{wanted}"
         made.profile = made.profile.with_changes(overrides or {})
+        if made.profile.time_encoding is TimeEncoding.MROPE:  # images carry no such positions, but stamps
+            made.profile = made.profile.with_changes({"time_encoding": TimeEncoding.STAMPED_IMAGES})
         return made
 
     @cached_property

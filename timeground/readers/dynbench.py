@@ -1,9 +1,10 @@
 """Dyn-Bench, question answering part: ``multi_json/<dataset>/<scene>_{cameraqa,qa,sceneqa}.json``.
 
 A file is a list of ``{question, options, answer (a letter)}``; the video is a folder of pictures,
-``frames/<dataset>/<scene>/``. Files with ``frame_sampling`` in their name are no part of it. The mask tasks
-(segmentation) are not read. Format: Dynamics-X/Thinking-in-Dynamics; whether options carry their letters is **not
-verified**, both are read. The Hub's ``qa_tasks.parquet`` is another export and is not read.
+``frames/<dataset>/<scene>/``, whose rate an item's ``fps`` gives (else ``timestamps.json`` in it). Files with
+``frame_sampling`` in their name are no part of it. The mask tasks (segmentation) are not read. Format:
+Dynamics-X/Thinking-in-Dynamics; whether options carry their letters is **not verified**, both are read. The Hub's
+``qa_tasks.parquet`` is another export and is not read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from timeground.errors import UserError
 from timeground.records import Row
 
-from .files import UNKNOWN_DURATION_S, read_json, record
+from .files import UNKNOWN_DURATION_S, pictures_a_second, read_json, record
 from .options import bare_options, leading_letter
 
 SPLITS = ("test",)
@@ -43,5 +44,5 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
                     question=item["question"],
                     options=options,
                     answer=leading_letter(item["answer"], options),
-                    meta={"level": level},
+                    meta={"level": level, **pictures_a_second(item)},
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ UNKNOWN_DURATION_S = 0.0
 PUBLISHED = "published_spans"
 """Key of ``Row.meta`` with the spans as they stood in the file, where a reader had to change them."""
 
+MAX_FPS = 1000.0
 _log = logging.getLogger(__name__)
 
 
@@ -115,7 +116,38 @@ def clamped_span(pair: Any, duration_s: float) -> tuple[Span | None, dict[str, A
     return (inside, changed) if inside.length_s > 0 else (None, {})
 
 
+def mended_spans(pairs: Sequence[Any]) -> tuple[list[Span], dict[str, Any]]:
+    """Spans of a record, starts before the video moved to 0, and the meta entry with all as published if one was.
+
+    ValueError for a span that is reversed, lies before the video, or is not usable.
+    """
+    published = [[float(str(pair[0])), float(str(pair[1]))] for pair in pairs]
+    mended = [[max(start_s, 0.0), end_s] for start_s, end_s in published]
+    return [span_of(pair) for pair in mended], {} if mended == published else {PUBLISHED: published}
+
+
+def pictures_a_second(item: Any, usual: float | None = None) -> dict[str, float]:
+    """The meta entry with the rate of a folder of pictures: an item's ``fps``, else the benchmark's usual one."""
+    fps = item.get("fps") if item.get("fps") is not None else usual
+    if fps is None:
+        return {}
+    if not 0 < float(fps) <= MAX_FPS:
+        raise ValueError(f"{fps} is no usable number of pictures a second")
+    return {"folder_fps": float(fps)}
+
+
 def report_left_out(path: Path, count: int, reason: str) -> None:
     """Say once how many records of a file gave no row, and why."""
     if count:
         _log.warning("%s: %d left out: %s", path, count, reason)
+
+
+def report_mended(path: Path, count: int, what: str) -> None:
+    """Say once how many records of a file are not as they should be, and what became of them."""
+    if count:
+        _log.warning("%s: %d %s", path, count, what)
+
+
+def report_unanswerable(path: Path, rows_without_answer: int) -> None:
+    """Say once how many items no answer can get right, as in the benchmark's own code."""
+    report_mended(path, rows_without_answer, "with an answer that is none of the options; they always count as wrong")

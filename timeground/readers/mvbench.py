@@ -1,6 +1,7 @@
 """MVBench: one JSON list a task in ``json/``, ``{video, question, candidates, answer}``, the answer as a text.
 
-Five tasks add ``start`` and ``end``: only that part of the video is meant (``Row.window``). **Not verified against the
+Five tasks add ``start`` and ``end``: only that part of the video is meant (``Row.window``). The videos of
+``episodic_reasoning`` are folders of pictures, 3 a second (``meta["folder_fps"]``). **Not verified against the
 official files**: the format was read in the loader of TVBench, which shares it, and in public evaluators; 20 tasks of
 200 items each is from memory. The folder of each task's videos (``Row.video``) is the one that public loaders use.
 """
@@ -15,7 +16,7 @@ from timeground.errors import UserError
 from timeground.records import Row
 from timeground.spans import Span
 
-from .files import UNKNOWN_DURATION_S, read_json, record, seconds
+from .files import UNKNOWN_DURATION_S, pictures_a_second, read_json, record, report_unanswerable, seconds
 from .options import letter_of_text
 
 SPLITS = ("test",)
@@ -34,6 +35,10 @@ FOLDERS = {
 }  # fmt: skip
 
 
+FOLDER_FPS = {"episodic_reasoning": 3.0}
+"""Pictures a second of the tasks whose videos are folders of pictures, where an item does not say it (TVQA)."""
+
+
 def read(root: Path, split: str = "test") -> Iterator[Row]:
     """Rows of every ``json/<task>.json`` that is there, in the order of task names; ids are ``<task>-<number>``."""
     yield from read_tasks(root, "mvbench", FOLDERS, DOWNLOAD)
@@ -45,9 +50,13 @@ def read_tasks(root: Path, source: str, folders: Mapping[str, str], download: st
     if not paths:
         raise UserError(f"{root}: no file json/<task>.json; download them from {download}")
     for path in paths:
+        unanswerable = 0
         for number, item in enumerate(read_json(path)):
             with record(path, f"item {number}"):
-                yield _row(source, path.stem, number, item, folders.get(path.stem, path.stem))
+                row = _row(source, path.stem, number, item, folders.get(path.stem, path.stem))
+            unanswerable += row.answer is None
+            yield row
+        report_unanswerable(path, unanswerable)
 
 
 def _row(source: str, task: str, number: int, item: dict[str, Any], folder: str) -> Row:
@@ -61,6 +70,6 @@ def _row(source: str, task: str, number: int, item: dict[str, Any], folder: str)
         source=source,
         question=item["question"],
         options=list(item["candidates"]),
-        answer=letter_of_text(item["answer"], item["candidates"]),
-        meta={"task": task, **({"fps": item["fps"]} if "fps" in item else {})},
+        answer=letter_of_text(item["answer"], item["candidates"], last=True),
+        meta={"task": task, **pictures_a_second(item, FOLDER_FPS.get(task))},
     )

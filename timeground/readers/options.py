@@ -37,9 +37,15 @@ def letter_at(index: int, options: Sequence[str]) -> str:
     return LETTERS[index]
 
 
-def letter_of_text(text: str, options: Sequence[str]) -> str:
-    """The letter of the option with this text. ValueError if there is none."""
-    return letter_at(list(options).index(text), options)
+def letter_of_text(text: str, options: Sequence[str], *, last: bool = False) -> str | None:
+    """The letter of the option with this text: the first such option, or the last.
+
+    None if no option has it: the official loaders accept such an item, which no answer can then get right.
+    """
+    if text not in options:
+        return None
+    places = [place for place, option in enumerate(options) if option == text]
+    return letter_at(places[-1] if last else places[0], options)
 
 
 def leading_letter(answer: str, options: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ OnProgress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """What to read; the fields are those of ``decode``."""
+    """What to read; the fields are those of ``decode``. clamp_end: a window's end after the file's is moved to it."""
 
     path: str | os.PathLike[str]
     sampling: Sampling = field(default_factory=Sampling)
@@ -50,6 +50,7 @@ class DecodeRequest:
     num_threads: int = 0
     timeout_s: float | None = None
     folder_fps: float = DEFAULT_FOLDER_FPS
+    clamp_end: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown reader."""
@@ -148,7 +149,7 @@ def _decode_file(
 def _plan(request: DecodeRequest, info: VideoInfo, times_s: Times) -> tuple[Ints, float, float, tuple[int, int]]:
     """The frames to take, the window in seconds, and the size in pixels (height, width)."""
     name = os.fspath(request.path)
-    start_s, end_s = check_window(request.start_s, request.end_s, info.duration_s, name)
+    start_s, end_s = check_window(request.start_s, request.end_s, info.duration_s, name, clamp_end=request.clamp_end)
     chosen = choose(times_s, start_s, end_s, request.sampling, name)
     try:
         size = frame_size(info.height, info.width, len(chosen), request.sampling)

@@ -16,15 +16,17 @@ WINDOW_SLACK_S = 0.5  # annotated ends are rounded, and often lie a little after
 FAST_TOLERANCE = 0.25  # of the sampling interval: how far a reference frame may be from the time wanted
 
 
-def check_window(start_s: float | None, end_s: float | None, duration_s: float, name: str) -> tuple[float, float]:
+def check_window(
+    start_s: float | None, end_s: float | None, duration_s: float, name: str, *, clamp_end: bool = False
+) -> tuple[float, float]:
     """The window in seconds, filled in from the file's duration, after checking it.
 
-    An end up to half a second after the file's is cut to it.
+    An end up to half a second after the file's is cut to it; a later one too, with ``clamp_end``.
     Raises: UserError.
     """
     start = 0.0 if start_s is None else float(start_s)
     end = duration_s if end_s is None else float(end_s)
-    if start < 0 or start >= duration_s or end > duration_s + WINDOW_SLACK_S:
+    if start < 0 or start >= duration_s or (end > duration_s + WINDOW_SLACK_S and not clamp_end):
         raise UserError(
             f"{name}: the window {start:.3f} to {end:.3f} s is not inside the video, which lasts {duration_s:.3f} s"
         )
