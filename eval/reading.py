@@ -41,12 +41,15 @@ class Prediction:
         return replace(self, **given)
 
 
-def read_spans(prediction: Prediction | None) -> ParsedSpans:
-    """The spans of a prediction, or why there are none (``failure``). Reversed spans stay reversed."""
+def read_spans(prediction: Prediction | None, query: str | None = None) -> ParsedSpans:
+    """The spans of a prediction, or why there are none (``failure``). Reversed spans stay reversed.
+
+    query: what was looked for; where a reply repeats it, its words are not read as a denial.
+    """
     if prediction is None:
         return ParsedSpans(failure=MISSING)
     if prediction.text is not None:
-        parsed = parse_spans(prediction.text)
+        parsed = parse_spans(prediction.text, query=query)
         return replace(parsed, spans=tuple(shifted(parsed.spans, prediction.origin_s or 0.0)))
     if prediction.spans is None:
         return ParsedSpans(failure="the prediction holds no spans")

@@ -45,7 +45,7 @@ def grounding_judge(thresholds: Sequence[float], with_sets: bool = False) -> Jud
     """R1 and mIoU of the first span with the true span it fits best; ``with_sets`` adds the IoU of the whole sets."""
 
     def judge(row: Row, prediction: Prediction | None) -> Judged:
-        said = read_spans(prediction)
+        said = read_spans(prediction, row.query)
         iou = first_iou(said, row.spans)
         values = {f"R1@{t:g}": float(iou >= t) for t in thresholds} | {"mIoU": iou}
         if with_sets:
@@ -101,7 +101,7 @@ def _answered(row: Row, groups: Sequence[str], right: bool, failure: str | None)
 
 def nextgqa_judge(row: Row, prediction: Prediction | None) -> Judged:
     """NExT-GQA's measures: IoU and, apart from it, IoP (share of the prediction in a true span), best of each."""
-    said, letter = read_spans(prediction), read_letter(prediction, row)
+    said, letter = read_spans(prediction, row.query), read_letter(prediction, row)
     right, iou = _is_right(letter, row), first_iou(said, row.spans)
     iop = max((_share_inside(said.spans[0], span) for span in row.spans), default=0.0) if said.spans else 0.0
     values = {"Acc@GQA": float(right and iop >= 0.5), "Acc@QA": float(right), "mIoP": iop}
@@ -112,7 +112,7 @@ def nextgqa_judge(row: Row, prediction: Prediction | None) -> Judged:
 
 def rextime_judge(row: Row, prediction: Prediction | None) -> Judged:
     """ReXTime's measures: R1, accuracy of the answer, and both at once."""
-    said, letter = read_spans(prediction), read_letter(prediction, row)
+    said, letter = read_spans(prediction, row.query), read_letter(prediction, row)
     right, iou = _is_right(letter, row), first_iou(said, row.spans)
     values = {"mIoU": iou, "VQA": float(right)}
     values |= {f"R1@{t:g}": float(iou >= t) for t in (0.3, 0.5, 0.7)}
@@ -128,7 +128,7 @@ def _share_inside(pred: Span, truth: Span) -> float:
 
 def vue_judge(row: Row, prediction: Prediction | None) -> Judged:
     """VUE-TR's areas, each query's share of them; both sides merged, no rounding, an empty side as in ``set_iou``."""
-    said = read_spans(prediction)
+    said = read_spans(prediction, row.query)
     iou = whole_iou(said, row.spans)
     pred_s, truth_s = total_length_s(said.spans), total_length_s(row.spans)
     shared_s = shared_length_s(said.spans, row.spans)

@@ -24,7 +24,7 @@ def qvhighlights_judge(with_highlights: bool) -> Judge:
     """The judge of moments, and of highlights if the predictions have saliency."""
 
     def judge(row: Row, prediction: Prediction | None) -> Judged:
-        said = read_spans(prediction)
+        said = read_spans(prediction, row.query)
         ranked = _ranked(said.spans, prediction)
         values: dict[str, float] = {}
         for name, (low_s, high_s) in RANGES.items():

@@ -141,3 +141,16 @@ def test_words_of_the_query_deny_nothing() -> None:
 def test_quotes_that_hold_the_answer_are_kept() -> None:
     assert without_quotes('"5.0 - 9.0 seconds"') == '"5.0 - 9.0 seconds"'
     assert parse_spans('"The dog barks from 5 to 9 seconds"').spans
+
+
+def test_a_refusal_earns_nothing_where_nothing_happens():
+    """Rows without spans had paid IoU 1 for "I cannot see any video"."""
+    from timeground.train.rewards import load_reward
+
+    row = {"spans": [[]], "duration": [30.0], "query": ["the dog is not seen"]}
+    for name in ("tiou", "set_iou"):
+        reward = load_reward(name)
+        assert reward(["Sorry, I cannot see any video."], **row) == [0.0]
+        assert reward(["The event does not happen."], **row) == [1.0]
+    row = {"spans": [[[5.0, 9.0]]], "duration": [30.0], "query": ["the dog is not seen"]}
+    assert load_reward("tiou")(["The dog is not seen from 5.0 to 9.0 seconds."], **row) == [1.0]

@@ -40,7 +40,7 @@ def direction(
     """
     if row.direction == "unknown" or not row.asks_when or not row.spans:
         return 0.0
-    said = spans_said(text, first_only=True)
+    said = spans_said(text, row.query, first_only=True)
     if row.is_backward:
         agreements = [_agreement(said, row.spans, row)]
     elif truth == "mirrored":
@@ -101,7 +101,7 @@ def shuffle_bonus(
 
 def _mirrored(text: str, row: RewardRow) -> list[Span] | None:
     """The spans said of the reversed clip, in times of the clip played forwards."""
-    said = spans_said(text)
+    said = spans_said(text, row.query)
     return None if said is None else mirror_all(said, row.window.start_s, row.window.end_s)
 
 

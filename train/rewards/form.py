@@ -45,7 +45,7 @@ def format_plain(text: str, row: RewardRow, *, max_chars: int = 200) -> float:
 def _is_read(text: str, row: RewardRow) -> bool:
     """Whether the grammar finds in the text what the row asks for; an open question takes any text."""
     if row.asks_when:
-        return parse_spans(text).parsed
+        return parse_spans(text, query=row.query).parsed
     if row.task == "choice":
         return parse_option(text, row.options).parsed
     return parse_yes_no(text).parsed if row.task == "yes_no" else text != ""

@@ -79,7 +79,7 @@ def parse_penalty(text: str, row: RewardRow, *, swap_reversed: bool = False) -> 
 
     Counts wherever the row asks when, on reversed clips too: no truth is needed to see that nothing was said.
     """
-    return -1.0 if row.asks_when and spans_said(text, swap_reversed=swap_reversed) is None else 0.0
+    return -1.0 if row.asks_when and spans_said(text, row.query, swap_reversed=swap_reversed) is None else 0.0
 
 
 def closest(said: Span, true: list[Span], measure: Callable[[Span, Span], float]) -> float:
@@ -93,14 +93,14 @@ def _first_span(text: str, row: RewardRow, measure: Callable[[Span, Span], float
     def best(said: list[Span], true: list[Span]) -> float:
         return closest(said[0], true, measure)
 
-    return _scored(spans_said(text, first_only=True), row, best)
+    return _scored(spans_said(text, row.query, first_only=True), row, best)
 
 
 def _all_spans(
     text: str, row: RewardRow, measure: Callable[[list[Span], list[Span]], float], swap_reversed: bool
 ) -> float:
     """All spans said against all true spans."""
-    return _scored(spans_said(text, swap_reversed=swap_reversed), row, measure)
+    return _scored(spans_said(text, row.query, swap_reversed=swap_reversed), row, measure)
 
 
 def _scored(said: list[Span] | None, row: RewardRow, measure: Callable[[list[Span], list[Span]], float]) -> float:

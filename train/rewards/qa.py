@@ -34,7 +34,7 @@ def grounded_choice(
     """
     if row.answer is None or not row.has_truth:
         return 0.0
-    said = spans_said(text)
+    said = spans_said(text, row.query)
     overlap = 0.0 if said is None else set_iou(said, row.spans)
     return choice_weight * _is_right(text, row.answer, row.options) + iou_weight * overlap
 

@@ -30,16 +30,19 @@ def _last_said(messages: Any) -> str:
         ) from None
 
 
-def spans_said(text: str, *, first_only: bool = False, swap_reversed: bool = False) -> list[Span] | None:
+def spans_said(
+    text: str, query: str | None = None, *, first_only: bool = False, swap_reversed: bool = False
+) -> list[Span] | None:
     """The spans of an answer; [] if it says that the event does not happen; None if it is no usable answer.
 
     An answer is not usable if the grammar reads nothing in it, or if any pair has start >= end: one bad pair
     spoils the whole answer (TimeLens2), so that junk beside a good span never pays.
 
+    query: what was looked for; where the answer repeats it, its words are not read as a denial.
     first_only: only the first pair counts, and only it can spoil the answer (TimeLens).
     swap_reversed: the ends of a reversed pair are swapped first, as TimeLens2 does; equal ends still spoil.
     """
-    parsed = parse_spans(text)
+    parsed = parse_spans(text, query=query)
     if swap_reversed:
         parsed = parsed.ordered()
     spans = list(parsed.spans[:1] if first_only else parsed.spans)

@@ -36,6 +36,12 @@ class RewardRow:
         return [_span("spans", pair) for pair in value]
 
     @property
+    def query(self) -> str | None:
+        """What was looked for, where the data set says it."""
+        value = self.columns.get("query")
+        return value if isinstance(value, str) else None
+
+    @property
     def window(self) -> Span:
         """The part of the file that is meant; all of it unless the row says otherwise."""
         column, pair = "window", self.columns.get("window")
