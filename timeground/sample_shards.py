@@ -69,6 +69,19 @@ def write_shard(path: Path, clips: Sequence[Clip]) -> None:
     part.replace(path)
 
 
+def shard_tags(path: Path) -> list[str]:
+    """The tag of each clip of a shard ("" for none). VideoError if it is missing or damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as tensors:
+            told = tensors.metadata() or {}
+            numbers = [name.removesuffix(".frames") for name in tensors.keys() if name.endswith(".frames")]  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise VideoError(f"{path}: cannot be read ({error}); export the samples again") from None
+    return [told.get(f"{number}.made_by", "") for number in numbers]
+
+
 def write_index(folder: Path, lines: Iterable[dict[str, Any]]) -> None:
     """Write the list of clips. Keys beyond those of `Sample` are kept for other readers."""
     write_text(folder / INDEX, "".join(dump_json(line) + "\n" for line in lines))

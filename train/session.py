@@ -25,6 +25,7 @@ from .export import export_model
 from .fresh import make_fresh_model
 from .kept_data import keep_data, left_out
 from .kept_settings import refuse_other_settings
+from .knows import profile_after
 from .packed_model import PackedModel
 from .rejected import Rejected
 from .sources import REJECTED
@@ -104,6 +105,7 @@ def set_up(settings: RunSettings, make_model: Callable[[Loaded], PackedModel], g
     torch.manual_seed(settings.seed)
     engines.on_first_rank(lambda: _prepare(settings, output, going, world))
     loaded, profile = load_model(settings.model, settings.engine.precision, output)
+    profile = profile_after(profile, settings.data, settings.model.fresh is not None)
     if settings.model.lora is not None:
         add_lora(loaded.model, settings.model.lora)
     model = make_model(loaded)
