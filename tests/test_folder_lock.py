@@ -32,11 +32,15 @@ def commands(folder: Path, synth: Path) -> dict[str, list[str]]:
     (folder.parent / "pipe.yaml").write_text(
         f"input: {{videos: '{synth}', rows: '{rows}'}}\noutput: '{folder}'\nstages: [{{stage: probe, min_s: 2}}]\n"
     )
+    data = folder.parent / "data"
+    data.mkdir(exist_ok=True)
+    if not (data / "synth").exists():
+        (data / "synth").symlink_to(synth)
     grpo = ["model.init=tiny", "data.synth_seed=1", "steps=1"]
     return {
         "sft": ["train", "sft", "tiny-sft", f"output={folder}"],
         "grpo": ["train", "grpo", "tiny-grpo", f"output={folder}", *grpo],
-        "eval": ["eval", "--model", "tiny", "--tasks", "synth", "--data", str(synth), "--output_path", str(folder)],
+        "eval": ["eval", "--model", "tiny", "--tasks", "synth", "--data", str(data), "--output_path", str(folder)],
         "synth": ["synth", str(folder), "--videos", "1"],
         "data": ["data", "run", str(folder.parent / "pipe.yaml"), "--quiet"],
     }

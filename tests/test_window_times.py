@@ -113,7 +113,7 @@ def test_a_run_scores_windows_in_seconds_of_the_file(tmp_path):
     assert outcome.extra["pass_at_k"]["IoU>=0.7"]["pass@1"] == 100
     mirrored = Span(125.0, 128.0)
     assert outcome.extra["probes"]["reversed"]["strict"]["mIoU"] == pytest.approx(100 * iou(ROW.spans[0], mirrored))
-    said = predictions([ROW], AnswerFile(tmp_path / "t", 0).read(), "clean")
+    said = predictions([ROW], AnswerFile(tmp_path / "t", 0).read({"1": ""}), "clean")
     assert said["1"].origin_s == 100.0
     # its samples are predictions too, and keep what the reply calls 0
     write_samples(tmp_path / "samples.jsonl", outcome.scores.samples)

@@ -59,14 +59,21 @@ class Means:
 
 def evaluate(settings: RunSettings, output: Path, means: Means) -> None:
     """Run the tasks of `settings` and write everything into `output`. UserError if another run works there."""
+    options = means.options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
+    tasks, missing = load_tasks(settings, means.follow_links)  # what is wrong with them is told before a folder is made
     with only_run(output):
-        _evaluate(settings, output, means)
+        _answer_tasks(tasks, missing, settings, output, means, options)
 
 
-def _evaluate(settings: RunSettings, output: Path, means: Means) -> None:
+def _answer_tasks(
+    tasks: Sequence[Task],
+    missing: dict[str, list[str]],
+    settings: RunSettings,
+    output: Path,
+    means: Means,
+    options: dict[str, Any],
+) -> None:
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    options = means.options(settings.model, world)
-    tasks, missing = load_tasks(settings, means.follow_links)
     facts = run_facts(settings, tasks)
     if rank == 0:
         refuse_others(output, facts)  # told before a model is loaded
