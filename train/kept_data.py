@@ -1,4 +1,4 @@
-"""What a run's data were when it began: each row and each video by its content, to be told when one has changed."""
+"""What a run began with: each row, each video and the model by their content, to be told when one has changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from timeground.contents import video_contents
+from timeground.contents import model_contents, video_contents
 from timeground.data_checks import AT_ONCE
 from timeground.errors import UserError
 from timeground.records import Row
@@ -22,13 +22,14 @@ MISSING = "missing"
 SHOWN = 5
 
 
-def record(looked: Looked) -> dict[str, Any]:
-    """The contents of all rows, and of the videos that the run needs."""
+def record(looked: Looked, model: str | None) -> dict[str, Any]:
+    """The contents of all rows, of the videos that the run needs, and of the model that it starts from."""
     files = {str(file): file for part in looked.parts.values() for file in part.files.values()}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         videos = dict(zip(files, pool.map(_contents, files.values()), strict=True))
     rows = {name: {row.id: row_contents(row) for row in part.rows} for name, part in looked.parts.items()}
-    return {"rows": rows, "videos": videos, "left_out": looked.left_out}
+    weights = {model: model_contents(model)} if model is not None else {}
+    return {"rows": rows, "videos": videos, "left_out": looked.left_out, "models": weights}
 
 
 def row_contents(row: Row) -> str:
@@ -37,9 +38,12 @@ def row_contents(row: Row) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def keep_data(output: Path, looked: Looked, resumes: bool, accept: bool) -> None:
-    """Write down what the data are. UserError if a run that goes on began with others, unless that is accepted."""
-    file, now = output / FILE, record(looked)
+def keep_data(output: Path, looked: Looked, model: str | None, resumes: bool, accept: bool) -> None:
+    """Write down what the data are. UserError if a run that goes on began with others, unless that is accepted.
+
+    model: the checkpoint that the run starts from. Frozen weights and the reference are read from it in every stretch.
+    """
+    file, now = output / FILE, record(looked, model)
     changed = list(changes(_read(file), now)) if resumes else []
     if changed:
         told = ", ".join(changed[:SHOWN]) + (f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else "")
@@ -73,6 +77,9 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
                 "is gone" if here == MISSING else "was missing and is there" if contents == MISSING else "has changed"
             )
             yield f"video {video!r} {what}"
+    for model, contents in before.get("models", {}).items():
+        if contents and now["models"].get(model, contents) not in (contents, ""):
+            yield f"model {model!r} has other weights or processor files"
 
 
 def _contents(file: Path) -> str:

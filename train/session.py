@@ -166,4 +166,6 @@ def _look(settings: RunSettings, output: Path, going: Going, world: int) -> None
         if listed := [*part.unusable, *bad]:
             Rejected(output / REJECTED).add(listed)
             print(f"{len(listed)} rows cannot be used and are passed over; {output / REJECTED} lists them")
-    keep_data(output, looked, bool(checkpoints.finished_checkpoints(output)), going.accept_changed_data)
+    keep_data(
+        output, looked, settings.model.init, bool(checkpoints.finished_checkpoints(output)), going.accept_changed_data
+    )

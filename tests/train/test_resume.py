@@ -16,6 +16,7 @@ from timeground.train.kept_settings import differences
 
 from tests.train.test_sft import command
 from timeground.cli import main
+from timeground.models.loading import resolve
 from timeground.records import read_rows, write_rows
 
 CONSTANT = ["optimizer.schedule=constant", "data.questions_per_video=2", "data.num_workers=0", "save_every=1"]
@@ -254,3 +255,19 @@ def test_export_writes_the_newest_model_again_whatever_became_of_the_data(own_da
     assert (run / "model" / "model.safetensors").read_bytes() == weights
     assert main(["train", "export", str(run / "nowhere")]) == 2
     assert not (run / "nowhere").exists()
+
+
+def test_other_weights_of_the_model_that_a_run_starts_from(made, tmp_path, capsys):
+    """What is frozen, and the reference of a KL term, is read from that folder in every stretch."""
+    start = Path(shutil.copytree(resolve("tiny"), tmp_path / "start"))
+    more = ["model.fresh=null", f"model.init={start}", "optimizer.name=adamw"]
+    run = tmp_path / "from-a-model"
+    assert go_on(made, run, *more, steps=1) == 0
+    with (start / "model.safetensors").open("r+b") as weights:
+        weights.seek(-64, os.SEEK_END)
+        weights.write(bytes(64))
+    assert go_on(made, run, *more, steps=2) == 2
+    line = last_line(capsys)
+    assert f"model '{start}' has other weights or processor files" in line and "--accept-changed-data" in line
+    assert steps(run) == [1]
+    assert go_on(made, run, *more, "--accept-changed-data", steps=2) == 0 and steps(run) == [1, 2]
