@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .option_words import CONFIRMED, DECLARES, JOINS, MENTION, NAMES, REJECTED, REJECTS, WORD_AFTER
+from .option_words import CONFIRMED, DECLARES, JOINS, MENTION, NAMES, REJECTED, REJECTS, VERDICT, WORD_AFTER
 from .reply import final_text
 
 _DEFAULT_OPTIONS = 8  # letters A to H when the options are not given
@@ -141,6 +141,8 @@ def _judged(group: _Group, answer: str, texts: list[str], letters: str) -> _Grou
     ends = answer[group.end - 1] in ".:" or _says_own_text(group, answer, texts, letters)
     group.is_rejected = bool(REJECTS.search(left) or (not ends and REJECTED.match(right)))
     group.is_declared = bool(DECLARES.search(left) or (not ends and CONFIRMED.match(right))) or group.is_line
+    if texts and ends and (verdict := VERDICT.match(right)) and not _says_own_text(group, answer, texts, letters):
+        group.is_rejected, group.is_declared = verdict["no"] is not None, verdict["no"] is None  # "A: wrong"
     group.is_named = bool(NAMES.search(left))
     return group
 

@@ -64,7 +64,7 @@ _HAPPENS_AT = re.compile(
 _NEGATED = re.compile(r"\b(?:no (?:\w+ ){1,3}|(?:never|nothing|nobody|none|neither|not) )$")
 _WEAK_DENIAL = re.compile(r"\bthere (?:is|was|are|were) (?:no|not|never) |\b(?:isn't|aren't|wasn't) (?:a|any)\b")
 _CHINESE_DENIAL = re.compile(
-    r"(?:没有?|未曾?|并?不)(?:有|能|会|被|在视频中|出现在)?(?:发生|出现|存在|找到|发现|看到|显示|展示|检测到|包含|相关|对应|匹配|该)|(?:无|没有)(?:此|该|这样的?)?(?:相关|对应|匹配)?(?:事件|片段|场景)"
+    r"(?:看|找)不到|没看到|(?:没有?|未曾?|并?不)(?:有|能|会|被|在视频中|出现在)?(?:发生|出现|存在|找到|发现|看到|显示|展示|检测到|包含|相关|对应|匹配|该)|(?:无|没有)(?:此|该|这样的?)?(?:相关|对应|匹配)?(?:事件|片段|场景)"
 )
 _NOTHING = re.compile(r"(?:none|null|nil|n/a|never|absent|nothing|no|无|没有)(?: (?:found|event))?")
 _CLAUSE_END = re.compile(r"[.!?;](?=\s|$)|,? (?:but|however|although|though|whereas)\b|, (?:and|which|while|so)\b|\n")
@@ -83,11 +83,12 @@ _GIVEN = (
 )
 _REFUSAL = re.compile(
     rf"""
-    \b{_UNABLE}[ ]?(?:(?:directly|actually|currently)[ ])?(?:{_LOOK}(?:ing|ed)?[ ](?:or[ ]\w{{1,12}}[ ])?)?
+    \b{_UNABLE}[ ]?(?:(?:directly|actually|currently|(?:appear|seem)[ ]to[ ](?:be|have))[ ])?
+      (?:{_LOOK}(?:ing|ed)?[ ](?:or[ ]\w{{1,12}}[ ])?)?
       (?:to[ ])?(?:(?:any|the|this|that|your|a|an|in|actual|attached|provided|uploaded|of)[ ]){{0,3}}
       {_VIDEO}\b(?![ ](?:of|showing|that|where|segment|moment|part|evidence)\b)
   | \b{_UNABLE}[ ](?:see|view|watch)[ ]anything\b(?![ ](?:like|that|match|similar|of|happen))
-  | \b(?:{_VIDEO})(?:[ ](?:file|link|content))?[ ](?:is|was|are|were|has|have|can|could|does|did)
+  | \b(?:{_VIDEO})(?:[ ](?:file|link|content))?(?:[ ](?:is|was|are|were|has|have|can|could|does|did))?
       (?:[ ]?not|n't)[ ](?:(?:currently|yet|been|be)[ ]){{0,2}}{_GIVEN}\b
   | \b(?:video|clip|file)[ ](?:is|was|seems|appears)[ ](?:unavailable|inaccessible|corrupted|missing|broken|empty|blank)
   | \bno[ ](?:video|image|file|footage|frame)s?(?:[ ](?:file|content|input))?
@@ -95,20 +96,22 @@ _REFUSAL = re.compile(
   | \bthere[ ](?:is|was|are)[ ]no[ ](?:video|image|file)s?(?:[ ](?:here|attached))?[ ]?(?:[.!,;]|$)
   | \bplease[ ](?:provide|upload|share|attach|send|give)\b
   | (?:无法|不能|没法)(?:直接)?(?:观看|查看|访问|看到|打开|播放|处理|分析|回答)
-  | (?:未能?|没有|没)(?:提供|上传|收到|看到)(?:任何|该)?(?:视频|图像|图片)|请(?:提供|上传)
+  | (?:未能?|没有|没)(?:提供|上传|收到|看到)(?:任何|该)?(?:视频|图像|图片)
+  | 看不[到见](?:任何|该|这个)?(?:视频|图像|图片)|请(?:提供|上传)
     """,
     re.VERBOSE,
 )
 _TIME = r"[<\[(]?[0-9][0-9:.]{0,12}(?: ?(?:s|sec|secs|seconds|min|minutes|m|h|hours))?[>\])]?"
-_VIDEO_EXTENT = re.compile(
+_EXTENT = (
     rf"(?:^\W{{0,5}}|[.!?;,\n]\W{{0,5}}|\band |\bthat )"
     rf"(?:(?:the|this|whole|entire|full|input|given|source|original|total) ){{0,3}}"
-    rf"(?:(?:duration|length|runtime) of the )?(?:video|footage|recording|film|movie)(?: clip| itself|'s)?"
+    rf"(?:(?:duration|length|runtime) of the )?NOUN(?: clip| itself|'s)?"
     rf"(?: (?:starts|begins|runs|lasts|goes|is|spans|covers|plays)| (?:duration|length|runtime|time range)(?: is|:)?)"
     rf"(?: (?:at|from|for|about|in total))* ?{_TIME}"
-    rf"(?:(?:,? and|,)?(?: it)?(?: (?:ends|finishes|stops|runs|lasts))?(?: at| until| to| -| till|-)+ ?{_TIME})?",
-    re.IGNORECASE,
+    rf"(?:(?:,? and|,)?(?: it)?(?: (?:ends|finishes|stops|runs|lasts))?(?: at| until| to| -| till|-)+ ?{_TIME})?"
 )
+_VIDEO_EXTENT = re.compile(_EXTENT.replace("NOUN", r"(?:video|footage|recording|film|movie)"), re.IGNORECASE)
+_CLIP_EXTENT = re.compile(_EXTENT.replace("NOUN", "clip"), re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"\n]{1,400}\"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){1,400}'(?!\w)")
 _TIME_WORDS = word_set(
     "from to and between until till at in s sec secs second seconds m min mins minute minutes h hour hours "
@@ -182,5 +185,10 @@ def is_refusal(text: str) -> bool:
 
 
 def without_video_extent(text: str) -> str:
-    """The text with blanks where it says from when to when the whole video runs, which is not the event."""
-    return _VIDEO_EXTENT.sub(lambda match: " " * len(match[0]), text)
+    """The text with blanks where it says from when to when the whole video runs, which is not the event.
+
+    "The clip" may be what was found as well as what was shown: it goes only where other numbers are left.
+    """
+    text = _VIDEO_EXTENT.sub(lambda match: " " * len(match[0]), text)
+    without_clip = _CLIP_EXTENT.sub(lambda match: " " * len(match[0]), text)
+    return without_clip if re.search(r"[0-9]", without_clip) else text

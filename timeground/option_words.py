@@ -19,7 +19,7 @@ WORD_AFTER = re.compile(r" (?!(?:and|or|nor|is|are|was|because|since|as|for|whic
 """A word after an A that makes it an article."""
 
 JOINS = re.compile(
-    r"(?:,|,? ?\(?(?:and|or|nor|&|/|vs\.?|[或和与及])) ?(?:(?:also|maybe|possibly|perhaps|even|both) )?"
+    r"(?:,|,? ?\(?(?:and|or|nor|&|/|vs\.?|还是|或者|以及|[或和与及])) ?(?:(?:also|maybe|possibly|perhaps|even|both) )?"
     r"(?:(?:the )?(?:option|choice|answer)s? )?",
     re.IGNORECASE,
 )
@@ -71,3 +71,8 @@ CONFIRMED = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+VERDICT = re.compile(
+    r" ?(?:(?P<no>incorrect|wrong|false|no|not correct|not true)|(?:correct|right|true|yes))\b\s*(?:[.,;\n]|$)",
+    re.IGNORECASE,
+)
+"""A verdict that is all that stands behind a letter and its mark: "A: incorrect"."""

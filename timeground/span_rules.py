@@ -25,7 +25,8 @@ _LENGTH_WORDS = word_set("for lasts lasting last duration long")
 _LENGTH_NOUNS = word_set("long video clip apart later duration")
 _FRAMES = word_set("frame frames")
 _PLACES = word_set(
-    "at point position positions location located coordinate coordinates box bbox pixel pixels region 2d"
+    "at point position positions location located coordinate coordinates box bbox pixel pixels region 2d "
+    "duration length size"
 )
 _CONNECTORS = word_set("and or then , . ; ] ) } > : in")
 

@@ -30,7 +30,9 @@ _TOKEN = re.compile(
   | (?P<compound>(?<![\w.])
       (?: [0-9]+[ ]?{_HOURS}\b{_AND}[0-9]+[ ]?{_MINUTES}\b(?:{_AND}[0-9]+(?:\.[0-9]+)?[ ]?{_SECONDS})?
         | [0-9]+[ ]?{_MINUTES}\b{_AND}[0-9]+(?:\.[0-9]+)?[ ]?{_SECONDS}
-        | (?:[0-9]+h)?[0-9]+m[0-9]+(?:\.[0-9]+)?s )(?!\w))
+        | (?:[0-9]+h)?[0-9]+m[0-9]+(?:\.[0-9]+)?s
+        | [0-9]+[ ]?(?:{_MINUTES}|{_HOURS})[ ]?[0-9]{{1,2}}(?![.:,]?[0-9]|[ ](?!(?:to|until|till|and|through)\b)[a-z])
+        )(?!\w))
   | (?P<comma>(?<![\w.,])[0-9]+,(?:[0-9]{{1,2}}|[0-9]{{4,9}})(?:{_UNIT}|(?!\w|[.,][0-9])))
   | (?P<fraction>(?<![\w.])[0-9]+/[0-9]+(?!\w))
   | (?P<number>(?<![\w.])(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![\w.])\.[0-9]+)
@@ -145,6 +147,8 @@ def _compound(match: re.Match[str]) -> Token:
         value = float(minutes) * 60 + float(seconds)
     else:
         parts = re.findall(r"([0-9]+(?:\.[0-9]+)?) ?([hms])", said)
+        if last := re.search(r"[a-z] ?([0-9]{1,2})$", said):  # "1 min 20": the number counts the next smaller unit
+            parts.append((last[1], "m" if parts[-1][1] == "h" else "s"))
         value = sum(float(number) * _SCALES_S[unit] for number, unit in parts)
     return Token("time", said, match.start(), match.end(), value, 1.0)
 
@@ -193,7 +197,8 @@ def _without_filler(raw: list[Token]) -> list[Token]:
     """Drop filler, unwrap ``[5]``, ``{5}``, ``<5 s>``; turn negative times and indices into words."""
     kept: list[Token] = []
     for i, token in enumerate(raw):
-        if token.text in _FILLER or token.text in ("'", '"'):
+        is_filler = token.text in _FILLER and not _names_place(raw, i)
+        if is_filler or token.text in ("'", '"'):
             continue
         if token.kind == "time" and _is_no_time(raw, i, kept):
             token = replace(token, kind="word", text="negative" if _is_negative(raw, i) else "#")
@@ -206,6 +211,12 @@ def _without_filler(raw: list[Token]) -> list[Token]:
             continue
         kept.append(token)
     return kept
+
+
+def _names_place(raw: list[Token], i: int) -> bool:
+    """True for the "point" of ``"point": [120, 340]``, which is one in the picture."""
+    following = [token.text for token in raw[i + 1 : i + 4] if token.text not in ("'", '"', ":")]
+    return raw[i].text == "point" and following[:1] in (["["], ["("])
 
 
 def _is_no_time(raw: list[Token], i: int, kept: list[Token]) -> bool:

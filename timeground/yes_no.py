@@ -8,22 +8,32 @@ from dataclasses import dataclass
 from .denials import is_refusal
 from .reply import final_text, word_set
 
-_YES = word_set("yes yeah yep yup yea true correct right accurate affirmative indeed certainly definitely absolutely")
+_YES = word_set("yes yeah yep yup yea true correct right accurate affirmative")
 _NO = word_set("no nope nah false incorrect wrong untrue inaccurate negative")
 _SAYING = word_set("yes yeah yep no nope true false")
 """The words that say yes or no wherever they stand; "right" or "negative" may describe what is seen."""
+_STRESS = word_set("indeed certainly definitely absolutely surely obviously course")
 _NOT = word_set("not never n't neither nor cannot hardly")
-_ADVERBS = word_set("at all really quite entirely completely exactly necessarily fully actually strictly be say a the")
+_ADVERBS = word_set(
+    "at all really quite entirely completely exactly necessarily fully actually strictly be say a the of probably "
+    "likely clearly also in fact to"
+)
 _HEDGE = re.compile(r"(?:neither )?(?:yes|no|true|false)(?: ?/ ?| or | and | nor )(?:yes|no|true|false)\b")
+_NEITHER = re.compile(r"\bneither (?:yes|true|correct|right)\b.{0,40}\bnor (?:no|false|incorrect|wrong)\b")
+_THINK_SO = re.compile(r"\b(?:(?P<no>(?:don't|do not) )?(?:think|believe)) so\b")
 _ASIDE = re.compile(
     r"\bno (?:doubt|question|problem|wonder|matter)\b|\b(?:of|whether|if) (?:yes|no|true) or (?:yes|no|false)\b"
 )
 _ANSWER = re.compile(r"\banswer(?: is| would be| should be|'s|:)[:,]?(?P<said>(?: ?[\"'(]?[a-z']+){1,4})")
+_SUBJECT = re.compile(
+    r"\b(?:it|that|this|which|statement|claim|description|sentence|assertion|caption|proposition|you|they)\b"
+)
 _JUDGED = re.compile(
-    r"\b(?:it|that|this|which|statement|claim|description|sentence|assertion|caption|proposition|you|they)"
-    r"(?:'s| is| was| are| seems| appears| would be| sounds)(?P<said>(?:n't)?(?: (?:to be|[a-z]+)){1,4})"
+    r"(?:'s| is|\bis| was| are| seems| appears| would be| sounds)(?P<said>(?:n't)?(?: (?:to be|[a-z]+)){1,4})"
 )
 _CHINESE = (
+    (re.compile(r"[^a-z]*(?:不正确|不对|错误|不是真|是错的|不属实)"), False),
+    (re.compile(r"[^a-z]*(?:正确|是对的|是真的|属实)"), True),
     (re.compile(r"^(?:不是|不对|不正确|不会|没有|否|错|错误|假|不)"), False),
     (re.compile(r"^(?:是的?|对的?|正确|会|有|真|确实)(?![非否])"), True),
 )
@@ -51,19 +61,36 @@ def parse_yes_no(text: str) -> ParsedYesNo:
     answer = _ASIDE.sub(" ", final_text(text)[0].lower())
     if is_refusal(answer) and not re.match(r"\W*yes\b", answer):
         return ParsedYesNo(failure="the model says that it cannot see the video")
-    if _HEDGE.match(answer.strip("\"'( ")):
+    if _HEDGE.match(answer.strip("\"'( ")) or _NEITHER.search(answer):
         return ParsedYesNo(failure="both yes and no are said")
     opening = _verdict(_words(answer)[:4], opens=True)
     if opening is None:
         opening = next((value for word, value in _CHINESE if word.match(answer)), None)
     if opening is not None:
         return ParsedYesNo(opening, "first word")
-    for rule, pattern in (("phrase", _ANSWER), ("judgement", _JUDGED)):
-        said = [_verdict(_words(match["said"])) for match in pattern.finditer(answer)]
-        values = [value for value in said if value is not None]
-        if values:
-            return ParsedYesNo(values[-1], rule)
+    for rule, verdicts in (("phrase", _answers(answer)), ("judgement", _judgements(answer))):
+        if verdicts:
+            return ParsedYesNo(verdicts[-1], rule)
     return _only_one(answer)
+
+
+def _answers(answer: str) -> list[bool]:
+    """What "the answer is ..." says, each time."""
+    found = [_verdict(_words(match["said"])) for match in _ANSWER.finditer(answer)]
+    return [value for value in found if value is not None]
+
+
+def _judgements(answer: str) -> list[bool]:
+    """What sentences about the statement say of it ("it is true"), and "I think so"."""
+    found: list[bool] = []
+    for sentence in re.split(r"[.!?\n]", answer):
+        subject = _SUBJECT.search(sentence)
+        said = _JUDGED.finditer(sentence, subject.end()) if subject else ()
+        values = [_verdict(_words(match["said"])) for match in said]
+        thought = _THINK_SO.search(sentence)
+        values += [thought["no"] is None] if thought else []
+        found += [value for value in values if value is not None]
+    return found
 
 
 def _words(text: str) -> list[str]:
@@ -74,17 +101,21 @@ def _words(text: str) -> list[str]:
 def _verdict(words: list[str], *, opens: bool = False) -> bool | None:
     """What the first words say, with negations before them; None if something else comes first.
 
-    opens: a bare "not" at the opening of an answer ("Not really") is no.
+    opens: at the opening of an answer a bare "not" ("Not really", "Probably not") is no, and "absolutely" alone yes.
     """
-    turned = False
+    turned = stressed = False
     for word in words:
         if word in _NOT:
             turned = not turned
         elif word in _YES or word in _NO:
             return (word in _YES) != turned
+        elif word in _STRESS:
+            stressed = True
         elif word not in _ADVERBS:
             break
-    return False if opens and turned and words[0] == "not" else None
+    if opens and turned and words[0] in {"not", *_STRESS, *_ADVERBS}:
+        return False
+    return True if opens and stressed and all(word in _STRESS or word in _ADVERBS for word in words) else None
 
 
 def _only_one(answer: str) -> ParsedYesNo:
