@@ -11,6 +11,7 @@ import numpy as np
 from timeground.errors import UserError
 from timeground.video.container import open_video
 from timeground.video.frame_index import read_index
+from timeground.video.orientation import turned
 
 TIME_BASE = Fraction(1, 90000)
 MIN_LENGTH_S = 0.2
@@ -28,7 +29,7 @@ def cut(source: Path, start_s: float, end_s: float, target: Path) -> None:
     with open_video(source) as (video, stream), av.open(str(target), "w", format="mp4") as out:
         if index.info.made_by:
             out.metadata["comment"] = index.info.made_by
-        picture = _Picture(out, stream, index.info.rotation)
+        picture = _Picture(out, stream, index.info.rotation, index.info.is_mirrored)
         writers: dict[int, _Picture | _Sound] = {stream.index: picture}
         if video.streams.audio:
             writers[video.streams.audio[0].index] = _Sound(out, video.streams.audio[0])
@@ -53,8 +54,8 @@ def cut(source: Path, start_s: float, end_s: float, target: Path) -> None:
 class _Picture:
     """The H.264 stream of a clip; it is laid out when the first frame tells its size."""
 
-    def __init__(self, out: Any, source: Any, rotation: int) -> None:
-        self.out, self.quarter_turns, self.num_frames = out, rotation // 90, 0
+    def __init__(self, out: Any, source: Any, rotation: int, is_mirrored: bool) -> None:
+        self.out, self.turn, self.num_frames = out, (rotation, is_mirrored), 0
         self.stream = out.add_stream("libx264", rate=source.average_rate or 30)
         self.stream.pix_fmt = "yuv420p"
         self.stream.time_base = self.stream.codec_context.time_base = TIME_BASE
@@ -64,9 +65,9 @@ class _Picture:
         """Append a frame to be shown at a time of the clip."""
         import av
 
-        if self.quarter_turns:
-            turned = np.rot90(frame.to_ndarray(format="rgb24"), self.quarter_turns)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(turned), format="rgb24")
+        if self.turn != (0, False):
+            shown = np.ascontiguousarray(turned(frame.to_ndarray(format="rgb24"), *self.turn))
+            frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
         width, height = frame.width // 2 * 2, frame.height // 2 * 2  # H.264 halves both sides for colour
         if not self.num_frames:
             self.stream.width, self.stream.height = width, height

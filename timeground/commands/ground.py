@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from timeground.video.container import check_file
 
     for task in tasks if len(tasks) == 1 else []:
-        if not Path(task.video).is_dir():
+        if not os.path.isdir(task.video):
             check_file(task.video)  # a wrong path is told before a model is loaded
     from timeground.grounder import Grounder
 
@@ -161,7 +162,7 @@ def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -
 def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> None:
     clip = watched.clip
     name = Path(task.video).resolve().name
-    kind = "folder of pictures " if Path(task.video).is_dir() else ""
+    kind = "folder of pictures " if os.path.isdir(task.video) else ""
     read = f"{clip.start_s:.1f} to {clip.end_s:.1f} s, {clip.num_frames} frames read"
     print(f"{kind}{name}: {read} by {watched.backend.name}")
     if watched.warning:

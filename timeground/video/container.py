@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timeground.errors import VideoError
 
+from .completeness import has_box
+from .limits import check_frame, max_frame_pixels
 from .tag import folder_tag, tag_in
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 OPEN_OPTIONS = {"protocol_whitelist": "file"}
 NOT_VIDEO_FORMATS = {"tty", "hls", "concat"}
 PROBED_BYTES = 64
+APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 
 @contextlib.contextmanager
@@ -32,11 +36,14 @@ def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, V
 
     check_file(path)
     try:
-        container = av.open(os.fspath(path), options=OPEN_OPTIONS)
+        address = f"file:{os.fspath(path)}"  # else FFmpeg takes "a:b.mp4" for a protocol
+        container = av.open(address, options=OPEN_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path}: {_why_unopened(path, error)}") from error
     with container:
         stream = _main_stream(path, container)
+        check_frame(path, stream.codec_context.width, stream.codec_context.height)
+        stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}  # of frames further on, too
         try:
             yield container, stream
         except av.error.FFmpegError as error:
@@ -57,22 +64,34 @@ def check_file(path: str | os.PathLike[str]) -> None:
     Raises: VideoError.
     """
     file = Path(path)
-    if not file.exists():
-        raise VideoError(f"{path}: no such file; check the path and the video root")
-    if not file.is_file():
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        raise VideoError(f"{path}: no such file; check the path and the video root") from None
+    except (OSError, ValueError) as error:  # a name that is too long, a null character, a loop of links
+        raise VideoError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+    if not stat.S_ISREG(status.st_mode):
         raise VideoError(f"{path}: not a file")
     if not os.access(file, os.R_OK):
         raise VideoError(f"{path}: no permission to read it")
-    if file.stat().st_size == 0:
+    if status.st_size == 0:
         raise VideoError(f"{path}: the file is empty (0 bytes); download it again")
+    with file.open("rb") as data:
+        if data.read(4) == APPLE_DOUBLE:
+            raise VideoError(f"{path}: not a video, but what macOS keeps beside one (AppleDouble); leave it out")
 
 
 def damaged(path: str | os.PathLike[str], error: object) -> VideoError:
     """The error of a file that opens but cannot be read to the end of what is wanted."""
     return VideoError(
-        f"{path}: the file is damaged or cut short (FFmpeg: {_reason(error)}); a clip with missing "
+        f"{path}: the file is damaged or cut short ({_told(error)}); a clip with missing "
         "seconds would lie about time, so it is refused: download the file again, or leave it out"
     )
+
+
+def _told(error: object) -> str:
+    """Our own words, or FFmpeg's."""
+    return error if isinstance(error, str) else f"FFmpeg: {_reason(error)}"
 
 
 def _reason(error: object) -> str:
@@ -99,7 +118,7 @@ def _why_unopened(path: str | os.PathLike[str], error: Exception) -> str:
     """Why FFmpeg could not open a file that exists and is not empty."""
     with open(path, "rb") as file:
         head = file.read(PROBED_BYTES)
-    if head[4:8] == b"ftyp":
+    if head[4:8] == b"ftyp" and not has_box(path, b"moov"):
         return "an mp4 without its index (no moov box): the download or the recording did not finish; download it again"
     if head.lstrip()[:1] == b"<":
         return "a web page, not a video: the download got an error page; download it again"

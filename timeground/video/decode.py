@@ -27,6 +27,7 @@ from .clip import Clip
 from .container import check_file
 from .frame_folder import DEFAULT_FOLDER_FPS, list_folder, read_folder
 from .frame_index import FrameIndex, Ints, Times, VideoInfo, read_index
+from .limits import check_clip
 from .read_decord import read_decord
 from .read_pyav import FramesMissing, read_pyav
 from .read_torchcodec import read_torchcodec
@@ -155,6 +156,7 @@ def _plan(request: DecodeRequest, info: VideoInfo, times_s: Times) -> tuple[Ints
         size = frame_size(info.height, info.width, len(chosen), request.sampling)
     except UserError as error:
         raise VideoError(f"{name}: {error}") from error
+    check_clip(name, len(chosen), *size)
     return chosen, start_s, end_s, size
 
 

@@ -12,7 +12,8 @@ from timeground.errors import UserError, VideoError
 
 from .frame_index import FrameIndex, Ints, Times
 
-CHUNK_FRAMES = 32  # full-size frames held at a time
+CHUNK_BYTES = 256 << 20  # of full-size frames held at a time, and at most
+CHUNK_FRAMES = 32
 SAME_TIME_S = 2e-3  # readers round times to the container's units, at most a millisecond
 
 
@@ -51,12 +52,17 @@ def check_times(
         raise refuse(path, reader, f"its times are off by {error_s:.3f} s")
 
 
+def chunk_frames(index: FrameIndex) -> int:
+    """How many full-size frames to hold at a time."""
+    return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * index.info.width * index.info.height)))
+
+
 def scale(pictures: torch.Tensor, size: tuple[int, int], rotation: int, stored: tuple[int, int]) -> torch.Tensor:
     """Turn and scale full-size frames, uint8 ``[n, 3, h, w]``, with antialiased bicubic like qwen-vl-utils.
 
     stored: height and width before rotation; frames of that very size have not been turned yet.
     """
-    if rotation and (rotation == 180 or tuple(pictures.shape[-2:]) == stored):
+    if rotation and tuple(pictures.shape[-2:]) == stored:
         pictures = torch.rot90(pictures, rotation // 90, (2, 3))
     if tuple(pictures.shape[-2:]) == size:
         return pictures

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from timeground.errors import VideoError
 
+from .completeness import first_break
 from .container import damaged, open_video
-from .matroska import missing_bytes
 from .nal import disposable_reader
+from .orientation import orientation
 from .tag import tag_in
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class VideoInfo:
 
     duration_s: from the start of the presentation (t = 0) to the end of the last frame.
     rotation: degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270.
+    is_mirrored: after that it is mirrored, left to right.
     fps: average frames per second; for a file of variable frame rate no more than that.
     made_by: the tag of a rendered video, else "".
     """
@@ -59,6 +61,7 @@ class VideoInfo:
     rotation: int
     has_audio: bool
     made_by: str = ""
+    is_mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Packets:
     is_disposable: Bools  # no other frame refers to it
     is_hidden: Bools  # decoded but not shown: before the start that an edit list sets
     duration: Ints
+    position: Ints  # first byte of each in the file, -1 where that is not known
     time_base: Fraction
     start_s: float  # earliest time of any stream, by the file's own clock
 
@@ -128,9 +132,8 @@ def _cached_index(path: str, by_decoding: bool, mtime_ns: int, size: int) -> Fra
 def _read_index(path: str, by_decoding: bool) -> FrameIndex:
     """List the frames of a file."""
     with open_video(path) as (container, stream):
-        if missing_bytes(path):
-            raise damaged(path, f"the last {missing_bytes(path)} bytes are not there")
         packets = _list_packets(path, container, stream)
+        refuse_missing(path, container.format.name, packets)
         has_audio = len(container.streams.audio) > 0
         tag = tag_in(container.metadata)
         names, number = (stream.codec.canonical_name, container.format.name), stream.index
@@ -140,34 +143,59 @@ def _read_index(path: str, by_decoding: bool) -> FrameIndex:
         by_decoding = True
     else:
         times_s, end_s, order = _times_of_packets(path, packets)
-    rotation = round(first.rotation / 90) * 90 % 360
+    rotation, is_mirrored = orientation(first)
     width, height = (first.height, first.width) if rotation % 180 else (first.width, first.height)
     length_s = end_s - float(times_s[0])
     fps = len(times_s) / length_s if length_s > 0 else 0.0
-    info = VideoInfo(end_s, len(times_s), width, height, fps, *names, rotation, has_audio, tag)
+    info = VideoInfo(end_s, len(times_s), width, height, fps, *names, rotation, has_audio, tag, is_mirrored)
     return FrameIndex(info, packets, times_s, order, by_decoding, number)
 
 
 def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> Packets:
     """Read every packet of the stream; nothing is decoded."""
     tells = disposable_reader(stream.codec_context.name, stream.codec_context.extradata)
-    rows: list[tuple[int, int, bool, bool, bool, int]] = []
+    rows: list[tuple[int, int, bool, bool, bool, int, int]] = []
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
         if packet.is_corrupt:
-            raise damaged(path, "a packet is cut short")
+            raise damaged(path, f"a packet is cut short: what comes after {_last_s(rows, stream):.1f} s is not there")
         pts = NO_PTS if packet.pts is None else packet.pts
         dts = NO_PTS if packet.dts is None else packet.dts
         disposable = packet.is_disposable if tells is None else tells(memoryview(packet))
-        rows.append((pts, dts, packet.is_keyframe, disposable, packet.is_discard, packet.duration or 0))
+        position = -1 if packet.pos is None else packet.pos
+        rows.append((pts, dts, packet.is_keyframe, disposable, packet.is_discard, packet.duration or 0, position))
     if not rows:
         raise no_frames(path)
     columns = np.array(rows, dtype=np.int64).T
     flags = columns[2:5].astype(bool)
     time_base = stream.time_base or Fraction(1, 1)
     start_s = (container.start_time or 0) / 1_000_000
-    return Packets(columns[0], columns[1], flags[0], flags[1], flags[2], columns[5], time_base, start_s)
+    return Packets(columns[0], columns[1], flags[0], flags[1], flags[2], columns[5], columns[6], time_base, start_s)
+
+
+def _last_s(rows: list[tuple[int, int, bool, bool, bool, int, int]], stream: VideoStream) -> float:
+    """When the last of these packets ends, in seconds from the first."""
+    known = [(row[0] if row[0] != NO_PTS else row[1], row[5]) for row in rows]
+    times = [(time, length) for time, length in known if time != NO_PTS]
+    if not times:
+        return 0.0
+    first = min(time for time, _ in times)
+    return float(max(time + length - first for time, length in times) * (stream.time_base or 0))
+
+
+def refuse_missing(path: str, container: str, packets: Packets) -> None:
+    """Raise VideoError, with the seconds, where a file does not hold all that it announces."""
+    at = first_break(path, container)
+    if at is None:
+        return
+    known = packets.pts != NO_PTS
+    seconds = (packets.pts - min(packets.pts[known], default=0)) * float(packets.time_base)
+    before, after = known & (packets.position < at), known & (packets.position >= at)
+    last_s = float((seconds + packets.duration * float(packets.time_base))[before].max(initial=0.0))
+    if after.any():
+        raise damaged(path, f"from {last_s:.1f} s to {float(seconds[after].min()):.1f} s it cannot be read")
+    raise damaged(path, f"what comes after {last_s:.1f} s is not there")
 
 
 def no_frames(path: str) -> VideoError:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .orientation import turned
+
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
@@ -23,14 +25,14 @@ class Canvas:
     readers do.
     """
 
-    def __init__(self, num_frames: int, size: tuple[int, int], rotation: int) -> None:
+    def __init__(self, num_frames: int, size: tuple[int, int], rotation: int, is_mirrored: bool = False) -> None:
         """Room for ``num_frames`` frames of ``size`` (height, width, as shown)."""
         from av.video.reformatter import Interpolation, VideoReformatter
 
         self.pixels = torch.empty((num_frames, 3, *size), dtype=torch.uint8)
         self._array = self.pixels.numpy()
         self._stored_size = size if rotation % 180 == 0 else size[::-1]
-        self._quarter_turns = rotation // 90
+        self._rotation, self._is_mirrored = rotation, is_mirrored
         self._reformatter = VideoReformatter()
         self._interpolation = Interpolation.BICUBIC
 
@@ -51,4 +53,4 @@ class Canvas:
 
     def _put(self, place: int, channel: int, plane: npt.NDArray[np.uint8]) -> None:
         """Turn one colour plane upright and keep it."""
-        self._array[place, channel] = np.rot90(plane, self._quarter_turns)
+        self._array[place, channel] = turned(plane, self._rotation, self._is_mirrored)

@@ -8,7 +8,7 @@ import torch
 
 from timeground.errors import VideoError
 
-from .foreign import CHUNK_FRAMES, check_count, check_times, not_installed, refuse, scale
+from .foreign import check_count, check_times, chunk_frames, not_installed, refuse, scale
 from .frame_index import FrameIndex, Ints
 
 
@@ -27,12 +27,13 @@ def read_decord(
     if reason:
         raise refuse(path, "decord", reason)
     try:
-        reader = decord.VideoReader(os.fspath(path), num_threads=num_threads)
+        reader = decord.VideoReader(os.path.abspath(path), num_threads=num_threads)
         check_count(path, "decord", index, len(reader))
         check_times(path, "decord", index, chosen, [float(reader.get_frame_timestamp(int(i))[0]) for i in chosen])
         out = torch.empty((len(chosen), 3, *size), dtype=torch.uint8)
-        for first in range(0, len(chosen), CHUNK_FRAMES):
-            part = chosen[first : first + CHUNK_FRAMES]
+        step = chunk_frames(index)
+        for first in range(0, len(chosen), step):
+            part = chosen[first : first + step]
             pictures = torch.from_numpy(reader.get_batch(part.tolist()).asnumpy()).permute(0, 3, 1, 2)
             out[first : first + len(part)] = scale(pictures, size, 0, (0, 0))
         return out
@@ -46,8 +47,8 @@ def why_wrong(index: FrameIndex) -> str | None:
         return "it was cut without re-encoding (an edit list), and decord shows the hidden frames too"
     if index.info.container == "mpegts":
         return "it is an MPEG transport stream, where decord gives other frames"
-    if index.info.rotation:
-        return "it is stored turned, and decord does not turn it upright"
+    if index.info.rotation or index.info.is_mirrored:
+        return "it is stored turned or mirrored, and decord shows it so"
     if index.by_decoding:
         return "its container does not say when frames are shown"
     if index.has_open_gops:

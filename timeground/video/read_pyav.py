@@ -65,7 +65,7 @@ def read_pyav(
     on_progress: told the share of frames that are there, now and then.
     Raises: VideoError; FramesMissing if the index should be made by decoding.
     """
-    canvas = Canvas(len(chosen), size, index.info.rotation)
+    canvas = Canvas(len(chosen), size, index.info.rotation, index.info.is_mirrored)
     with open_video(path) as (container, stream):
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = num_threads

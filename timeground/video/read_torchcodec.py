@@ -8,7 +8,7 @@ import torch
 
 from timeground.errors import VideoError
 
-from .foreign import CHUNK_FRAMES, check_count, check_times, not_installed, refuse, scale
+from .foreign import check_count, check_times, chunk_frames, not_installed, refuse, scale
 from .frame_index import FrameIndex, Ints
 
 
@@ -25,9 +25,13 @@ def read_torchcodec(
         raise not_installed("torchcodec") from error
     if index.packets.is_hidden.any():
         raise refuse(path, "torchcodec", "it was cut without re-encoding (an edit list)")
+    if index.info.is_mirrored:
+        raise refuse(path, "torchcodec", "it is stored mirrored")
+    if index.info.rotation == 180:
+        raise refuse(path, "torchcodec", "it is stored upside down, which some of its versions turn and others do not")
     try:
         decoder = VideoDecoder(
-            os.fspath(path), stream_index=index.stream, num_ffmpeg_threads=num_threads, seek_mode="exact"
+            os.path.abspath(path), stream_index=index.stream, num_ffmpeg_threads=num_threads, seek_mode="exact"
         )
         check_count(path, "torchcodec", index, int(decoder.metadata.num_frames or 0))
         return _read_chunks(path, decoder, index, chosen, size)
@@ -43,8 +47,9 @@ def _read_chunks(
     info = index.info
     stored = (info.width, info.height) if info.rotation % 180 else (info.height, info.width)
     out = torch.empty((len(chosen), 3, *size), dtype=torch.uint8)
-    for first in range(0, len(chosen), CHUNK_FRAMES):
-        part = chosen[first : first + CHUNK_FRAMES]
+    step = chunk_frames(index)
+    for first in range(0, len(chosen), step):
+        part = chosen[first : first + step]
         batch = decoder.get_frames_at(indices=part.tolist())  # type: ignore[attr-defined]
         check_times(path, "torchcodec", index, part, batch.pts_seconds.numpy())
         # torchcodec itself may turn the frames: those that come upright are left alone
