@@ -27,7 +27,7 @@ from timeground.video.decode import decode, probe
 
 
 def timed(query, *spans, absent=False):
-    return Timed(GroundingAnswer(query, [Span(*s) for s in spans], "text", "rule", absent, 0.5, "tiny"), 0.1)
+    return Timed(GroundingAnswer(query, [Span(*s) for s in spans], "text", "rule", absent, 0.5, model="tiny"), 0.1)
 
 
 @pytest.fixture
