@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import connection
 from typing import Any
+
+from timeground.watchdog import end_with
 
 from .forking import context
 from .recipe import Recipe
@@ -26,7 +29,7 @@ class Worker:
     def __init__(self, recipe: Recipe, device: str | None) -> None:
         starting: Any = context()
         self.pipe, theirs = starting.Pipe()
-        self.process = starting.Process(target=_serve, args=(theirs, recipe, device), daemon=True)
+        self.process = starting.Process(target=_serve, args=(theirs, recipe, device, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
         self.device, self.video, self.num_videos = device, "", 0
@@ -145,10 +148,11 @@ def _cause(code: int | None) -> str:
     return f"exit status {code}"
 
 
-def _serve(pipe: Any, recipe: Recipe, device: str | None) -> None:
-    """A worker's life."""
+def _serve(pipe: Any, recipe: Recipe, device: str | None, parent: int) -> None:
+    """A worker's life, which ends with its parent's."""
     import torch
 
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the workers
     torch.set_num_threads(1)
     tools = make_tools(recipe, device)

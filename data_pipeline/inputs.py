@@ -34,8 +34,6 @@ def read_items(settings: InputSettings) -> list[Item]:
 def _bare(root: Path) -> list[Item]:
     files = (p for p in root.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
     found = sorted(p.relative_to(root).as_posix() for p in files)
-    for video in found:
-        resolve_video(root, video)
     return [Item(video) for video in found]
 
 
@@ -49,9 +47,17 @@ def _annotated(settings: InputSettings, root: Path) -> list[Item]:
         if row.id in seen:
             raise UserError(f"{path}: id {row.id!r} comes twice; make ids unique")
         seen.add(row.id)
-        resolve_video(root, row.video)
+        _refuse_outside(path, root, row)
         items.setdefault(row.video, Item(row.video)).rows.append(_with_length(row))
     return list(items.values())
+
+
+def _refuse_outside(path: Path, root: Path, row: Row) -> None:
+    """UserError for a path that leaves the root; a link out of it is its video's failure, told when it is opened."""
+    try:
+        resolve_video(root, row.video, follow_links=True)
+    except UserError as error:
+        raise UserError(f"{path}: row {row.id!r}: {error}") from None
 
 
 def _with_length(row: Row) -> Row:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from timeground.errors import UserError
 from timeground.json_text import lines_of
 from timeground.records import Row, read_rows, resolve_video
 from timeground.report import Page
+from timeground.scratch import scratch_folder
 from timeground.spans import total_length_s
 
 from .shards import read_plan
@@ -153,7 +153,7 @@ def _strip(root: Path, row: Row) -> bytes | None:
         clip = decode(resolve_video(root, row.video), sampling, start_s=start_s, end_s=end_s, folder_fps=fps)
     except UserError:
         return None
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "strip.png"
+    with scratch_folder("report") as scratch:
+        path = scratch / "strip.png"
         save_timeline(path, clip, [("spans", row.spans)])
         return path.read_bytes()

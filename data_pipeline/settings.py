@@ -31,6 +31,7 @@ class InputSettings(Settings):
 
     rows: a file of rows, or with `reader` the folder (or file) of a public format. Without rows: every video below the
     root is taken, with no rows. videos: the video root. limit: only the first so many videos.
+    follow_links: videos may be links out of the root.
     """
 
     videos: str
@@ -38,3 +39,4 @@ class InputSettings(Settings):
     reader: str = "rows"
     split: str | None = None
     limit: int | None = Field(None, ge=1)
+    follow_links: bool = False

@@ -13,6 +13,7 @@ import numpy as np
 from timeground.errors import UserError
 from timeground.records import resolve_video
 from timeground.spans import Span
+from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 
 from .settings import ModelSettings
 
@@ -46,7 +47,10 @@ class Prompt:
 
 @dataclass
 class Tools:
-    """One worker's tools. device: where local models go, None for the default. allow_toy_model: as in the recipe."""
+    """One worker's tools. device: where local models go, None for the default. allow_toy_model: as in the recipe.
+
+    follow_links: videos may be links out of the root. folder_fps: of the video at hand, if it is a folder of pictures.
+    """
 
     root: Path
     output: Path
@@ -55,18 +59,21 @@ class Tools:
     prompt_folder: Path | None = None
     device: str | None = None
     allow_toy_model: bool = False
+    follow_links: bool = False
+    folder_fps: float = DEFAULT_FOLDER_FPS
     _opened: dict[str, Asked] = field(default_factory=dict)
 
     def path(self, video: str) -> Path:
         """The file of a video, inside the root."""
-        return resolve_video(self.root, video)
+        return resolve_video(self.root, video, follow_links=self.follow_links)
 
     def clip(self, video: str, sampling: Sampling, window: Span | None = None) -> Clip:
         """The frames of a video, or of a window of it. VideoError if it cannot be read."""
         from timeground.video.decode import decode
 
         start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
-        return decode(self.path(video), sampling, start_s=start_s, end_s=end_s, num_threads=1)
+        path, fps = self.path(video), self.folder_fps
+        return decode(path, sampling, start_s=start_s, end_s=end_s, num_threads=1, folder_fps=fps)
 
     def model(self, name: str) -> Asked:
         """A model of the recipe; it is opened once. Raises RunStopped if that fails."""

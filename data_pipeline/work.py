@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from timeground.errors import UserError
+from timeground.errors import OutputError, UserError
+from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 
 from .item import Item
 from .recipe import Recipe
@@ -36,6 +37,7 @@ def make_tools(recipe: Recipe, device: str | None = None) -> Tools:
         prompt_folder=Path(recipe.prompts) if recipe.prompts else None,
         device=device,
         allow_toy_model=recipe.allow_toy_model,
+        follow_links=recipe.input.follow_links,
     )
 
 
@@ -57,7 +59,10 @@ def do_task(recipe: Recipe, task: Task, tools: Tools, begins: Callable[[str], No
             item.fail(stage.stage, crashed[item.video])
         else:
             _run(stage, item, tools)
-    counts = write_shard(task.target, items)
+    try:
+        counts = write_shard(task.target, items)
+    except OutputError as error:
+        raise RunStopped(str(error)) from error
     return {**counts, "dropped": counts["rejected"] - before}
 
 
@@ -65,10 +70,14 @@ def _run(stage: VideoStage, item: Item, tools: Tools) -> None:
     """The stage on one video, with what it cost in tokens."""
     names = stage.models()
     before = _tokens(tools, names)
+    tools.folder_fps = next((row.folder_fps for row in item.rows if row.folder_fps), DEFAULT_FOLDER_FPS)
     try:
+        tools.path(item.video)  # a link out of the root fails its video, whatever the stage
         stage.run(item, tools)
     except RunStopped:
         raise
+    except OutputError as error:  # every video would meet it
+        raise RunStopped(str(error)) from error
     except UserError as error:
         item.fail(stage.stage, str(error))
     except Exception as error:  # a bug, or a file that breaks a library: the others go on

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -10,13 +10,14 @@ import gradio as gr
 
 from timeground.errors import UserError
 
-from .handlers import Handlers, lines_of, log
+from .handlers import Handlers, lines_of, log, refuse_long
 from .results import as_data
 from .service import Reading
-from .videos import Video
+from .settings import MAX_QUERIES
+from .videos import Video, Videos
 
 
-def _told(function: Callable[..., Any]) -> Callable[..., Any]:
+def _told(videos: Videos, function: Callable[..., Any]) -> Callable[..., Any]:
     """A user's mistake reaches the caller as Gradio's error."""
 
     @wraps(function)
@@ -24,7 +25,7 @@ def _told(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return await function(*args)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(videos.without_paths(str(error)), print_exception=False) from None
         except Exception:
             log.exception("an API request failed")
             raise gr.Error("this did not work; the server's log says why", print_exception=False) from None
@@ -41,25 +42,25 @@ class Api:
     def ground(self) -> Callable[..., Any]:
         """The function behind ``/ground``."""
 
-        @_told
         async def ground(video: Any, queries: Any) -> dict[str, Any]:
             """When does it happen? queries: a list of texts, or one text with a query a line."""
-            lines = lines_of("\n".join(map(str, queries)) if isinstance(queries, list) else queries, "queries")
+            lines = lines_of(_text(queries, "queries"), "queries")
             read, reading = await self._read(video)
             answers = [await self.service.ground(reading.watched, query) for query in lines]
             model = self.handlers.settings.model
             return {**as_data(read, model, answers), **_cost(reading)}
 
-        return ground
+        return _told(self.handlers.videos, ground)
 
     def ask(self) -> Callable[..., Any]:
         """The function behind ``/ask``."""
 
-        @_told
         async def ask(video: Any, question: Any, options: Any) -> dict[str, Any]:
             """Which option is right? options: a list of texts, or one text with an option a line."""
+            given = _text(options, "options")
+            refuse_long(question, given)
             (asked,) = lines_of(" ".join(str(question or "").split()), "a question")
-            choices = lines_of("\n".join(map(str, options)) if isinstance(options, list) else options, "options")
+            choices = lines_of(given, "options")
             _, reading = await self._read(video)
             chosen = await self.service.ask(reading.watched, asked, choices)
             answer = chosen.answer
@@ -71,7 +72,7 @@ class Api:
                 "question": asked,
                 "letter": answer.letter,
                 "option": answer.option,
-                "shares": dict(zip(choices, answer.shares, strict=True)),
+                "shares": _shares(choices, answer.shares),
                 "text": answer.text,
                 "evidence": evidence,
                 "seconds": round(chosen.seconds, 4),
@@ -80,11 +81,32 @@ class Api:
                 **_cost(reading),
             }
 
-        return ask
+        return _told(self.handlers.videos, ask)
 
     async def _read(self, file: Any) -> tuple[Video, Reading]:
         video = await self.handlers.video_of(file)
         return video, await self.service.read(video)
+
+
+def _text(given: Any, what: str) -> str:
+    """What a caller asks, a line each; looked at before anything is done with it."""
+    if not isinstance(given, list):
+        return str(given or "")
+    if len(given) > MAX_QUERIES:
+        raise UserError(f"{len(given)} {what} are too many; at most {MAX_QUERIES} at a time.")
+    if not all(isinstance(text, str) for text in given):
+        raise UserError(f"{what}: give a list of texts")
+    refuse_long(*given)
+    return "\n".join(" ".join(text.split()) for text in given)
+
+
+def _shares(options: Sequence[str], shares: Sequence[float]) -> list[dict[str, Any]]:
+    """Each option with its probability, in order; options of the same text keep their own."""
+    letters = map(chr, range(ord("A"), ord("Z") + 1))
+    return [
+        {"letter": letter, "option": option, "share": share}
+        for letter, option, share in zip(letters, options, shares, strict=False)
+    ]
 
 
 def _cost(reading: Reading) -> dict[str, Any]:

@@ -7,8 +7,13 @@ from typing import Any
 
 import gradio as gr
 
+from .settings import MAX_BODY_BYTES, MAX_NESTING
+
 FOREIGN = re.compile(r"/(?:proxy=|file[=/])\s*/*(?:[a-z][a-z0-9+.-]*:|\\)|/proxy=", re.IGNORECASE)
 """Addresses by which Gradio would fetch something from the network for whoever asks."""
+
+
+TEXTS, BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL), re.compile(rb"[\[\]{}]")
 
 
 class GuardedBlocks(gr.Blocks):
@@ -47,4 +52,47 @@ class OwnFilesOnly:
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
             await send({"type": "http.response.body", "body": b"only files of this page are served"})
             return
+        if scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].endswith("/upload"):
+            body = await _small_body(receive)
+            if body is None:
+                text = f"a request may have {MAX_BODY_BYTES} bytes and {MAX_NESTING} levels of lists".encode()
+                plain = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+                await send({"type": "http.response.start", "status": 413, "headers": plain})
+                await send({"type": "http.response.body", "body": text})
+                return
+            receive = _replayed(body, receive)
         await self.app(scope, receive, send)
+
+
+async def _small_body(receive: Any) -> bytes | None:
+    """The body of a request; None if it is too large, or nested too deeply for those who parse it."""
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body"):
+            return None if nesting(body) > MAX_NESTING else body
+
+
+def nesting(body: bytes) -> int:
+    """How deeply the lists and objects of a JSON text lie in each other."""
+    depth = deepest = 0
+    for mark in BRACKETS.findall(TEXTS.sub(b"", body)):
+        depth += 1 if mark in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _replayed(body: bytes, receive: Any) -> Any:
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

@@ -21,7 +21,7 @@ from timeground.prompts import ground_prompt
 from . import pictures, views
 from .results import downloads
 from .service import Reading, Service, Timed, direction_score
-from .settings import MAX_QUERIES, MAX_TEXT, DemoSettings
+from .settings import MAX_QUERIES, MAX_TEXT, MAX_TOTAL, DemoSettings
 from .videos import Video, Videos
 
 Result = TypeVar("Result")
@@ -32,7 +32,8 @@ log = logging.getLogger("timeground.demo")
 
 
 def lines_of(text: str, what: str) -> list[str]:
-    """The lines of a text field. UserError if there are none, too many, or one is too long."""
+    """The lines of a text field. UserError if there are none, too many, or they are too long."""
+    refuse_long(text)
     lines = [line.strip() for line in str(text or "").split("\n") if line.strip()]
     if not lines:
         raise UserError(f"Write {what} first.")
@@ -43,16 +44,22 @@ def lines_of(text: str, what: str) -> list[str]:
     return lines
 
 
+def refuse_long(*texts: Any) -> None:
+    """UserError if what a request asks is too long in all."""
+    if (length := sum(len(str(text or "")) for text in texts)) > MAX_TOTAL:
+        raise UserError(f"{length} characters are too many; at most {MAX_TOTAL} in one request.")
+
+
 def on_the_page(handler: Callable[..., Steps]) -> Callable[..., Steps]:
     """Turn a handler's exceptions into a status line."""
 
     @wraps(handler)
-    async def told(*args: Any) -> Steps:
+    async def told(self: Handlers, *args: Any) -> Steps:
         try:
-            async for step in handler(*args):
+            async for step in handler(self, *args):
                 yield step
         except UserError as error:
-            yield gr.skip(), views.status(str(error), "error")
+            yield gr.skip(), views.status(self.videos.without_paths(str(error)), "error")
         except Exception:
             log.exception("a request failed")
             yield gr.skip(), views.status("This did not work; the server's log says why. Try again.", "error")
@@ -132,6 +139,7 @@ class Handlers:
     @on_the_page
     async def ask(self, file: Any, question: str, options_text: str) -> Steps:
         """Answer a question with options, and ground the answer."""
+        refuse_long(question, options_text)
         (question,) = lines_of(" ".join(str(question or "").split()), "a question")
         options = lines_of(options_text, "the options, one a line,")
         opened: list[Opened] = []

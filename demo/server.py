@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import shutil
-import tempfile
 import threading
 import time
 import uuid
@@ -15,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timeground.errors import UserError
+from timeground.errors import OutputError, UserError
+from timeground.scratch import scratch_folder
+from timeground.whole_files import writing
 
 from .cut import cut
 from .settings import DemoSettings
 from .videos import Videos, shipped_folder
 
+log = logging.getLogger("timeground.demo")
 UPLOADS_VARIABLE = "GRADIO_TEMP_DIR"
 CUTS_AT_ONCE = 2
 
@@ -47,7 +49,12 @@ def serve(settings: DemoSettings) -> Iterator[Server]:
     Raises: UserError if the address cannot be taken.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported and at every start
-    uploads = Path(tempfile.mkdtemp(prefix="timeground-demo-")).resolve()
+    with scratch_folder("demo") as uploads, _served(settings, uploads) as server:
+        yield server
+
+
+@contextmanager
+def _served(settings: DemoSettings, uploads: Path) -> Iterator[Server]:
     before = os.environ.get(UPLOADS_VARIABLE)
     os.environ[UPLOADS_VARIABLE] = str(uploads)
     from .handlers import Handlers
@@ -64,7 +71,6 @@ def serve(settings: DemoSettings) -> Iterator[Server]:
     finally:
         page.close(verbose=False)
         service.close()
-        shutil.rmtree(uploads, ignore_errors=True)
         os.environ.pop(UPLOADS_VARIABLE) if before is None else os.environ.update({UPLOADS_VARIABLE: before})
 
 
@@ -118,11 +124,13 @@ class Clips:
             start_s, end_s = (min(max(float(t), 0.0), video.duration_s) for t in (start_s, end_s))
             stem = re.sub(r"[^\w.-]+", "_", Path(video.name).stem)[:60]
             target = self.folder / uuid.uuid4().hex / f"{stem}_{start_s:.1f}-{end_s:.1f}.mp4"
-            target.parent.mkdir()
-            with self._turn:
-                cut(video.path, start_s, end_s, target)
+            with self._turn, writing(target) as part:
+                cut(video.path, start_s, end_s, part)
+        except OutputError:
+            log.exception("a clip cannot be written")
+            return {"error": "the clip cannot be written: the server has no room for it; try again later"}
         except UserError as error:
-            return {"error": str(error)}
+            return {"error": self.videos.without_paths(str(error))}
         except (TypeError, ValueError):
             return {"error": "give a video's id and two times in seconds"}
         self.made.add(str(target))

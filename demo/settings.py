@@ -8,6 +8,10 @@ from timeground.errors import UserError
 
 MAX_QUERIES = 20
 MAX_TEXT = 500
+MAX_TOTAL = 4000
+"""Characters of all that one request asks."""
+MAX_BODY_BYTES = 256 * 1024
+MAX_NESTING = 16
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +16,9 @@ from timeground.video.decode import probe
 
 from .settings import DemoSettings
 
+QUOTED_PATH = re.compile(r"""(['"])((?:file:/)?/[^'"\n]*/[^'"\n]*|[A-Za-z]:\\[^'"\n]*)\1""")
+PATH = re.compile(r"""file:/[^\s'"]+|(?<![\w:/.~)-])~?/[^\s'",;:()]+/[^\s'",;:()]*|(?<!\w)[A-Za-z]:\\[^\s'",;:()]+""")
+"""Absolute paths; an address such as http://host/v1 is none."""
 CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "gif"}
 """Containers that hold their own frames. A playlist can name other files, so it is no video here."""
 
@@ -21,6 +26,18 @@ CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", 
 def shipped_folder() -> Path:
     """The folder with the clip that ships."""
     return Path(str(files("timeground") / "assets" / "example"))
+
+
+def names_only(text: str, names: Mapping[str, str]) -> str:
+    """A text whose paths are replaced: those in `names` as given, all others by their last part."""
+    for path in sorted((p for p in names if p not in ("", ".", "..")), key=len, reverse=True):
+        text = text.replace(path, names[path])
+    text = QUOTED_PATH.sub(lambda found: f"{found[1]}{_last(found[2])}{found[1]}", text)
+    return PATH.sub(lambda found: _last(found[0]), text)
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,13 @@ class Videos:
             raise UserError("this video is not on the server any more; upload it again")
         return video
 
+    def without_paths(self, text: str) -> str:
+        """A message as users may read it: paths of videos and of the model are names, and no other shows its folder."""
+        names = {os.fspath(video.path): video.name for video in self._by_file.copy().values()}
+        if Path(self.settings.model).exists():
+            names |= {p: Path(p).name for p in (self.settings.model, os.fspath(Path(self.settings.model).resolve()))}
+        return names_only(text, names)
+
     def _check(self, file: Path, name: str) -> Video:
         size_mb = file.stat().st_size / 1e6
         if size_mb > self.settings.max_upload_mb:
@@ -73,7 +97,7 @@ class Videos:
             check_file(file)
             info = probe(file)
         except UserError as error:
-            raise UserError(str(error).replace(os.fspath(file), name)) from None
+            raise UserError(names_only(str(error), {os.fspath(file): name})) from None
         if not set(info.container.split(",")) & CONTAINERS:
             raise UserError(f"{name}: {info.container} is not a video container that is taken; re-encode it to mp4")
         if info.duration_s > self.settings.max_minutes * 60:

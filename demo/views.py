@@ -65,7 +65,7 @@ def row(number: int, timed: Timed[GroundingAnswer], duration_s: float, label: st
         "colour": number % len(COLOURS),
         "spans": [span.to_list() for span in shown_spans(answer, duration_s)],
         "none": "does not happen, says the model" if answer.absent else f"no time in the answer: {answer.text!r}",
-        "note": f"{certainty}{timed.seconds:.2f} s",
+        "note": f"{certainty}{timed.seconds:.2f} s{', outside what was shown' * answer.outside}",
         "seconds": timed.seconds,
     }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from timeground.errors import UserError
 from timeground.json_text import dump_json, lines_of
+from timeground.whole_files import writing
 
 NAME = "samples.jsonl"
 
@@ -48,7 +49,7 @@ class Sample:
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> None:
     """Write one JSON object a line."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with writing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for sample in samples:
             file.write(dump_json(sample.to_json()) + "\n")
 

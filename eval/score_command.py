@@ -8,6 +8,7 @@ from pathlib import Path
 
 from timeground.errors import UserError
 from timeground.json_text import dump_json
+from timeground.whole_files import make_folder
 
 from .predictions import read_predictions
 from .tasks import get_spec, load_task
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"task {spec.name} has no evaluator of its own; use --protocol strict")
     task = load_task(spec, data=args.data, annotations=args.annotations, split=args.split)
     found = read_predictions(args.predictions, task.rows)
+    if args.output_path:
+        make_folder(args.output_path)
     scores = task.score(found.by_row)
     if args.output_path:
         scores.save(args.output_path, args.protocol)

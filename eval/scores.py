@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from timeground.json_text import dump_json
 from timeground.metrics.intervals import Interval
+from timeground.whole_files import write_text
 
 from .samples import Sample, write_samples
 
@@ -103,10 +104,8 @@ class Scores:
 
     def save(self, folder: Path, protocol: Protocol | None = None) -> None:
         """Write ``results.json`` and ``samples.jsonl`` into a folder, which is made if need be."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = dump_json(self.to_json(protocol), indent=2)
-        (folder / "results.json").write_text(text + "\n", encoding="utf-8")
         write_samples(folder / "samples.jsonl", self.samples)
+        write_text(folder / "results.json", dump_json(self.to_json(protocol), indent=2) + "\n")
 
 
 def _rounded(value: float | None) -> float | None:

@@ -191,7 +191,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
             write_rows(path, [good, bad])
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["rows.jsonl"]
     with pytest.raises(UserError, match="cannot be written"):
-        write_rows(tmp_path / "no folder" / "rows.jsonl", [good])
+        write_rows(path / "rows.jsonl", [good])
 
 
 def test_videos_stay_in_the_root(tmp_path: Path) -> None:

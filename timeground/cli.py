@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from timeground import __version__
 from timeground.errors import UserError
+from timeground.whole_files import NO_ROOM, output_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ground": ("timeground.commands.ground", "find when something happens in a video"),
@@ -57,6 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return runs[args.command](args) or 0
     except UserError as error:
         print(f"timeground: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"timeground: {output_error(error.filename or 'the output', error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("timeground: stopped", file=sys.stderr)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from timeground.errors import OutputError
 from timeground.records import Row
 from timeground.whole_files import write_text
 
@@ -151,5 +152,5 @@ class _Memory:
         self.held[os.fspath(path.resolve())] = {**known, "sha256": found}
         try:
             write_text(self.file, json.dumps(self.held))
-        except (OSError, UnicodeEncodeError):
+        except (OutputError, UnicodeEncodeError):
             return

@@ -29,19 +29,22 @@ class FileProblems:
         return found + [f"row {name!r}: {reason}" for name, reason in self.wrong.items()]
 
 
-def against_files(rows: Sequence[Row], root: Path) -> FileProblems:
+def against_files(rows: Sequence[Row], root: Path, follow_links: bool = False) -> FileProblems:
     """Compare rows with their files below `root`; each file's packets are listed, nothing but a frame is decoded."""
     from .video.decode import probe
+    from .video.frame_folder import DEFAULT_FOLDER_FPS
 
     def look(video: str) -> float | str:
         try:
-            return probe(resolve_video(root, video)).duration_s
+            path = resolve_video(root, video, follow_links=follow_links)
+            return probe(path, folder_fps[video] or DEFAULT_FOLDER_FPS).duration_s
         except UserError as error:
             return str(error)
         except Exception as error:  # a file must not end the check of the others
             return f"{type(error).__name__}: {error}"
 
-    videos = list(dict.fromkeys(row.video for row in rows))
+    folder_fps = {row.video: row.folder_fps for row in rows}
+    videos = list(folder_fps)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lengths = dict(zip(videos, pool.map(look, videos), strict=True))
     found = FileProblems()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, get_args
 from timeground import installation
 from timeground.diagnosis import Readings, Report, Row, Verdict, as_json, attempt, judge, reason
 from timeground.errors import UserError, VideoError
+from timeground.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,9 +71,9 @@ def run_doctor(model: str | None, console: Console) -> Report:
         report = Report(installation.versions(), installation.hardware(), model or BUNDLED)
         server = _open_server(model)
         subject = _open_model(model) if server is None else _open_served(server)
-    with tempfile.TemporaryDirectory(prefix="timeground-doctor-") as folder:
+    with scratch_folder("doctor") as folder:
         with console.status("rendering clips that show a clock"):
-            clips, failed = _render(Path(folder))
+            clips, failed = _render(folder)
         report.rows += failed
         with console.status("reading them with each reader"):
             report.rows += [row for clip in clips for row in check_readers(clip)]

@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class VideoError(UserError):
     """A video that cannot be read. The message names the file and what is wrong with it."""
+
+
+class OutputError(UserError):
+    """An output that cannot be written. It is no row's and no video's error: whatever runs stops, and can go on."""

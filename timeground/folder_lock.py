@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from timeground.errors import UserError
+from timeground.whole_files import output_error, remove_abandoned
 
 LOCK = ".lock"
 
@@ -20,7 +21,7 @@ def only_run(folder: Path) -> Iterator[None]:
 
     The lock is the system's (`filelock`): it goes with its process, however that ends. Each process of a run that
     launchers start has a lock of its own, by its rank, so that they do not refuse each other; a program that only
-    starts them takes none.
+    starts them takes none. What killed runs left half written in the folder is removed.
     """
     rank = os.environ.get("RANK", "0")
     file = folder / (LOCK if rank == "0" else f"{LOCK}-{rank}")
@@ -34,8 +35,10 @@ def only_run(folder: Path) -> Iterator[None]:
             "another folder"
         ) from None
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}; choose another folder") from None
+        raise output_error(file, error) from None
     try:
+        if rank == "0":
+            remove_abandoned(folder, everywhere=True)
         yield
     finally:
         with suppress(OSError):

@@ -6,8 +6,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from timeground.errors import UserError
 from timeground.spans import Span
 from timeground.video.clip import Clip
+from timeground.whole_files import writing
 
 WIDTH_IN, FILM_IN = 11.0, 1.3
 COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
@@ -65,9 +67,16 @@ def save_timeline(
     for side in ("top", "right", "left"):
         bars.spines[side].set_visible(False)
     bars.tick_params(axis="y", length=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    kind = path.suffix.lstrip(".").lower() or "png"
+    try:
+        if kind not in figure.canvas.get_supported_filetypes():
+            raise UserError(
+                f"{path}: {path.suffix} is no kind of picture that can be drawn; name it .png, .pdf or .svg"
+            )
+        with writing(path) as part:
+            figure.savefig(part, dpi=130, format=kind)
+    finally:
+        plt.close(figure)
 
 
 def _draw_film(axes: object, clip: Clip) -> None:

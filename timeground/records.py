@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from .errors import UserError
 from .row_checks import CHECKS, Direction, contradictions, shown
 from .spans import Span, mirror_all, shifted
 from .video_paths import resolve_video as resolve_video
+from .whole_files import writing
 
 Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
@@ -154,16 +154,9 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> int:
     UserError for a row that ``read_rows`` would refuse.
     """
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     objects = _checked_objects(path, rows)
-    try:
-        num_rows = (_write_parquet if path.suffix == ".parquet" else _write_jsonl)(unfinished, objects)
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return num_rows
+    with writing(path) as part:
+        return (_write_parquet if path.suffix == ".parquet" else _write_jsonl)(part, objects)
 
 
 def _refuse_missing(path: Path) -> None:
@@ -192,7 +185,7 @@ def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | str]]:
                 raise UserError(f"id {shown(row.id)} is already on line {line_of_id[row.id]}; make ids unique")
             line_of_id[row.id] = number
             if root is not None:
-                resolve_video(root, row.video)
+                resolve_video(root, row.video, follow_links=True)  # a link out fails its video only
             yield number, row
         except (UserError, RecursionError) as error:
             yield number, f"{path}:{number}: {error if isinstance(error, UserError) else 'nested too deeply'}"

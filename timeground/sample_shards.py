@@ -8,7 +8,6 @@ folder can be moved. Frames are as they were decoded: no time is drawn on them y
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from timeground.records import Row, resolve_video
 from timeground.spans import Span
 from timeground.video.clip import Clip
 from timeground.video.sampling import Sampling
-from timeground.whole_files import write_text
+from timeground.whole_files import write_text, writing
 
 INDEX = "index.jsonl"
 
@@ -63,10 +62,8 @@ def write_shard(path: Path, clips: Sequence[Clip]) -> None:
     for number, clip in enumerate(clips):
         tensors[f"{number}.frames"] = clip.frames.contiguous()
         tensors[f"{number}.frame_times_s"] = clip.frame_times_s.contiguous()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file(tensors, part, {f"{number}.made_by": clip.made_by for number, clip in enumerate(clips)})
-    part.replace(path)
+    with writing(path) as part:
+        save_file(tensors, part, {f"{number}.made_by": clip.made_by for number, clip in enumerate(clips)})
 
 
 def shard_tags(path: Path) -> list[str]:

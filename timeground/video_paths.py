@@ -36,8 +36,10 @@ def resolve_video(root: str | Path, video: str, *, follow_links: bool = False) -
         return target
     if follow_links or _is_blob_of(path, target):
         return path  # under the name that has an ending
-    what = f"video {shown(video)} is a link out of {base}"
-    raise UserError(f"{what}; make the folder it points to the root, or let eval follow it (--follow-links)")
+    raise UserError(
+        f"video {shown(video)} is a link out of {base}; make the folder it points to the root, or let it be followed "
+        "(eval: --follow-links, the pipeline: input.follow_links, training: data.follow_links)"
+    )
 
 
 def _published(base: Path, relative: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from timeground.errors import UserError
+from timeground.whole_files import make_folder, writing
 
 from .config import LoraSettings
 
@@ -82,13 +82,12 @@ def is_adapter(name: str) -> bool:
 
 def save_adapter(state: dict[str, Tensor], settings: LoraSettings, folder: Path) -> None:
     """Write adapters (by their names in the model) as a folder of peft's form, which vLLM and peft load."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     layers = [name.partition(".lora_A.")[0] for name in state if ".lora_A." in name]
     _config(settings, layers).save_pretrained(folder)
     named = {PEFT_PREFIX + name.replace(f".{NAME}.", "."): value for name, value in state.items()}
-    part = folder / f".{os.getpid()}.part"
-    save_file(named, part)
-    os.replace(part, folder / "adapter_model.safetensors")
+    with writing(folder / "adapter_model.safetensors") as part:
+        save_file(named, part)
 
 
 def merged(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:

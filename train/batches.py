@@ -6,8 +6,10 @@ Shape legend: B rows, P prefix, S suffix, L = P + S, N answer tokens of all rows
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from timeground.errors import UserError
 from timeground.models.sharing import PADDING, PREFIX, SHARED, Owners, visibility
+from timeground.watchdog import end_with
 
 from .examples import Example
 
@@ -148,7 +151,7 @@ def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int, at
         options = {
             "multiprocessing_context": "fork",
             "prefetch_factor": max(2, math.ceil(at_once / num_workers)),
-            "worker_init_fn": _one_thread,
+            "worker_init_fn": partial(_set_up_worker, os.getpid()),
         }
     loader = torch.utils.data.DataLoader(
         _ByNumber(make),
@@ -168,6 +171,7 @@ def _unchanged(item: Item) -> Item:
     return item
 
 
-def _one_thread(_: int) -> None:
-    """Workers share the cores: each keeps to one thread."""
+def _set_up_worker(parent: int, _: int) -> None:
+    """Workers share the cores: each keeps to one thread. They end with their parent, even in the midst of a video."""
+    end_with(parent)
     torch.set_num_threads(1)

@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from timeground.errors import UserError
-from timeground.whole_files import write_text
+import torch
 
-from .engine import barrier, has_frozen, is_first, on_first_rank
+from timeground.errors import UserError
+from timeground.whole_files import output_errors, write_text
+
+from .engine import barrier, has_frozen, is_first, on_first_rank, sum_over_ranks
 
 STEP_FOLDER = "step-{:08d}"
 SET_ASIDE = "set-aside-"
@@ -27,22 +29,32 @@ def save_checkpoint(engine: Any, output: Path, step: int, world: int, keep_last:
     state: what the training loop itself has to remember, as JSON. Frozen weights are not written.
     """
     folder = output / "checkpoints"
-    target, part = folder / STEP_FOLDER.format(step), folder / f".{STEP_FOLDER.format(step)}.part"
+    target = folder / STEP_FOLDER.format(step)
+    writer = sum_over_ranks(torch.tensor(os.getpid() if is_first() else 0, device=getattr(engine, "device", None)))
+    part = folder / f".{target.name}.{int(writer)}-0.part"
+    try:
+        with output_errors(target):
+            _write_checkpoint(engine, part, target, {"step": step, "processes": world, "state": state})
+    finally:
+        if is_first():
+            shutil.rmtree(part, ignore_errors=True)
     if is_first():
-        shutil.rmtree(part, ignore_errors=True)
+        for old in finished_checkpoints(output)[:-keep_last]:
+            shutil.rmtree(old, ignore_errors=True)
+    barrier()
+
+
+def _write_checkpoint(engine: Any, part: Path, target: Path, run: dict[str, Any]) -> None:
+    if is_first():
         part.mkdir(parents=True)
     barrier()
     engine.save_checkpoint(str(part), tag=TAG, exclude_frozen_parameters=has_frozen(engine))
     barrier()
     if is_first():
         sizes = {str(file.relative_to(part)): file.stat().st_size for file in _files(part)}
-        run = {"step": step, "processes": world, "state": state, "files": sizes}
-        write_text(part / RUN, json.dumps(run))
+        write_text(part / RUN, json.dumps({**run, "files": sizes}))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(part, target)
-        for old in finished_checkpoints(output)[:-keep_last]:
-            shutil.rmtree(old, ignore_errors=True)
-    barrier()
 
 
 def remember(output: Path, step: int, state: dict[str, Any]) -> None:

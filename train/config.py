@@ -103,6 +103,7 @@ class DataSettings(Settings):
     videos: str = "."
     samples: str | None = Field(None, description="samples/ of a pipeline run: its rows with frames already decoded")
     validation_rows: str | None = Field(None, description="rows to validate on, under the same video root")
+    follow_links: bool = Field(False, description="videos may be links out of their root; else such a one is left out")
     leave_out_bad_rows: bool = Field(False, description="train without rows that contradict themselves or their files")
     snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = Field(None, ge=0)

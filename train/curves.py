@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from timeground.json_text import lines_of
+from timeground.whole_files import writing
 
 SHOWN = ("loss", "reward", "reward_spread", "iou", "silent_groups", "entropy", "kl", "validation_miou")
 
@@ -34,9 +35,8 @@ def draw_curves(output: Path) -> None:
         axes.plot(steps, _smooth(list(values)), color="#1f4e9c", linewidth=1.6)
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
-    part = output / ".curves.part.png"
-    figure.savefig(part, dpi=110)
-    part.replace(output / "curves.png")
+    with writing(output / "curves.png") as part:
+        figure.savefig(part, dpi=110, format="png")
 
 
 def _smooth(values: list[float], window: int = 20) -> list[float]:

@@ -142,7 +142,7 @@ def _first(rows: Sequence[Row], settings: RunSettings, clips: int | None) -> lis
 def _look_at_files(part: Part, data: DataSettings, samples: str | None) -> None:
     root = Path(data.videos)
     if samples is None:
-        found = against_files(part.needed, root)
+        found = against_files(part.needed, root, data.follow_links)
         part.files = {row.video: root / row.video for row in part.needed}
     else:
         wanted = {row.video for row in part.needed}

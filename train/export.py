@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import torch
 
 from timeground.models.loading import Loaded, load_processor
 from timeground.profile import Profile
+from timeground.whole_files import writing
 
 from .adapters import merged
 from .engine import full_state, on_first_rank
@@ -29,16 +28,14 @@ def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path, lo
 
     def write() -> None:
         assert state is not None
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
         weights = merged(state, lora_scale) if lora_scale else state
         half = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in weights.items()}
-        loaded.model.save_pretrained(part, state_dict=half)
-        _name_dtype(part / "config.json", "bfloat16")
-        load_processor(loaded.path).save_pretrained(part)
-        profile.save(part)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
+        processor = load_processor(loaded.path)
+        with writing(folder) as part:
+            loaded.model.save_pretrained(part, state_dict=half)
+            _name_dtype(part / "config.json", "bfloat16")
+            processor.save_pretrained(part)
+            profile.save(part)
 
     on_first_rank(write)
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from timeground.profile import Profile
 from timeground.synth.language import ORDER, PHRASES
 from timeground.synth.scene import COLOURS, SHAPES
+from timeground.whole_files import writing
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -86,10 +87,10 @@ def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: in
     model = Qwen3VLForConditionalGeneration(config)
     model.generation_config.eos_token_id = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    profile.save(folder)
+    with writing(folder) as part:
+        model.save_pretrained(part)
+        processor.save_pretrained(part)
+        profile.save(part)
 
 
 def make_tokenizer(vocab_size: int) -> Any:

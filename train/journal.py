@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from timeground.json_text import lines_of
-from timeground.whole_files import write_text
+from timeground.whole_files import output_errors, write_text
 
 from .curves import draw_curves
 from .trackers import Tracker
@@ -88,10 +88,12 @@ class Journal:
         draw_curves(self.output)
 
     def _write(self, name: str, line: dict[str, Any]) -> None:
-        if name not in self.files:
-            self.files[name] = (self.output / f"{name}.jsonl").open("a", encoding="utf-8")
-        self.files[name].write(json.dumps(line) + "\n")
-        self.files[name].flush()
+        path = self.output / f"{name}.jsonl"
+        with output_errors(path):
+            if name not in self.files:
+                self.files[name] = path.open("a", encoding="utf-8")
+            self.files[name].write(json.dumps(line) + "\n")
+            self.files[name].flush()
 
 
 def _keep_lines(path: Path, up_to_step: int) -> list[str]:

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from timeground.errors import UserError
 from timeground.records import Row
+from timeground.whole_files import output_errors
 
 
 def reason_of(error: BaseException) -> str:
@@ -37,7 +38,7 @@ class Rejected:
             ]
             if lines:
                 cut_short = bool(text) and not text.endswith("\n")
-                with self.file.open("a", encoding="utf-8") as file:
+                with output_errors(self.file), self.file.open("a", encoding="utf-8") as file:
                     file.write("\n" * cut_short + "".join(lines))
 
     def read(self) -> list[dict[str, str]]:

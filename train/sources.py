@@ -185,13 +185,16 @@ class RowSource:
         Rejected(self.rejected).add((row, reason) for row in rows)
         self.bad.update({row.id: reason for row in rows})
 
+    def _path(self, row: Row) -> Path:
+        return resolve_video(self.root, row.video, follow_links=self.data.follow_links)
+
     def decode(self, row: Row) -> Clip:
         """The clip of a row."""
         from timeground.video.decode import decode
         from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 
         start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
-        path, fps = resolve_video(self.root, row.video), row.folder_fps or DEFAULT_FOLDER_FPS
+        path, fps = self._path(row), row.folder_fps or DEFAULT_FOLDER_FPS
         return decode(path, self.sampling, start_s=start_s, end_s=end_s, folder_fps=fps)
 
     def _group(self, number: int) -> list[Row]:

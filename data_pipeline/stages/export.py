@@ -15,6 +15,7 @@ from timeground.json_text import dump_json
 from timeground.prompts import PromptSet, get_prompts
 from timeground.records import Row, write_rows
 from timeground.sample_shards import write_index
+from timeground.whole_files import make_folder, write_text, writing
 
 from ..item import Item
 from ..tools import Tools
@@ -45,7 +46,7 @@ class Export(GlobalStage):
     def decide(self, items: Iterable[Item], tools: Tools) -> dict[str, tuple[str, str]]:
         """Write; nothing is dropped."""
         folder = tools.output / "exports"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         held = list(items)
         rows = [row for item in held for row in item.rows]
         for name in self.formats:
@@ -61,18 +62,15 @@ class Export(GlobalStage):
             else:
                 write_rows(folder / ("rows.parquet" if name == "parquet" else "rows.jsonl"), rows)
         if "llama-factory" in self.formats:
-            text = json.dumps(DATASET_INFO, indent=2) + "\n"
-            (folder / "dataset_info.json").write_text(text, encoding="utf-8")
+            write_text(folder / "dataset_info.json", json.dumps(DATASET_INFO, indent=2) + "\n")
         return {}
 
 
 def write_lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
     """Write JSON lines; the file appears whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as lines:
+    with writing(path) as part, part.open("w", encoding="utf-8") as lines:
         for obj in objects:
             lines.write(dump_json(obj) + "\n")
-    part.replace(path)
 
 
 def _path(tools: Tools, row: Row) -> Path:
@@ -97,13 +95,8 @@ def _write_dataset(folder: Path, rows: list[Row]) -> None:
         import datasets
     except ImportError:
         raise UserError('export datasets needs the library datasets: pip install "timeground[data]"') from None
-    parquet, part, target = folder / ".datasets.parquet", folder / ".datasets.part", folder / "datasets"
-    write_rows(parquet, rows)
-    shutil.rmtree(part, ignore_errors=True)
     datasets.disable_progress_bars()
-    made = datasets.Dataset.from_parquet(str(parquet), cache_dir=str(folder / ".datasets.cache"))
-    made.save_to_disk(str(part))
-    shutil.rmtree(target, ignore_errors=True)
-    part.replace(target)
-    parquet.unlink()
-    shutil.rmtree(folder / ".datasets.cache", ignore_errors=True)
+    with writing(folder / "datasets") as part, writing(folder / ".datasets-cache") as cache:
+        write_rows(cache / "rows.parquet", rows)
+        datasets.Dataset.from_parquet(str(cache / "rows.parquet"), cache_dir=str(cache)).save_to_disk(str(part))
+    shutil.rmtree(folder / ".datasets-cache", ignore_errors=True)

@@ -68,7 +68,7 @@ class Probe(VideoStage):
         if Path(item.video).stem in self.test_names:
             item.drop_all(self.stage, "test", "the video is in a benchmark's test set")
             return
-        info = probe(tools.path(item.video))
+        info = probe(tools.path(item.video), tools.folder_fps)
         item.facts |= {
             "duration_s": info.duration_s,
             "fps": round(info.fps, 4),

@@ -52,7 +52,7 @@ class Propose(VideoStage):
         more = item.facts.pop("propose_more", False)
         if item.rows and not (self.everywhere or more):
             return
-        duration_s = item.facts.get("duration_s") or probe(tools.path(item.video)).duration_s
+        duration_s = item.facts.get("duration_s") or probe(tools.path(item.video), tools.folder_fps).duration_s
         found = to_spans(item.facts.get("segments", [])) if self.within == "segments" else []
         windows: list[Span | None] = [*found] or [None]
         events: list[Event] = []

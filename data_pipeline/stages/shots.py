@@ -38,7 +38,7 @@ class Shots(VideoStage):
     def run(self, item: Item, tools: Tools) -> None:
         """Look for cuts."""
         path = tools.path(item.video)
-        duration_s = item.facts.get("duration_s") or probe(path).duration_s
+        duration_s = item.facts.get("duration_s") or probe(path, tools.folder_fps).duration_s
         cuts = [cut for cut in find_cuts(str(path), self.threshold, self.min_shot_s) if 0 < cut < duration_s]
         edges = [0.0, *cuts, duration_s]
         item.facts["shots"] = [[round(a, 3), round(b, 3)] for a, b in pairwise(edges)]

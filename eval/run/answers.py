@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from timeground.json_text import dump_json, lines_of
-from timeground.whole_files import write_text
+from timeground.whole_files import make_folder, output_errors, write_text
 
 CLEAN = "clean"
 
@@ -47,14 +47,14 @@ class AnswerFile:
 
     def __init__(self, folder: Path, rank: int) -> None:
         """Open for more; a last line that a kill cut short is dropped."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.folder, self.path = folder, folder / f"answers-{rank}.jsonl"
         _drop_cut_line(self.path)
 
     def add(self, answers: Iterable[Answer]) -> None:
         """Write the answers of one video at once."""
         lines = "".join(dump_json(a.to_json()) + "\n" for a in answers)
-        with self.path.open("a", encoding="utf-8") as file:
+        with output_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())

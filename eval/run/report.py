@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -13,6 +12,7 @@ from timeground.models.backend import Backend
 from timeground.plot import save_timeline
 from timeground.records import Row
 from timeground.report import Page
+from timeground.scratch import scratch_folder
 from timeground.spans import Span
 from timeground.video.decode import decode_request
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .outcome import TaskOutcome
 
 NUM_WORST = 6
+OUTSIDE = " [outside what was shown]"
 EDGES_S = (0, 5, 10, 20, 40, 80, 160, 320)
 
 
@@ -112,10 +113,12 @@ def _add_worst(page: Page, outcome: TaskOutcome, backend: Backend) -> None:
             continue
         said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]
         shown = said if said or sample.failure is None else None
-        with tempfile.TemporaryDirectory() as folder:
-            save_timeline(Path(folder) / "film.png", clip, [("answer", shown)], row.spans)
-            png = (Path(folder) / "film.png").read_bytes()
-        page.picture(png, f"IoU {sample.iou:.2f}: {row.query} ({row.video}) said: {sample.text}")
+        with scratch_folder("report") as folder:
+            save_timeline(folder / "film.png", clip, [("answer", shown)], row.spans)
+            png = (folder / "film.png").read_bytes()
+        page.picture(
+            png, f"IoU {sample.iou:.2f}: {row.query} ({row.video}) said: {sample.text}{OUTSIDE * sample.outside}"
+        )
 
 
 def _means(samples: Sequence[Sample], key: Callable[[Sample], str]) -> dict[str, float]:

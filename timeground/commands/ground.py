@@ -17,6 +17,7 @@ from timeground.json_text import lines_of
 from timeground.plot import text_timeline
 from timeground.spans import Span
 from timeground.video.frame_folder import VIDEO_SUFFIXES, pictures_in
+from timeground.whole_files import refuse_unwritable
 
 if TYPE_CHECKING:
     from timeground.grounder import Grounder, GroundingAnswer, Watched
@@ -60,6 +61,9 @@ def run(args: argparse.Namespace) -> None:
     tasks = _tasks(args)
     from timeground.video.container import check_file
 
+    for task in tasks:
+        if task.plot:
+            refuse_unwritable(task.plot)  # told before the work whose result goes there
     for task in tasks if len(tasks) == 1 else []:
         if not os.path.isdir(task.video):
             check_file(task.video)  # a wrong path is told before a model is loaded

@@ -26,8 +26,10 @@ from timeground.errors import UserError
 from timeground.models.family import Family
 from timeground.models.prompt import PromptInputs
 from timeground.profile import Profile
+from timeground.scratch import named_by_process, remove_of_dead
 from timeground.timecode import DEFAULT_STAMPS, TimeEncoding, VisionSegment
 from timeground.video.clip import Clip
+from timeground.whole_files import output_errors
 
 SHARED = "TIMEGROUND_SHARED"
 """Environment variable that names the folder through which clips and weights go to a server."""
@@ -41,9 +43,11 @@ def shared_folder(given: str | Path | None = None) -> Path:
     memory = Path("/dev/shm")  # noqa: S108 - the folder in it is checked to be ours
     base = memory if memory.is_dir() else Path(tempfile.gettempdir())
     folder = Path(given or os.environ.get(SHARED) or base / f"timeground-{os.getuid()}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with output_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise UserError(f"{folder} belongs to another user; name a folder of your own in {SHARED}")
+    remove_of_dead(folder, "clip")
     return folder
 
 
@@ -148,7 +152,11 @@ def _png(frame_CHW: torch.Tensor) -> bytes:
 
 
 def _write(folder: Path, data: bytes) -> Path:
-    handle, name = tempfile.mkstemp(".safetensors", "clip-", folder)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    return Path(name)
+    path = Path(named_by_process("clip", folder, ".safetensors"))
+    with output_errors(path):
+        try:
+            path.write_bytes(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from timeground.errors import UserError, VideoError
 from timeground.records import Row, write_rows
 from timeground.video.container import made_by
 from timeground.video.tag import synth_tag
+from timeground.whole_files import writing
 
 from .frames import SPLITS, scene_seed
 from .render import Frames, render_in_chunks
@@ -31,8 +31,7 @@ def write_video(scene: Scene, path: Path) -> None:
     ticks = [round(t / TIME_BASE) for t in scene.frame_times_s().tolist()]
     end = max(round(scene.duration_s / TIME_BASE), ticks[-1] + 1)
     lengths = dict(zip(ticks, np.diff([*ticks, end]).tolist(), strict=True))
-    part = path.with_name(f".{path.name}.part")
-    with av.open(str(part), "w", format="mp4") as container:
+    with writing(path) as part, av.open(str(part), "w", format="mp4") as container:
         container.metadata["comment"] = synth_tag()
         stream = container.add_stream("libx264", rate=Fraction(scene.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
@@ -50,7 +49,6 @@ def write_video(scene: Scene, path: Path) -> None:
             frame.pts, frame.time_base = tick, TIME_BASE
             write(frame)
         write(None)
-    os.replace(part, path)
 
 
 def _all_frames(scene: Scene) -> Iterator[Frames]:
@@ -60,7 +58,6 @@ def _all_frames(scene: Scene) -> Iterator[Frames]:
 
 def dataset_videos(out: Path, num_videos: int, seed: int, split: str = "train") -> Iterator[Path]:
     """Write the videos of a split one by one; those that this version wrote before are kept."""
-    (out / "videos").mkdir(parents=True, exist_ok=True)
     for scene, video in _scenes(num_videos, seed, split):
         if not _is_current(out / video):
             write_video(scene, out / video)

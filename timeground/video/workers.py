@@ -20,6 +20,7 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from timeground.errors import UserError, VideoError
+from timeground.watchdog import end_with
 
 from .clip import Clip
 from .decode import DecodeRequest, decode_request
@@ -88,7 +89,7 @@ class _Worker:
 
     def __init__(self, context: BaseContext, reader: Reader) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, reader), daemon=True)  # type: ignore[attr-defined]
+        self.process = context.Process(target=_serve, args=(theirs, reader, os.getpid()), daemon=True)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()  # so that the pipe ends when the process does
         self.job: tuple[int, DecodeRequest] | None = None
@@ -231,10 +232,11 @@ def _cause(code: int | None) -> str:
     return f"exit status {code}"
 
 
-def _serve(pipe: connection.Connection, reader: Reader) -> None:
-    """A worker's life: read what is asked for until the pipe is closed."""
+def _serve(pipe: connection.Connection, reader: Reader, parent: int) -> None:
+    """A worker's life: read what is asked for until the pipe is closed, or the parent is gone."""
     import torch
 
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the workers
     torch.set_num_threads(1)
     while True:

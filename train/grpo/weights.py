@@ -19,6 +19,7 @@ from torch import Tensor
 
 from timeground.models.vllm_clip import shared_folder
 from timeground.models.vllm_server import VllmServer
+from timeground.whole_files import writing
 
 from .. import engine as engines
 from ..adapters import is_adapter, save_adapter
@@ -106,9 +107,8 @@ class Weights:
             save_adapter({n: value for n, value in state.items() if is_adapter(n)}, self.lora, self.adapter)
         if self.file:
             whole = {n.replace(".base_layer.", "."): value for n, value in state.items() if not is_adapter(n)}
-            part = self.file.with_suffix(f".{os.getpid()}.part")
-            save_file(whole, part)
-            os.replace(part, self.file)
+            with writing(self.file) as part:
+                save_file(whole, part)
 
     def _gathered(self) -> dict[str, Tensor] | None:
         """What travels, by its name in the model, on the first process (gathered under ZeRO-3); None elsewhere."""
