@@ -1,4 +1,4 @@
-# `make ground` finds a moment in the clip that ships; `make test` runs everything that is checked.
+# `make ground` finds a moment in the clip that ships; `make test` and `make test-long` run everything that is checked.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Two test processes of one thread each: more threads than cores make torch wait for itself.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: ground test lint types unit clean
+.PHONY: ground test test-long lint types unit clean
 
 ground: $(READY)
 	$(BIN)/timeground ground example --plot out/ground.png
@@ -22,7 +22,11 @@ types: $(READY)
 	$(BIN)/mypy train eval demo data_pipeline
 
 unit: $(READY)
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+# What takes long: several processes, kills, launchers.
+test-long: $(READY)
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -34,6 +34,7 @@ def run(*arguments: object) -> int:
     return main(["data", "run", *map(str, arguments), "--quiet"])
 
 
+@pytest.mark.long
 def test_any_number_of_workers_gives_the_same_bytes(write_recipe, tmp_path):
     recipe = write_recipe(WITH_MODEL)
     assert run(recipe, f"output={tmp_path / 'one'}") == 0
@@ -54,6 +55,7 @@ def test_every_row_is_kept_or_listed_with_a_reason(write_recipe, tmp_path, pile)
     assert classes == {"videos/copy.mp4": "copy", "videos/bad.mp4": "failed"}
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_and_started_again_gives_the_same_bytes(write_recipe, tmp_path):
     recipe = write_recipe(WITH_MODEL)
     assert run(recipe, f"output={tmp_path / 'calm'}") == 0

@@ -86,6 +86,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(data, undisturbed, tmp_path):
         assert (output / name).read_bytes() == (undisturbed / name).read_bytes(), name
 
 
+@pytest.mark.long
 def test_two_processes_give_the_same_files(data, undisturbed, tmp_path):
     done = run(data, tmp_path / "two", "--probe", "reversed,other-video", "--samples", "2", "--processes", "2")
     assert done.returncode == 0, done.stderr

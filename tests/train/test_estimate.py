@@ -220,6 +220,7 @@ engines.leave_distributed()
 """
 
 
+@pytest.mark.long
 def test_zero_shares_out_what_the_rules_say(tmp_path):
     """Two processes of DeepSpeed in bfloat16: live tensors at rest and before a step, by ZeRO stage."""
     (tmp_path / "measure.py").write_text(MEASURE)

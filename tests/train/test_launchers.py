@@ -50,6 +50,7 @@ def metrics(command: list[str], output: Path) -> str:
     return (output / "metrics.jsonl").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_a_run_under_a_launcher_equals_our_own(name, by_our_own, tmp_path):
     first, *rest = LAUNCHERS[name](free_port())

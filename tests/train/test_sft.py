@@ -191,6 +191,7 @@ def test_it_learns_and_leaves_a_model_that_others_load(undisturbed):
     assert profile_for(str(folder), "qwen3_vl").prompt == "short"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", [1, 2, 3])
 def test_zero_stages_in_two_processes(stage, tmp_path):
     """Sharded over two processes the run trains and leaves a whole model; one process cannot go on with it."""

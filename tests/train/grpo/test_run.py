@@ -94,6 +94,7 @@ def test_what_a_run_leaves(undisturbed):
     Grounder(str(undisturbed / "model"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "engine",
     [
@@ -121,6 +122,7 @@ def rows_of(folder: Path) -> list[str]:
     return ["data.synth_seed=null", f"data.rows={folder / 'annotations.jsonl'}", f"data.videos={folder}"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", [[], ["rollout.keep_prefix=true", "engine.zero_stage=2"]], ids=["plain", "kept"])
 def test_two_processes_give_what_one_gives(more, synth_folder, tmp_path):
     """The same clips, dealt out to two processes, lead to the same update: the loss is divided by the whole step."""
@@ -158,6 +160,7 @@ def test_ways_to_train(changes, tmp_path):
             assert not any("lora" in name for name in file.keys())  # noqa: SIM118
 
 
+@pytest.mark.long
 def test_rows_of_files_with_rounds_and_bad_videos(synth_folder, tmp_path):
     """A broken video is replaced and listed; a second round trains on the rows that are half mastered."""
     shutil.copytree(synth_folder, tmp_path / "data")
