@@ -11,6 +11,7 @@ from timeground.errors import VideoError
 from timeground.video.completeness import first_break
 from timeground.video.decode import decode, probe
 
+H264 = ["-c:v", "libx264", "-g", "20", "-pix_fmt", "yuv420p"]
 CODECS = {
     "gif": [],
     "flv": ["-c:v", "flv1", "-g", "20"],
@@ -32,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
     def get(kind: str) -> Path:
         if kind not in made:
             more = ["-f", "mp4"] if kind == "m4v" else []
-            made[kind] = render(folder / f"a.{kind}", *CODECS[kind], *more, count=100)
+            made[kind] = render(folder / f"a.{kind}", *CODECS.get(kind, H264), *more, count=100)
         return made[kind]
 
     return get
@@ -65,7 +66,7 @@ def test_a_hole_in_the_middle_is_told_by_its_seconds(whole, tmp_path):
     content[clusters[1] : clusters[2]] = bytes(clusters[2] - clusters[1])
     hole = tmp_path / "hole.mkv"
     hole.write_bytes(content)
-    assert first_break(hole, "matroska,webm") == clusters[1]
+    assert first_break(hole) == clusters[1]
     with pytest.raises(VideoError, match=r"from \d\.\d s to \d\.\d s it cannot be read"):
         decode(hole)
 
@@ -76,7 +77,7 @@ def test_a_missing_page_of_ogg_is_a_hole(whole, tmp_path):
     middle = len(pages) // 2
     hole = tmp_path / "hole.ogv"
     hole.write_bytes(content[: pages[middle]] + content[pages[middle + 1] :])
-    assert first_break(hole, "ogg") == pages[middle]
+    assert first_break(hole) == pages[middle]
     with pytest.raises(VideoError, match=r"cannot be read|is not there"):
         decode(hole)
 
@@ -94,3 +95,24 @@ def test_only_a_file_without_its_index_is_said_to_lack_it(whole, tmp_path):
     with pytest.raises(VideoError) as error:
         probe(tmp_path / "damaged.mp4")
     assert "moov" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "gif", "avi"])
+def test_padding_after_the_end_does_no_harm(whole, kind, tmp_path):
+    padded = tmp_path / f"padded.{kind}"
+    padded.write_bytes(whole(kind).read_bytes() + bytes(32 if kind == "gif" else 100))
+    assert decode(padded).num_frames >= 8
+
+
+@pytest.mark.parametrize("fill", [bytes(251), bytes(range(251))], ids=["zeros", "noise"])
+@pytest.mark.parametrize("kind", ["flv", "avi", "gif", "wmv", "ogv", "webm", "ts"])
+def test_a_damaged_stretch_in_the_middle_is_told(whole, kind, fill, tmp_path):
+    content = bytearray(whole(kind).read_bytes())
+    start, length = int(len(content) * 0.45), max(4000, len(content) // 8)
+    content[start : start + length] = (fill * (length // len(fill) + 1))[:length]
+    noisy = tmp_path / f"noisy.{kind}"
+    noisy.write_bytes(content)
+    with pytest.raises(VideoError) as error:
+        decode(noisy)
+    assert str(noisy) in str(error.value)
+    assert "nan" not in str(error.value)

@@ -106,10 +106,16 @@ def test_names_that_ffmpeg_or_the_system_take_otherwise(tmp_path, monkeypatch):
         decode("fifo.mp4")
 
 
+def test_a_null_character_in_a_name():
+    with pytest.raises(VideoError, match="cannot be opened"):
+        decode("x\0.mp4")
+
+
 def test_a_folder_with_a_fifo_and_odd_digits(tmp_path):
     for name in ("x²", "x2", "x10", "x١"):
         Image.new("RGB", (32, 32)).save(tmp_path / f"{name}.png")
     os.mkfifo(tmp_path / "y.jpg")
+    os.mkfifo(tmp_path / "made_by.txt")
     (tmp_path / "z.png").mkdir()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
     (tmp_path / "._x.jpg").write_bytes(b"\0\5\26\7")

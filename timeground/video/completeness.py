@@ -1,187 +1,141 @@
-"""Whether a file holds all that it announces, by its container's own structure.
+"""Whether a file holds all that it announces, told from the container's own structure.
 
-FFmpeg reads a file that was cut short up to the cut, and over a damaged part, and reports a normal end. The containers
-know better: sizes, page numbers and end marks say where something is missing. Transport and program streams (ts, mpg)
-announce nothing; one that was cut between packets cannot be told from a whole one.
+FFmpeg reads a file that was cut short up to the cut, steps over a damaged stretch, and reports a normal end; the
+times then have a hole that looks like a picture standing still. Here the headers of a file's parts are walked, from
+each to the next; the parts themselves are not read. What announces nothing (a transport stream that ends between two
+packets, a live recording) is as long as it is.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
 
-EBML_ID, SEGMENT_ID, CLUSTER_ID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
-LEVEL_1_IDS = frozenset(
-    bytes.fromhex(name) for name in ("114d9b74", "ec", "bf", "1549a966", "1654ae6b", "1254c367", "1c53bb6b", "1941a469")
-) | {CLUSTER_ID, bytes.fromhex("1043a770")}
-ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-HEAD_BYTES = 1 << 16
-TS_PACKET_BYTES = 188
+import numpy as np
 
+from . import walk_matroska, walk_pages, walk_riff
+from .parts import Parts
 
-def first_break(path: str | os.PathLike[str], container: str) -> int | None:
-    """The byte from which a file is not what it announces (its end, if it was cut short); None if it is whole.
-
-    container: FFmpeg's name of it. What has no such structure, or announces nothing, counts as whole.
-    """
-    check = next((check for name, check in _CHECKS.items() if name in container.split(",")), None)
-    if check is None:
-        return None
-    with Path(path).open("rb") as file:
-        return check(file, os.fstat(file.fileno()).st_size)
+GIF_TRAILER, GIF_IMAGE, GIF_EXTENSION = 0x3B, 0x2C, 0x21
+TS_SYNC = 0x47
+TS_PACKETS = ((0, 188), (4, 192), (0, 204))  # where the sync byte stands, and the size
 
 
-def _matroska(file: BinaryIO, size: int) -> int | None:
-    """Walk the top elements of the segment: each must be one of the known kinds and lie in the file."""
-    head = file.read(64)
-    if not head.startswith(EBML_ID):
-        return None
-    length, num = _number(head, 4)
-    at = 4 + num + (length or 0)
-    if head[at : at + 4] != SEGMENT_ID:
-        return None
-    length, num = _number(head, at + 4)
-    if length is None:  # a live recording, of no set length
-        return None
-    at, end = at + 4 + num, at + 4 + num + length
-    while at < end:
-        if at >= size:
-            return size
-        file.seek(at)
-        piece = file.read(16)
-        id_length = 9 - piece[0].bit_length() if piece else 9
-        if piece[:id_length] not in LEVEL_1_IDS:
-            return at
-        length, num = _number(piece, id_length)
-        if length is None:  # a cluster of unknown length: nothing more can be told
-            return None
-        at += id_length + num + length
-    return size if end > size else None
+def first_break(path: str | os.PathLike[str]) -> int | None:
+    """The byte from which a file is not what it announces (its end, if it was cut short); None if it is whole."""
+    with Parts(path) as file:
+        head = file.at(0, 16)
+        for starts, walk in WALKS:
+            if starts(head):
+                return walk(file)
+        return _cut_packet(file)
 
 
-def _number(data: bytes, position: int) -> tuple[int | None, int]:
-    """A number of variable length and how many bytes it takes; None for the reserved 'unknown'."""
-    first = data[position] if position < len(data) else 0
-    length = 9 - first.bit_length()
-    bits = 7 * length
-    value = int.from_bytes(data[position : position + length], "big") & ((1 << bits) - 1)
-    return (None if first == 0 or value == (1 << bits) - 1 else value), length
-
-
-def _mp4(file: BinaryIO, size: int) -> int | None:
-    """Walk the top boxes: the last one must end with the file."""
-    at = 0
-    for at_box, length in mp4_boxes(file, size):
-        at = at_box + length
-    return size if at > size else None
-
-
-def mp4_boxes(file: BinaryIO, size: int) -> list[tuple[int, int]]:
-    """Place and length of each top box, until one cannot be read."""
-    found: list[tuple[int, int]] = []
-    at = 0
-    while at + 8 <= size and len(found) < 1_000_000:
-        file.seek(at)
-        head = file.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length == 0:
-            length = size - at
-        if length < 8:
-            break
-        found.append((at, length))
-        at += length
-    return found
-
-
-def has_box(path: str | os.PathLike[str], name: bytes) -> bool:
-    """Whether an mp4 has a top box of this name."""
-    with Path(path).open("rb") as file:
-        for at, _ in mp4_boxes(file, os.fstat(file.fileno()).st_size):
-            file.seek(at + 4)
-            if file.read(4) == name:
+def has_moov(path: str | os.PathLike[str]) -> bool:
+    """Whether an mp4 has its index, as far as its boxes can be followed."""
+    with Parts(path) as file:
+        position = 0
+        while position < file.size:
+            kind, length = _box(file, position)
+            if kind == b"moov":
                 return True
+            if length < 8:
+                return False
+            position += length
     return False
 
 
-def _avi(file: BinaryIO, size: int) -> int | None:
-    """Walk the RIFF lists: the last one must end with the file; one of no length was never finished."""
-    at = 0
-    while at + 12 <= size:
-        file.seek(at)
-        head = file.read(8)
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] != b"RIFF" or length == 0:
+def _box(file: Parts, position: int) -> tuple[bytes, int]:
+    """Type and length of an mp4 box; a length of 0 means that there is none."""
+    head = file.at(position, 16)
+    if len(head) < 8 or not head[4:8].isascii():
+        return b"", 0
+    length = int.from_bytes(head[:4], "big")
+    if length == 1:
+        length = int.from_bytes(head[8:16], "big")
+    return head[4:8], length if length else file.size - position
+
+
+def _walk_boxes(file: Parts) -> int | None:
+    """mp4, mov, 3gp: boxes up to the end; stray bytes after the last are taken."""
+    position = 0
+    while position < file.size:
+        kind, length = _box(file, position)
+        if length < 8 or not kind.isalnum():
             return None
-        at += 8 + length + length % 2
-    return size if at > size + 1 else None
+        position += length
+    return file.end_if(position > file.size)
 
 
-def _ogg(file: BinaryIO, size: int) -> int | None:
-    """Walk the pages: they follow each other, are numbered, and the last of each stream says so."""
-    at, numbers, ended = 0, dict[bytes, int](), set[bytes]()
-    while at < size:
-        file.seek(at)
-        head = file.read(27)
-        if len(head) < 27:
-            return size
-        if not head.startswith(b"OggS"):
-            return at
-        serial, number = head[14:18], int.from_bytes(head[18:22], "little")
-        if serial in numbers and number != numbers[serial] + 1:
-            return at
-        numbers[serial] = number
-        ended |= {serial} if head[5] & 4 else set()
-        lacing = file.read(head[26])
-        if len(lacing) < head[26]:
-            return size
-        at += 27 + head[26] + sum(lacing)
-    return size if at > size or set(numbers) - ended else None
+def _walk_gif(file: Parts) -> int | None:
+    """GIF: blocks up to the trailer."""
+    head = file.at(0, 13)
+    if len(head) < 13:
+        return file.size
+    position = 13 + _colours(head[10])
+    while position < file.size:
+        kind = file.at(position, 1)[0]
+        if kind == GIF_TRAILER:
+            return None
+        if kind == GIF_IMAGE:
+            descriptor = file.at(position, 10)
+            position += 11 + (_colours(descriptor[9]) if len(descriptor) == 10 else 0)
+        elif kind == GIF_EXTENSION:
+            position += 2
+        else:
+            return position
+        while position < file.size and (length := file.at(position, 1)[0]):
+            position += 1 + length
+        position += 1
+    return file.size
 
 
-def _gif(file: BinaryIO, size: int) -> int | None:
-    """The last byte is the trailer (zeros may follow it)."""
-    file.seek(max(0, size - 64))
-    return None if file.read().rstrip(b"\0").endswith(b";") else size
+def _colours(flags: int) -> int:
+    """Bytes of a colour table."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _flv(file: BinaryIO, size: int) -> int | None:
-    """The last four bytes are the length of the last tag, which stands before them."""
-    file.seek(max(0, size - 4))
-    length = int.from_bytes(file.read(), "big")
-    if not 11 <= length <= size - 4:
-        return size
-    file.seek(size - 4 - length)
-    head = file.read(4)
-    is_tag = head[:1] in (b"\x08", b"\x09", b"\x12") and int.from_bytes(head[1:4], "big") + 11 == length
-    return None if is_tag else size
+def _cut_packet(file: Parts) -> int | None:
+    """MPEG transport stream: each packet begins with the same byte, and it ends between two packets."""
+    for first, size in TS_PACKETS:
+        if file.size > 4 * size and all(file.at(first + n * size, 1) == b"\x47" for n in range(4)):
+            stray = np.flatnonzero(np.memmap(file.path, dtype=np.uint8, mode="r")[first::size] != TS_SYNC)
+            return int(stray[0]) * size if len(stray) else file.end_if(file.size % size > 0)
+    return None
 
 
-def _asf(file: BinaryIO, size: int) -> int | None:
-    """The header says how long the file is (0 in a broadcast)."""
-    head = file.read(HEAD_BYTES)
-    at = head.find(ASF_PROPERTIES)
-    return size if at >= 0 and int.from_bytes(head[at + 40 : at + 48], "little") > size else None
+def _walk_asf(file: Parts) -> int | None:
+    """wmv, asf: the header says how long the file and each of its packets is."""
+    header = file.at(0, 1 << 16)
+    at = header.find(ASF_PROPERTIES)
+    if at < 0 or len(header) < at + 104:
+        return None
+    announced = int.from_bytes(header[at + 40 : at + 48], "little")
+    flags, packet, largest = struct.unpack_from("<3I", header, at + 88)
+    if flags & 1:  # a broadcast: its numbers mean nothing
+        return None
+    if announced > file.size:
+        return file.size
+    first = int.from_bytes(header[16:24], "little")
+    length = int.from_bytes(file.at(first + 16, 8), "little")
+    position, end = first + 50, min(first + length, file.size)
+    mark = file.at(position, 1)
+    while packet == largest > 0 and mark == b"\x82" and position + packet <= end:
+        if file.at(position, 1) != mark:
+            return position
+        position += packet
+    return None
 
 
-def _ts(file: BinaryIO, size: int) -> int | None:
-    """The file is whole packets."""
-    file.seek(0)
-    starts = file.read(TS_PACKET_BYTES + 1)
-    is_plain = starts[:1] == b"\x47" and starts[TS_PACKET_BYTES:] == b"\x47"
-    return size if is_plain and size % TS_PACKET_BYTES else None
-
-
-_CHECKS: dict[str, Callable[[BinaryIO, int], int | None]] = {
-    "matroska": _matroska,
-    "mov": _mp4,
-    "avi": _avi,
-    "ogg": _ogg,
-    "gif": _gif,
-    "flv": _flv,
-    "asf": _asf,
-    "mpegts": _ts,
-}
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+ASF_HEADER = bytes.fromhex("3026b2758e66cf11")
+WALKS: tuple[tuple[Callable[[bytes], bool], Callable[[Parts], int | None]], ...] = (
+    (lambda head: head.startswith(b"\x1a\x45\xdf\xa3"), walk_matroska.walk),
+    (lambda head: head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"), _walk_boxes),
+    (lambda head: head.startswith(b"RIFF") and head[8:12] == b"AVI ", walk_riff.walk),
+    (lambda head: head.startswith(b"FLV"), walk_pages.walk_flv),
+    (lambda head: head.startswith(b"OggS"), walk_pages.walk_ogg),
+    (lambda head: head.startswith(ASF_HEADER), _walk_asf),
+    (lambda head: head.startswith((b"GIF87a", b"GIF89a")), _walk_gif),
+)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from timeground.errors import VideoError
 
-from .completeness import has_box
+from .completeness import has_moov
 from .limits import check_frame, max_frame_pixels
 from .tag import folder_tag, tag_in
 
@@ -118,7 +118,7 @@ def _why_unopened(path: str | os.PathLike[str], error: Exception) -> str:
     """Why FFmpeg could not open a file that exists and is not empty."""
     with open(path, "rb") as file:
         head = file.read(PROBED_BYTES)
-    if head[4:8] == b"ftyp" and not has_box(path, b"moov"):
+    if head[4:8] == b"ftyp" and not has_moov(path):
         return "an mp4 without its index (no moov box): the download or the recording did not finish; download it again"
     if head.lstrip()[:1] == b"<":
         return "a web page, not a video: the download got an error page; download it again"

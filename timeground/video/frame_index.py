@@ -8,6 +8,7 @@ and listing them costs about as much as copying the file.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -26,6 +27,7 @@ from .tag import tag_in
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -37,6 +39,7 @@ NO_PTS = int(np.iinfo(np.int64).min)
 CACHED_FILES = 16
 # AVI stores no presentation times; FFmpeg's guesses at them are wrong where there are B-frames.
 FORMATS_WITHOUT_PTS = ("avi",)
+MIN_TOLD_S = 0.1  # shorter holes are told by where they begin
 MAX_LOST_S = 1.0  # decoded frames may be further apart than the packets by this much; more means lost frames
 
 
@@ -118,7 +121,7 @@ def read_index(path: str | os.PathLike[str], by_decoding: bool = False) -> Frame
     """
     try:
         stat = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return _read_index(os.fspath(path), by_decoding)  # says what is wrong
     return _cached_index(os.fspath(path), by_decoding, stat.st_mtime_ns, stat.st_size)
 
@@ -133,7 +136,7 @@ def _read_index(path: str, by_decoding: bool) -> FrameIndex:
     """List the frames of a file."""
     with open_video(path) as (container, stream):
         packets = _list_packets(path, container, stream)
-        refuse_missing(path, container.format.name, packets)
+        refuse_missing(path, packets)
         has_audio = len(container.streams.audio) > 0
         tag = tag_in(container.metadata)
         names, number = (stream.codec.canonical_name, container.format.name), stream.index
@@ -155,7 +158,7 @@ def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     """Read every packet of the stream; nothing is decoded."""
     tells = disposable_reader(stream.codec_context.name, stream.codec_context.extradata)
     rows: list[tuple[int, int, bool, bool, bool, int, int]] = []
-    for packet in container.demux(stream):
+    for packet in _demuxed(path, container, stream):
         if packet.size == 0:
             continue
         if packet.is_corrupt:
@@ -174,6 +177,14 @@ def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     return Packets(columns[0], columns[1], flags[0], flags[1], flags[2], columns[5], columns[6], time_base, start_s)
 
 
+def _demuxed(path: str, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The packets of the stream; PyAV fails on those of a stream that FFmpeg makes up from a damaged stretch."""
+    try:
+        yield from container.demux(stream)
+    except IndexError:
+        raise damaged(path, "a stretch of it holds no frames and no sound") from None
+
+
 def _last_s(rows: list[tuple[int, int, bool, bool, bool, int, int]], stream: VideoStream) -> float:
     """When the last of these packets ends, in seconds from the first."""
     known = [(row[0] if row[0] != NO_PTS else row[1], row[5]) for row in rows]
@@ -184,9 +195,9 @@ def _last_s(rows: list[tuple[int, int, bool, bool, bool, int, int]], stream: Vid
     return float(max(time + length - first for time, length in times) * (stream.time_base or 0))
 
 
-def refuse_missing(path: str, container: str, packets: Packets) -> None:
+def refuse_missing(path: str, packets: Packets) -> None:
     """Raise VideoError, with the seconds, where a file does not hold all that it announces."""
-    at = first_break(path, container)
+    at = first_break(path)
     if at is None:
         return
     known = packets.pts != NO_PTS
@@ -194,7 +205,9 @@ def refuse_missing(path: str, container: str, packets: Packets) -> None:
     before, after = known & (packets.position < at), known & (packets.position >= at)
     last_s = float((seconds + packets.duration * float(packets.time_base))[before].max(initial=0.0))
     if after.any():
-        raise damaged(path, f"from {last_s:.1f} s to {float(seconds[after].min()):.1f} s it cannot be read")
+        next_s = max(last_s, float(seconds[after].min()))
+        until = f" to {next_s:.1f} s" if next_s - last_s >= MIN_TOLD_S else " on"
+        raise damaged(path, f"from {last_s:.1f} s{until} it cannot be read")
     raise damaged(path, f"what comes after {last_s:.1f} s is not there")
 
 

@@ -77,7 +77,7 @@ def read_pyav(
             if frame is None:
                 continue
             if frame.is_corrupt:
-                raise damaged(path, f"the frame at {frame.time:.2f} s cannot be decoded")
+                raise damaged(path, f"the frame at {index.times_s[chosen[place]]:.2f} s cannot be decoded")
             canvas.paint(place, frame)
             painted += 1
             if on_progress is not None:

@@ -31,8 +31,11 @@ def tag_in(metadata: Mapping[str, str]) -> str:
 
 def folder_tag(folder: Path) -> str:
     """The tag of a folder of pictures, or ""."""
+    file_of_tag = folder / FOLDER_TAG
     try:
-        with (folder / FOLDER_TAG).open(encoding="utf-8", errors="replace") as file:
+        if not file_of_tag.is_file():  # a fifo would be waited for
+            return ""
+        with file_of_tag.open(encoding="utf-8", errors="replace") as file:
             return tag_in({"comment": file.read(100).strip()})
     except OSError:
         return ""
