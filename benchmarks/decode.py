@@ -91,7 +91,7 @@ def ffmpeg_program(path: Path, num_frames: int, duration_s: float, height: int, 
 
 
 def largest_difference(path: Path, clip: Clip) -> int:
-    """Of any pixel of a clip to the same frame in a full sequential decode, scaled the same way."""
+    """The largest difference of a clip's pixel to that of a full sequential decode, scaled the same way."""
     height, width = clip.frames.shape[2:]
     places = {round(time_s * 1e6): place for place, time_s in enumerate(clip.frame_times_s.tolist())}
     worst, found = 0, 0

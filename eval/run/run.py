@@ -35,7 +35,7 @@ Shown = tuple[Group, Clip | Exception, Clip | Exception | None]
 
 @dataclass(frozen=True)
 class Means:
-    """With what a run works; other means give the same files.
+    """What a run works with; other means give the same files.
 
     num_workers: processes that decode ahead. cache, concurrency: of an endpoint: a folder in which its answers are
     kept, and how many videos are asked about at a time. follow_links: videos may be links out of their folder.
@@ -48,7 +48,7 @@ class Means:
     follow_links: bool = False
 
     def options(self, model: str, world: int) -> dict[str, Any]:
-        """Of the backend. UserError for an endpoint's options where the model is none."""
+        """The backend's options. UserError for an endpoint's options where the model is none."""
         if is_url(model):
             return {"cache": self.cache, "concurrency": self.concurrency}
         for name in ("cache", "concurrency"):

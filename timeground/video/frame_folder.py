@@ -122,7 +122,14 @@ def _times(folder: Path, files: list[Path], fps: float) -> tuple[Times, float]:
         if missing:
             raise VideoError(f"{folder}: timestamps.json has no time for {missing[0]} ({len(missing)} such pictures)")
         listed = [listed[file.name] for file in files]
-    return _checked(folder, listed, len(files)), fps
+        return _checked(folder, listed, len(files)), fps
+    times_s = _checked(folder, listed, len(files))
+    if np.any(np.diff(times_s) < 0):
+        raise VideoError(
+            f"{folder}: its list of timestamps goes back, while the pictures stand in the order of their names; give "
+            f'seconds by name: {{"{files[0].name}": {times_s[0]:g}, ...}}'
+        )
+    return times_s, fps
 
 
 def _checked(folder: Path, listed: object, count: int) -> Times:
