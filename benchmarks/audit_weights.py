@@ -21,7 +21,7 @@ from timeground.data_pipeline.stages.evidence import Evidence, Weights
 
 from benchmarks.common import machine, versions
 from benchmarks.pipeline_cleans import clean, parser
-from timeground.records import Row, read_rows
+from timeground.data.rows import Row, read_rows
 
 WRONG = ("span", "missing", "ambiguous")
 DOUBTS = (0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.25, 0.3, 0.4, 0.5)

@@ -20,7 +20,7 @@ from typing import Any
 
 _READER = """
 import json, sys
-from timeground.answers import parse_option, parse_spans, parse_yes_no
+from timeground.grammar.answers import parse_option, parse_spans, parse_yes_no
 for line in sys.stdin:
     text, options = json.loads(line)
     if options:

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from timeground.contents import CODE_VERSION
+from timeground.files.content_keys import CODE_VERSION
 
 
 def cache_folder() -> Path:

@@ -25,11 +25,11 @@ from typing import cast
 import av
 import torch
 
-from timeground.torchvision_repair import repair_torchvision
-from timeground.video.clip import Clip
-from timeground.video.decode import decode
-from timeground.video.frame_index import _cached_index
-from timeground.video.sampling import Sampling
+from timeground.media.clip import Clip
+from timeground.media.containers.frame_index import _cached_index
+from timeground.media.decode import decode
+from timeground.media.sampling import Sampling
+from timeground.models.torchvision_repair import repair_torchvision
 
 from .common import cache_folder, print_result, time_alternating, versions
 

@@ -94,7 +94,7 @@ def measure(url: str, video: Path, users: int, rounds: int, seed: int) -> dict[s
 
 def reloading(model: str, video: Path, rounds: int) -> list[float]:
     """Seconds of each query where the video is read anew."""
-    from timeground.grounder import Grounder
+    from timeground.methods.grounder import Grounder
 
     ground: Callable[[Path, str], Any] = Grounder.from_pretrained(model).ground
     ground(video, QUERIES[0])
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _duration_s(video: Path) -> float:
-    from timeground.video.decode import probe
+    from timeground.media.decode import probe
 
     return probe(video).duration_s
 

@@ -19,14 +19,14 @@ from timeground.eval.run.videos import clips, group_rows
 
 from benchmarks.common import cache_folder, print_result, time_alternating, versions
 from benchmarks.many_queries import NEW_TOKENS, Bench, make_bench
-from timeground.prompts import row_prompt
-from timeground.records import Row
+from timeground.chat.prompts import row_prompt
+from timeground.data.rows import Row
+from timeground.media.clip import Clip
+from timeground.media.decode import decode
 from timeground.synth.files import write_video
 from timeground.synth.frames import scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
-from timeground.video.clip import Clip
-from timeground.video.decode import decode
 
 QUERIES = 3
 

@@ -35,8 +35,8 @@ from timeground.train.sources import ClipRows
 
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
+from timeground.data.rows import Row
 from timeground.models.loading import Loaded, load
-from timeground.records import Row
 from timeground.spans import Span
 
 NEW_TOKENS = PROFILE.max_new_tokens

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from timeground.records import Row, read_rows, write_rows
+from timeground.data.rows import Row, read_rows, write_rows
 from timeground.synth.files import dataset_videos, write_annotations
 
 SEED = 1

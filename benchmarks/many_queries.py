@@ -16,10 +16,10 @@ from timeground.train.fresh import FreshModel
 
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
+from timeground.media.clip import Clip
 from timeground.models.loading import Loaded, load
-from timeground.models.local import LocalBackend
-from timeground.models.prefix_cache import Decoding
-from timeground.video.clip import Clip
+from timeground.models.local.backend import LocalBackend
+from timeground.models.local.prefix_cache import Decoding
 
 NEW_TOKENS = 16
 SIZES = FreshModel(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from timeground.eval.reading import Prediction
 
-from timeground.prompts import LETTERS
-from timeground.records import Row
+from timeground.chat.prompts import LETTERS
+from timeground.data.rows import Row
 
 FORMS = (
     "The event happens in {0} - {1} seconds.", "From {0} to {1}", "{0}s - {1}s", "{0} – {1}",

@@ -27,8 +27,8 @@ from timeground.eval.scores import Scores
 from timeground.eval.tasks import Task, get_spec, load_task
 
 from benchmarks import oracle_replies
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
 
 VALUES = Path(__file__).parent / "oracle_values.json"
 Values = Mapping[str, Any]

@@ -26,9 +26,9 @@ from typing import Any
 
 from benchmarks.common import cache_folder, memory_mb, print_result, versions
 from benchmarks.tiny_grounding import dataset
-from timeground.records import Row, read_rows, write_rows
+from timeground.data.rows import Row, read_rows, write_rows
+from timeground.files.whole_files import write_text
 from timeground.stopwatch import Stopwatch
-from timeground.whole_files import write_text
 
 DISTINCT = 50
 """So many videos are rendered; more are copies under other names."""

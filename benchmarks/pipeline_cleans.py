@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.common import cache_folder, machine, versions
 from benchmarks.tiny_grounding import dataset
-from timeground.records import Row, read_rows, write_rows
+from timeground.data.rows import Row, read_rows, write_rows
 from timeground.spans import Span, set_iou
 
 KINDS = ("span", "missing", "ambiguous", "duplicate", "leak")

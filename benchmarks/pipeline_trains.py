@@ -22,10 +22,10 @@ import torch
 from benchmarks.common import machine, versions
 from benchmarks.pipeline_cleans import folder_for
 from benchmarks.tiny_grounding import dataset
-from timeground.answers import parse_spans
-from timeground.models.local import LocalBackend
-from timeground.prompts import row_prompt
-from timeground.records import read_rows
+from timeground.chat.prompts import row_prompt
+from timeground.data.rows import read_rows
+from timeground.grammar.answers import parse_spans
+from timeground.models.local.backend import LocalBackend
 from timeground.spans import set_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from timeground.train.fresh import FreshModel, make_fresh_model
 
-from timeground.profile import Profile
-from timeground.timecode import TimeEncoding
-from timeground.video.clip import Clip
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.profile import Profile
+from timeground.media.clip import Clip
 
 from .common import cache_folder
 

@@ -37,9 +37,9 @@ from timeground.train.sources import ClipRows
 
 from benchmarks.common import cache_folder, print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
-from timeground.commands.serve import server_command
+from timeground.cli.serve import server_command
+from timeground.data.rows import Row
 from timeground.models.loading import load
-from timeground.records import Row
 from timeground.spans import Span
 
 TOKENS_PER_PAIR = 35  # 25 visual ones and the stamp

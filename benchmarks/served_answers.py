@@ -18,12 +18,12 @@ from rich.progress import track
 
 from benchmarks.common import machine, versions
 from benchmarks.tiny_grounding import dataset
-from timeground.models.backend import Request
-from timeground.models.local import LocalBackend
+from timeground.chat.prompts import row_prompt
+from timeground.data.rows import Row, read_rows
+from timeground.media.decode import decode
+from timeground.models.base import Request
+from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
-from timeground.prompts import row_prompt
-from timeground.records import Row, read_rows
-from timeground.video.decode import decode
 
 GREEDY = Request(max_new_tokens=64)
 

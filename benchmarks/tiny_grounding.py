@@ -18,11 +18,11 @@ from rich.progress import track
 
 from benchmarks.common import cache_folder, machine, versions
 from timeground import synth
-from timeground.answers import parse_events, parse_option, parse_spans, parse_yes_no
-from timeground.grounder import Grounder
+from timeground.chat.prompts import row_prompt
+from timeground.data.rows import Row, read_rows
+from timeground.grammar.answers import parse_events, parse_option, parse_spans, parse_yes_no
+from timeground.methods.grounder import Grounder
 from timeground.metrics.grounding import grounding_scores
-from timeground.prompts import row_prompt
-from timeground.records import Row, read_rows
 from timeground.spans import Span, set_iou
 from timeground.synth.files import dataset_videos, write_annotations
 

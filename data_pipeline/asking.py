@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from timeground.answers import ParsedSpans, parse_spans
+from timeground.chat.layout import origin_s
+from timeground.chat.profile import Profile
+from timeground.chat.prompts import as_texts, ground_prompt
 from timeground.errors import UserError
-from timeground.knowledge import clip_warning
-from timeground.models.backend import Backend, Completion, Request
+from timeground.grammar.answers import ParsedSpans, parse_spans
+from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
+from timeground.models.base import Backend, Completion, Request
+from timeground.models.knowledge import clip_warning
 from timeground.models.opening import is_url, open_backend
-from timeground.profile import Profile
-from timeground.prompts import as_texts, ground_prompt
 from timeground.spans import shifted
-from timeground.timecode import origin_s
-from timeground.video.clip import Clip
-from timeground.video.sampling import Sampling
 
 from .settings import ModelSettings
 from .tools import RunStopped
@@ -138,7 +138,7 @@ def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = Fa
 
 def _be_quiet() -> None:
     """No bars and advice from every worker in the middle of the run's own display."""
-    from timeground.torchvision_repair import repair_torchvision
+    from timeground.models.torchvision_repair import repair_torchvision
 
     repair_torchvision()
     from transformers.utils import logging

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from timeground.cli.recipes import RecipeParser
 from timeground.errors import UserError
-from timeground.recipes import RecipeParser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +92,8 @@ def _default_model_workers(num_workers: int) -> int:
 
 def _check(file: Path, root: Path | None) -> int:
     """Print every problem; status 2 if there are any."""
-    from timeground.data_checks import against_files
-    from timeground.records import scan_rows
+    from timeground.data.rows import scan_rows
+    from timeground.data.video_checks import against_files
 
     found = list(scan_rows(file, root=root))
     rows = [row for row, _ in found if row is not None]

@@ -3,12 +3,12 @@
 import contextlib
 from importlib import import_module
 
-from timeground.torchvision_repair import repair_torchvision
+from timeground.models.torchvision_repair import repair_torchvision
 
 MODULES = (
     "timeground.data_pipeline.work",
     "timeground.data_pipeline.asking",
-    "timeground.models.local",
+    "timeground.models.local.backend",
     "transformers.models.qwen3_vl.modeling_qwen3_vl",  # transformers imports a model's code when one is opened
     "transformers.models.qwen3_vl.processing_qwen3_vl",
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from timeground.data.formats import read
+from timeground.data.rows import Row, read_rows, resolve_video
 from timeground.errors import UserError
-from timeground.readers import read
-from timeground.records import Row, read_rows, resolve_video
-from timeground.video.frame_folder import VIDEO_SUFFIXES
+from timeground.media.containers.frame_folder import VIDEO_SUFFIXES
 
 from .item import Item
 from .settings import InputSettings

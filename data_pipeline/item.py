@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 
 @dataclass

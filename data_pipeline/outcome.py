@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from timeground.json_text import dump_json
-from timeground.records import Row, write_rows
-from timeground.whole_files import write_text
+from timeground.data.rows import Row, write_rows
+from timeground.files.json_text import dump_json
+from timeground.files.whole_files import write_text
 
 from .recipe import Recipe
 from .shards import Plan

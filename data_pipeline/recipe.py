@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from timeground.cli.recipes import Settings, read_recipe
 from timeground.errors import UserError
-from timeground.recipes import Settings, read_recipe
 
 from .settings import InputSettings, ModelSettings
 from .stages import AnyStage

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from timeground.data.rows import Row, read_rows, resolve_video
 from timeground.errors import UserError
-from timeground.json_text import lines_of
-from timeground.records import Row, read_rows, resolve_video
-from timeground.report import Page
-from timeground.scratch import scratch_folder
+from timeground.files.json_text import lines_of
+from timeground.files.scratch import scratch_folder
+from timeground.report.page import Page
 from timeground.spans import total_length_s
 
 from .shards import read_plan
@@ -140,10 +140,10 @@ def _samples(page: Page, after: list[Row], rejected: list[dict[str, Any]], root:
 
 def _strip(root: Path, row: Row) -> bytes | None:
     """Frames along the row's time axis with its spans; None where the video cannot be read."""
-    from timeground.plot import save_timeline
-    from timeground.video.decode import decode
-    from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
-    from timeground.video.sampling import Sampling
+    from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
+    from timeground.media.decode import decode
+    from timeground.media.sampling import Sampling
+    from timeground.report.timeline import save_timeline
 
     window = row.window
     try:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from timeground.folder_lock import only_run
-from timeground.recipes import dump
-from timeground.whole_files import write_text
+from timeground.cli.recipes import dump
+from timeground.files.folder_lock import only_run
+from timeground.files.whole_files import write_text
 
 from .engine_local import Counts
 from .inputs import read_items

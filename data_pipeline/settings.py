@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from timeground.recipes import Settings
+from timeground.cli.recipes import Settings
 
 
 class ModelSettings(Settings):

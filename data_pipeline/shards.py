@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timeground.contents import CODE_VERSION, model_contents, path_contents, video_contents_or_missing
-from timeground.json_text import dump_json
-from timeground.whole_files import write_text
+from timeground.files.content_keys import CODE_VERSION, model_contents, path_contents, video_contents_or_missing
+from timeground.files.json_text import dump_json
+from timeground.files.whole_files import write_text
 
 from .item import Item
 from .recipe import Recipe

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from timeground.data.rows import resolve_video
 from timeground.errors import UserError
-from timeground.records import resolve_video
+from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
 from timeground.spans import Span
-from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
 
 from .settings import ModelSettings
 
 if TYPE_CHECKING:
-    from timeground.video.clip import Clip
-    from timeground.video.sampling import Sampling
+    from timeground.media.clip import Clip
+    from timeground.media.sampling import Sampling
 
     from .asking import Asked
 
@@ -69,7 +69,7 @@ class Tools:
 
     def clip(self, video: str, sampling: Sampling, window: Span | None = None) -> Clip:
         """The frames of a video, or of a window of it. VideoError if it cannot be read."""
-        from timeground.video.decode import decode
+        from timeground.media.decode import decode
 
         start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
         path, fps = self.path(video), self.folder_fps

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from timeground.chat.profile import Profile
 from timeground.errors import UserError
-from timeground.knowledge import checkpoint_knows, warning
-from timeground.profile import Profile
-from timeground.video.container import made_by
-from timeground.video.tag import SYNTH
+from timeground.media.containers.container import made_by
+from timeground.media.containers.tag import SYNTH
+from timeground.models.knowledge import checkpoint_knows, warning
 
 from .asking import refusal
 from .item import Item

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timeground.errors import OutputError, UserError
-from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
+from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
 
 from .item import Item
 from .recipe import Recipe

@@ -6,7 +6,7 @@ TIMEGROUND_MODEL chooses the model. The Space's own front door stands before the
 import os
 import sys
 
-from timeground.cli import main
+from timeground.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["demo", "--host", "0.0.0.0", "--model", os.environ.get("TIMEGROUND_MODEL", "tiny")]))  # noqa: S104

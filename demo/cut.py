@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from timeground.errors import UserError
-from timeground.video.container import open_video
-from timeground.video.frame_index import read_index
-from timeground.video.orientation import turned
+from timeground.media.containers.container import open_video
+from timeground.media.containers.frame_index import read_index
+from timeground.media.containers.orientation import turned
 
 TIME_BASE = Fraction(1, 90000)
 MIN_LENGTH_S = 0.2

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import gradio as gr
 
+from timeground.chat.prompts import ground_prompt
 from timeground.errors import UserError
-from timeground.grounder import GroundingAnswer
-from timeground.prompts import ground_prompt
+from timeground.methods.grounder import GroundingAnswer
 
 from . import pictures, views
 from .results import downloads

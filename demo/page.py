@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from timeground.knowledge import REAL_MODELS, checkpoint_knows
-from timeground.records import Row, read_rows
+from timeground.data.rows import Row, read_rows
+from timeground.models.knowledge import REAL_MODELS, checkpoint_knows
 
 from .api import Api
 from .guard import GuardedBlocks

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from PIL import Image
 
-from timeground.profile import Profile
-from timeground.timecode import TextSegment, encode_time
-from timeground.video.clip import Clip
-from timeground.video.decode import decode
-from timeground.video.sampling import Sampling
+from timeground.chat.layout import TextSegment, encode_time
+from timeground.chat.profile import Profile
+from timeground.media.clip import Clip
+from timeground.media.decode import decode
+from timeground.media.sampling import Sampling
 
 from .videos import Video
 

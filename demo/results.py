@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from timeground.grounder import GroundingAnswer
-from timeground.json_text import dump_json
+from timeground.files.json_text import dump_json
+from timeground.methods.grounder import GroundingAnswer
 from timeground.spans import Span, clamp
 
 from .service import Timed

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import OutputError, UserError
-from timeground.scratch import scratch_folder
-from timeground.whole_files import writing
+from timeground.files.scratch import scratch_folder
+from timeground.files.whole_files import writing
 
 from .cut import cut
 from .settings import DemoSettings

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from timeground.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
+from timeground.media.clip import Clip
+from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
-from timeground.video.clip import Clip
 
 from .settings import DemoSettings
 from .videos import Video

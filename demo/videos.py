@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from timeground.errors import UserError
-from timeground.video.container import check_file
-from timeground.video.decode import probe
+from timeground.media.containers.container import check_file
+from timeground.media.decode import probe
 
 from .settings import DemoSettings
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from timeground.grounder import ChoiceAnswer, GroundingAnswer
-from timeground.plot import COLOURS
+from timeground.methods.grounder import ChoiceAnswer, GroundingAnswer
+from timeground.report.timeline import COLOURS
 
 from .results import Answers, shown_spans
 from .service import Timed

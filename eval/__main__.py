@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timeground.cli.launching import end_process, entry_point, start_processes
 from timeground.errors import UserError
-from timeground.launching import end_process, entry_point, start_processes
 
 if TYPE_CHECKING:
     from .task_spec import TaskSpec

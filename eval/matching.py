@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from timeground.data.formats.files import PUBLISHED
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.readers.files import PUBLISHED
-from timeground.records import Row
 
 Pair = tuple[float, float]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
 
 from .formats import recognise
 from .matching import RowIndex

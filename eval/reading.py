@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from timeground.answers import ParsedSpans, parse_option, parse_spans, parse_yes_no
-from timeground.prompts import LETTERS
-from timeground.records import Row
+from timeground.chat.prompts import LETTERS
+from timeground.data.rows import Row
+from timeground.grammar.answers import ParsedSpans, parse_option, parse_spans, parse_yes_no
 from timeground.spans import Span, shifted
 
 from .matching import Pair

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError
-from timeground.json_text import dump_json, lines_of
-from timeground.whole_files import writing
+from timeground.files.json_text import dump_json, lines_of
+from timeground.files.whole_files import writing
 
 NAME = "samples.jsonl"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.metrics.intervals import Clusters, Interval, few_videos_note
-from timeground.records import Row
 from timeground.spans import leaves
 
 from .official import EVALUATORS, Official

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from timeground.errors import UserError
-from timeground.json_text import dump_json
-from timeground.whole_files import make_folder
+from timeground.files.json_text import dump_json
+from timeground.files.whole_files import make_folder
 
 from .predictions import read_predictions
 from .tasks import get_spec, load_task

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from timeground.json_text import dump_json
+from timeground.files.json_text import dump_json
+from timeground.files.whole_files import write_text
 from timeground.metrics.intervals import Interval
-from timeground.whole_files import write_text
 
 from .samples import Sample, write_samples
 

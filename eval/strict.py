@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from timeground.answers import ParsedSpans
+from timeground.data.rows import Row
+from timeground.grammar.answers import ParsedSpans
 from timeground.metrics.grounding import best_iou
-from timeground.records import Row
 from timeground.spans import Span, set_iou, shared_length_s, total_length_s
 
 from .official.result import groups_of

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from timeground.records import Row
+from timeground.data.rows import Row
 from timeground.spans import Span, iou
 
 from .official.highlights import row_scores

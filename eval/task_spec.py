@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from timeground.data.formats import READERS, splits_of
 from timeground.errors import UserError
 from timeground.metrics.grounding import THRESHOLDS
-from timeground.readers import READERS, splits_of
 
 from .official import EVALUATORS
 
@@ -20,7 +20,7 @@ class TaskSpec:
     """The declaration of a task, as ``tasks.yaml`` and the files of ``--include_path`` write it.
 
     name: what ``--task`` says. about: the benchmark, in a line.
-    reader: a format of ``timeground.readers``, or a ``.py`` file with ``read(root, split)``. split: of that format.
+    reader: a format of ``timeground.data.formats``, or a ``.py`` file with ``read(root, split)``. split: of it.
     folder: below ``--data``; a file or folder beside the declaring file counts first. videos: the videos' folder in it.
     answer: what is asked for. thresholds: of R1.
     official: the benchmark's own evaluator, or "" if it has none. judging: a set of strict metrics of its own, or "".

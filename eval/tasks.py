@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
-from timeground import readers
+from timeground.chat.prompts import PromptSet, row_prompt
+from timeground.cli.recipes import load_yaml
+from timeground.data import formats
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.prompts import PromptSet, row_prompt
-from timeground.recipes import load_yaml
-from timeground.records import Row
 
 from .reading import Prediction
 from .score import score
@@ -103,7 +103,7 @@ def _below(data: Path, folder: Path) -> Path:
 
 def _rows(spec: TaskSpec, root: Path, split: str) -> Iterator[Row]:
     if not spec.reader.endswith(".py"):
-        return readers.read(spec.reader, root, split or None)
+        return formats.read(spec.reader, root, split or None)
     file = Path(spec.reader)
     module_spec = importlib.util.spec_from_file_location(f"timeground_reader_{file.stem}", file)
     if module_spec is None or module_spec.loader is None or not file.is_file():

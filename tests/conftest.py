@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import tiny_models
-from timeground.torchvision_repair import repair_torchvision
-from timeground.video.clip import Clip
+from tests.support import tiny_models
+from timeground.media.clip import Clip
+from timeground.models.torchvision_repair import repair_torchvision
 
 torch.set_num_threads(1)
 repair_torchvision()  # tests use transformers' classes directly

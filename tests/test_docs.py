@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from timeground.train.config import RECIPES
 
-from timeground.cli import COMMANDS
-from timeground.profile import Profile
-from timeground.prompts import PROMPTS
-from timeground.timecode import TimeEncoding
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.profile import Profile
+from timeground.chat.prompts import PROMPTS
+from timeground.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -2,6 +2,6 @@
 
 import sys
 
-from timeground.cli import main
+from timeground.cli.main import main
 
 sys.exit(main())

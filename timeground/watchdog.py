@@ -15,7 +15,7 @@ def end_with(process: int) -> None:
 
     A worker of a fork server has that as its parent, and a worker that is stuck in a decoder never reads its pipe; so
     a thread waits for the process itself. Nothing is cleaned up: what is half written names its process, and goes
-    with the next start (see `timeground.whole_files`).
+    with the next start (see `timeground.files.whole_files`).
     """
     threading.Thread(target=_watch, args=(process,), name="watchdog", daemon=True).start()
 

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from timeground.cli.launching import end_process, entry_point, start_processes
+from timeground.cli.recipes import RecipeParser
 from timeground.errors import UserError
-from timeground.folder_lock import only_run
-from timeground.launching import end_process, entry_point, start_processes
-from timeground.recipes import RecipeParser
+from timeground.files.folder_lock import only_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from timeground.errors import UserError
-from timeground.whole_files import make_folder, writing
+from timeground.files.whole_files import make_folder, writing
 
 from .config import LoraSettings
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from timeground.errors import UserError
-from timeground.models.sharing import PADDING, PREFIX, SHARED, Owners, visibility
+from timeground.models.local.packing import PADDING, PREFIX, SHARED, Owners, visibility
 from timeground.watchdog import end_with
 
 from .examples import Example

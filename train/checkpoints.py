@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from timeground.errors import UserError
-from timeground.whole_files import output_errors, write_text
+from timeground.files.whole_files import output_errors, write_text
 
 from .engine import barrier, has_frozen, is_first, on_first_rank, sum_over_ranks
 

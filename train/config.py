@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from timeground.recipes import Settings, SettingsType, read_recipe
+from timeground.cli.recipes import Settings, SettingsType, read_recipe
 from timeground.synth.world import Level
 
 from .fresh import FreshModel

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from torch.utils.data import get_worker_info
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
-from timeground.whole_files import write_text
+from timeground.files.whole_files import write_text
 
 from .rejected import Rejected
 

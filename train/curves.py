@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from timeground.json_text import lines_of
-from timeground.whole_files import writing
+from timeground.files.json_text import lines_of
+from timeground.files.whole_files import writing
 
 SHOWN = ("loss", "reward", "reward_spread", "iou", "silent_groups", "entropy", "kl", "validation_miou")
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from timeground.data_checks import FileProblems, against_files, contradicted
+from timeground.data.clip_shards import INDEX, read_index
+from timeground.data.row_checks import contradictions, shown
+from timeground.data.rows import Row, scan_rows
+from timeground.data.video_checks import FileProblems, against_files, contradicted
 from timeground.errors import UserError
-from timeground.records import Row, scan_rows
-from timeground.row_checks import contradictions, shown
-from timeground.sample_shards import INDEX, read_index
 
 from .config import DataSettings, RunSettings
 from .grpo.settings import GrpoSettings

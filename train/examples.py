@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time, origin_s, stamp_times_s
+from timeground.chat.profile import Profile
+from timeground.chat.prompts import row_answer, row_prompt
+from timeground.data.rows import Row
 from timeground.models.family import Family
-from timeground.models.prefix_cache import KeptPrefix
-from timeground.models.prompt import PromptBuilder, PromptInputs
-from timeground.models.vision import TowerStates
-from timeground.profile import Profile
-from timeground.prompts import row_answer, row_prompt
-from timeground.records import Row
+from timeground.models.local.inputs import PromptBuilder, PromptInputs
+from timeground.models.local.prefix_cache import KeptPrefix
+from timeground.models.local.towers import TowerStates
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding, VisionSegment, encode_time, origin_s, stamp_times_s
 
 from .sources import ClipRows
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from timeground.chat.profile import Profile
+from timeground.files.whole_files import writing
 from timeground.models.loading import Loaded, load_processor
-from timeground.profile import Profile
-from timeground.whole_files import writing
 
 from .adapters import merged
 from .engine import full_state, on_first_rank

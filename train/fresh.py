@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from timeground.profile import Profile
+from timeground.chat.profile import Profile
+from timeground.files.whole_files import writing
 from timeground.synth.language import ORDER, PHRASES
 from timeground.synth.scene import COLOURS, SHAPES
-from timeground.whole_files import writing
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -76,7 +76,7 @@ def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: in
     """Write a new model with random weights to `folder`, complete with processor and profile."""
     import torch
 
-    from timeground.torchvision_repair import repair_torchvision
+    from timeground.models.torchvision_repair import repair_torchvision
 
     repair_torchvision()
     from transformers import Qwen3VLForConditionalGeneration

@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from timeground.json_text import lines_of
-from timeground.whole_files import output_errors, write_text
+from timeground.files.json_text import lines_of
+from timeground.files.whole_files import output_errors, write_text
 
 from .curves import draw_curves
 from .trackers import Tracker

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from timeground.contents import model_contents, video_contents
-from timeground.data_checks import AT_ONCE
+from timeground.data.rows import Row
+from timeground.data.video_checks import AT_ONCE
 from timeground.errors import UserError
-from timeground.records import Row
-from timeground.whole_files import write_text
+from timeground.files.content_keys import model_contents, video_contents
+from timeground.files.whole_files import write_text
 
 from .data_checks import Looked
 

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from timeground.cli.recipes import load_yaml
+from timeground.data.row_checks import shown
 from timeground.errors import UserError
-from timeground.recipes import load_yaml
-from timeground.row_checks import shown
 
 from .config import RunSettings
 

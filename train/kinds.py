@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from timeground.recipes import Settings
+from timeground.cli.recipes import Settings
 
 from .config import SftSettings, load_recipe
 from .grpo.settings import GrpoSettings

@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from timeground.chat.profile import Profile
+from timeground.data.clip_shards import read_index, shard_tags
+from timeground.data.rows import read_rows, resolve_video
 from timeground.errors import UserError
-from timeground.profile import Profile
-from timeground.records import read_rows, resolve_video
-from timeground.sample_shards import read_index, shard_tags
-from timeground.video.container import made_by
-from timeground.video.tag import SYNTH
+from timeground.media.containers.container import made_by
+from timeground.media.containers.tag import SYNTH
 
 from .config import DataSettings
 

@@ -11,9 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from timeground.models.loading import Loaded
-from timeground.models.prefix_cache import KeptPrefix
-from timeground.models.sharing import PackedRows, forward_hidden
-from timeground.models.vision import TowerStates, VisionFeatures, cut_patches, encode_vision, merge, mergers, run_tower
+from timeground.models.local.packing import PackedRows, forward_hidden
+from timeground.models.local.prefix_cache import KeptPrefix
+from timeground.models.local.towers import (
+    TowerStates,
+    VisionFeatures,
+    cut_patches,
+    encode_vision,
+    merge,
+    mergers,
+    run_tower,
+)
 
 from .batches import Batch
 from .config import ModelSettings

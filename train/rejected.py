@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
-from timeground.whole_files import output_errors
+from timeground.files.whole_files import output_errors
 
 
 def reason_of(error: BaseException) -> str:

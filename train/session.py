@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from timeground.chat.profile import Profile, profile_for
+from timeground.cli.recipes import dump
 from timeground.errors import UserError
+from timeground.files.whole_files import write_text
 from timeground.models.loading import Loaded, load
-from timeground.profile import Profile, profile_for
-from timeground.recipes import dump
-from timeground.whole_files import write_text
 
 from . import checkpoints
 from . import engine as engines

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from timeground.errors import UserError
-from timeground.folder_lock import only_run
+from timeground.files.folder_lock import only_run
 
 from . import crashes
 from . import engine as engines

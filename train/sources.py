@@ -11,15 +11,15 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from timeground.data.clip_shards import read_clip, read_index
+from timeground.data.rows import Row, read_rows, resolve_video
 from timeground.errors import UserError, VideoError
-from timeground.records import Row, read_rows, resolve_video
-from timeground.sample_shards import read_clip, read_index
+from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
 from timeground.spans import Span
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import SIZES, sample_scene
-from timeground.video.clip import Clip
-from timeground.video.sampling import Sampling
 
 from .config import DataSettings, StageSettings
 from .crashes import crashing, noted
@@ -190,8 +190,8 @@ class RowSource:
 
     def decode(self, row: Row) -> Clip:
         """The clip of a row."""
-        from timeground.video.decode import decode
-        from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
+        from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
+        from timeground.media.decode import decode
 
         start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
         path, fps = self._path(row), row.folder_fps or DEFAULT_FOLDER_FPS
@@ -203,7 +203,7 @@ class RowSource:
 
 
 class SampleSource(RowSource):
-    """The same from a folder of samples, whose frames the data pipeline has decoded; see `timeground.sample_shards`."""
+    """The same from a folder of samples, decoded by the data pipeline; see `timeground.data.clip_shards`."""
 
     def __post_init__(self) -> None:
         self.name = self.data.samples or ""

@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
-from timeground.answers import parse_spans
-from timeground.models.local import LocalBackend
-from timeground.prompts import row_prompt
-from timeground.records import Row
+from timeground.chat.layout import origin_s
+from timeground.chat.prompts import row_prompt
+from timeground.data.rows import Row
+from timeground.grammar.answers import parse_spans
+from timeground.media.clip import Clip
+from timeground.models.local.backend import LocalBackend
 from timeground.spans import set_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
-from timeground.timecode import origin_s
-from timeground.video.clip import Clip
 
 from . import engine as engines
 from .checkpoints import remember

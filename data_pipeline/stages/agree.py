@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from timeground.records import Row
+from timeground.data.rows import Row
 from timeground.spans import Span, set_iou
 
 from ..item import Item, note

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from timeground.recipes import Settings
-from timeground.records import Row
+from timeground.cli.recipes import Settings
+from timeground.data.rows import Row
 
 from ..item import Item, note
 from ..tools import Tools

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from timeground.records import Row
-from timeground.reply import word_set
+from timeground.data.rows import Row
+from timeground.grammar.reply import word_set
 from timeground.spans import Span, merge, set_iou
 
 _TIME = r"(?:\d{1,2}:\d{2}(?::\d{2})?|\d+(?:\.\d+)?\s?(?:s|sec|secs|seconds?|minutes?|min)\b)"

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from timeground.answers import parse_yes_no
-from timeground.models.backend import Completion
-from timeground.records import Row
+from timeground.data.rows import Row
+from timeground.grammar.answers import parse_yes_no
+from timeground.models.base import Completion
 from timeground.spans import Span, shifted
 
 from ..item import Item

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from timeground.cli.recipes import Settings
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.recipes import Settings
-from timeground.records import Row
 from timeground.spans import Span
 
 from ..item import Item

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from timeground.recipes import Settings
-from timeground.records import Row
+from timeground.cli.recipes import Settings
+from timeground.data.rows import Row
 from timeground.spans import total_length_s
 
 from ..item import Item

@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from timeground.answers import ParsedSpans
+from timeground.data.rows import Row
+from timeground.grammar.answers import ParsedSpans
+from timeground.media.views import blank
 from timeground.metrics.passk import pass_at_k
-from timeground.records import Row
 from timeground.spans import set_iou
-from timeground.video.perturb import blank
 
 from ..item import Item
 from ..tools import Tools

@@ -11,9 +11,9 @@ import re
 from dataclasses import replace
 from typing import Literal
 
-from timeground.records import Row
-from timeground.row_checks import Direction as Label
-from timeground.video.perturb import blank
+from timeground.data.row_checks import Direction as Label
+from timeground.data.rows import Row
+from timeground.media.views import blank
 
 from ..item import Item, note
 from ..tools import Tools

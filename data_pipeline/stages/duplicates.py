@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from timeground.errors import UserError
-from timeground.video.decode import decode, probe
+from timeground.media.decode import decode, probe
 
 from ..item import Item
 from ..tools import Tools

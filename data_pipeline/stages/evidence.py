@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from timeground.recipes import Settings
+from timeground.cli.recipes import Settings
 from timeground.spans import Span, set_iou
 
 from .audit_checks import fits_several

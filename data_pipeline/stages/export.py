@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from timeground.chat.prompts import PromptSet, get_prompts
+from timeground.data.clip_shards import write_index
+from timeground.data.rows import Row, write_rows
 from timeground.errors import UserError
-from timeground.json_text import dump_json
-from timeground.prompts import PromptSet, get_prompts
-from timeground.records import Row, write_rows
-from timeground.sample_shards import write_index
-from timeground.whole_files import make_folder, write_text, writing
+from timeground.files.json_text import dump_json
+from timeground.files.whole_files import make_folder, write_text, writing
 
 from ..item import Item
 from ..tools import Tools

@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from timeground.prompts import PromptSet, row_answer, row_prompt
-from timeground.records import Row
+from timeground.chat.prompts import PromptSet, row_answer, row_prompt
+from timeground.data.rows import Row
 
 
 def timelens(rows: Iterable[Row]) -> list[dict[str, Any]]:

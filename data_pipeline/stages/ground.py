@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from timeground.answers import ParsedSpans
-from timeground.recipes import Settings
-from timeground.records import Row
+from timeground.chat.layout import TimeEncoding
+from timeground.cli.recipes import Settings
+from timeground.data.rows import Row
+from timeground.grammar.answers import ParsedSpans
 from timeground.spans import clamp
-from timeground.timecode import TimeEncoding
 
 from ..item import Item
 from ..tools import Tools
@@ -19,7 +19,7 @@ from .base import VideoStage, by_window
 from .views import View
 
 if TYPE_CHECKING:
-    from timeground.video.clip import Clip
+    from timeground.media.clip import Clip
 
     from ..asking import Asked, Seen
 

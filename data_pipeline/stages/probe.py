@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from timeground.data.formats import read
+from timeground.data.rows import Row, read_rows
 from timeground.errors import UserError
-from timeground.readers import read
-from timeground.records import Row, read_rows
-from timeground.video.clip import Clip
-from timeground.video.decode import probe
-from timeground.video.sampling import Sampling
+from timeground.media.clip import Clip
+from timeground.media.decode import probe
+from timeground.media.sampling import Sampling
 
 from ..inputs import MEASURED_LATER_S
 from ..item import Item, note

@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from timeground.answers import parse_events
-from timeground.records import Row
+from timeground.data.rows import Row
+from timeground.grammar.answers import parse_events
+from timeground.media.decode import probe
 from timeground.spans import Span, clamp, shifted
-from timeground.video.decode import probe
 
 from ..asking import MAX_TOKENS_TO_LIST
 from ..item import Item, note

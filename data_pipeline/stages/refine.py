@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from timeground.records import Row
+from timeground.data.rows import Row
 from timeground.spans import Span
 
 from ..asking import Asked

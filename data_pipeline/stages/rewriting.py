@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from timeground.recipes import Settings
-from timeground.records import Row
-from timeground.reply import final_text
+from timeground.cli.recipes import Settings
+from timeground.data.rows import Row
+from timeground.grammar.reply import final_text
 from timeground.spans import set_iou
 
 from ..item import note

@@ -1,7 +1,8 @@
 """Timestamp-interleaved training samples: stamped segments, frame times and, if wanted, the decoded frames.
 
 What a clip costs to decode is paid once: the frames lie in ``OUTPUT/samples``, a shard for each video (see
-`timeground.sample_shards`), named by all that shaped it. The stage `export` with format ``samples`` writes their index.
+`timeground.data.clip_shards`), named by all that shaped it. The stage `export` with format ``samples`` writes their
+index.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from timeground.prompts import row_answer, row_prompt
-from timeground.records import Row
-from timeground.sample_shards import write_shard
+from timeground.chat.layout import Segment, TextSegment, TimeEncoding, encode_time, origin_s
+from timeground.chat.prompts import row_answer, row_prompt
+from timeground.data.clip_shards import write_shard
+from timeground.data.rows import Row
+from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
 from timeground.spans import Span
-from timeground.timecode import Segment, TextSegment, TimeEncoding, encode_time, origin_s
-from timeground.video.clip import Clip
-from timeground.video.sampling import Sampling
 
 from ..item import Item
 from ..tools import Tools

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..item import Item
 from ..tools import Tools

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from timeground.errors import UserError, VideoError
-from timeground.video.decode import probe
+from timeground.media.decode import probe
 
 from ..item import Item
 from ..tools import Tools

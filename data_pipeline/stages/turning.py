@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from timeground.row_checks import Direction as Label
+from timeground.data.row_checks import Direction as Label
 
 from .direction import INSENSITIVE, SENSITIVE
 

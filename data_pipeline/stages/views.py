@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from timeground.records import Row
+from timeground.data.rows import Row
+from timeground.media.clip import Clip
 from timeground.spans import Span, mirror_all
-from timeground.video.clip import Clip
 
 from .turning import mirrored_query, reversed_query
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timeground.chat.prompts import get_prompts, row_answer
+from timeground.data.rows import Row, resolve_video
 from timeground.errors import UserError
-from timeground.json_text import dump_json
-from timeground.prompts import get_prompts, row_answer
-from timeground.records import Row, resolve_video
+from timeground.files.json_text import dump_json
 
 from ..reading import Prediction
 from ..score import judge_for

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..reading import Prediction, read_letter
 from .result import Official, accuracies

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..matching import Pair, published_spans
 from ..reading import Prediction

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..matching import Pair
 from ..reading import Prediction, read_spans

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..matching import published_span
 from ..reading import Prediction, read_letter

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..matching import Pair, published_span
 from ..reading import Prediction

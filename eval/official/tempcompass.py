@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..reading import Prediction, reply_text
 from .result import Evaluator, Official, accuracies

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..matching import Pair, published_span
 from ..reading import Prediction

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from timeground.records import Row
+from timeground.data.rows import Row
 
 from ..reading import Prediction, reply_text
 from .result import Official, accuracies

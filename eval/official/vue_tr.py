@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from timeground.readers.vue_tr import CATEGORIES
-from timeground.records import Row
+from timeground.data.formats.vue_tr import CATEGORIES
+from timeground.data.rows import Row
 
 from ..matching import Pair, published_spans
 from ..reading import Prediction

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from timeground.chat.layout import origin_s
+from timeground.chat.prompts import LETTERS
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.models.backend import Backend, Completion, Request
-from timeground.models.http_client import BadReply
-from timeground.prompts import LETTERS
-from timeground.records import Row
+from timeground.media import views
+from timeground.media.clip import Clip
+from timeground.models.base import Backend, Completion, Request
+from timeground.models.served.http import BadReply
 from timeground.stopwatch import Stopwatch
-from timeground.timecode import origin_s
-from timeground.video import perturb
-from timeground.video.clip import Clip
 
 from ..tasks import Task
 from .answers import CLEAN, Answer
@@ -99,14 +99,14 @@ def changed_clip(clip: Clip, probe: str, other: Clip | None) -> Clip | None:
     if probe == "reversed":
         return clip.reversed()
     if probe == "shuffled":
-        return perturb.shuffled(clip, np.random.default_rng(clip.num_frames))
+        return views.shuffled(clip, np.random.default_rng(clip.num_frames))
     if probe == "static":
-        return perturb.static(clip)
+        return views.static(clip)
     if probe == "blank":
-        return perturb.blank(clip)
+        return views.blank(clip)
     if probe != "other-video":
         raise UserError(f"unknown probe {probe!r}")
-    return None if other is None else perturb.with_frames_of(clip, _resized(other, clip))
+    return None if other is None else views.with_frames_of(clip, _resized(other, clip))
 
 
 def _resized(clip: Clip, like: Clip) -> Clip:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from timeground.json_text import dump_json, lines_of
-from timeground.whole_files import make_folder, output_errors, write_text
+from timeground.files.json_text import dump_json, lines_of
+from timeground.files.whole_files import make_folder, output_errors, write_text
 
 CLEAN = "clean"
 

@@ -8,14 +8,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from timeground.contents import rows_contents
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.json_text import dump_json
-from timeground.knowledge import warning
-from timeground.models.backend import Backend
-from timeground.records import Row
-from timeground.video.container import made_by
-from timeground.whole_files import write_text
+from timeground.files.content_keys import rows_contents
+from timeground.files.json_text import dump_json
+from timeground.files.whole_files import write_text
+from timeground.media.containers.container import made_by
+from timeground.models.base import Backend
+from timeground.models.knowledge import warning
 
 from ..reading import Prediction
 from ..samples import write_samples

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from timeground.data.rows import Row
 from timeground.metrics.direction import directional_discrimination
-from timeground.records import Row
 
 from ..reading import Prediction
 from ..scores import Scores

@@ -7,14 +7,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from timeground.data.rows import Row
 from timeground.errors import UserError, VideoError
-from timeground.models.backend import Backend
-from timeground.plot import save_timeline
-from timeground.records import Row
-from timeground.report import Page
-from timeground.scratch import scratch_folder
+from timeground.files.scratch import scratch_folder
+from timeground.media.decode import decode_request
+from timeground.models.base import Backend
+from timeground.report.page import Page
+from timeground.report.timeline import save_timeline
 from timeground.spans import Span
-from timeground.video.decode import decode_request
 
 from ..samples import Sample
 from .videos import group_rows

@@ -15,10 +15,10 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from timeground.errors import UserError
-from timeground.folder_lock import only_run
+from timeground.files.folder_lock import only_run
+from timeground.media.clip import Clip
 from timeground.models.opening import is_url, open_backend
 from timeground.stopwatch import Stopwatch
-from timeground.video.clip import Clip
 
 from ..tasks import Task, get_spec, load_task
 from .answering import Asker

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from timeground.answers import parse_spans
-from timeground.records import Row
+from timeground.data.rows import Row
+from timeground.grammar.answers import parse_spans
 from timeground.spans import Span, total_length_s
 
 from ..official.highlights import CLIP_S

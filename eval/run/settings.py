@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from timeground.contents import CODE_VERSION, rows_contents
 from timeground.errors import UserError
-from timeground.whole_files import write_text
+from timeground.files.content_keys import CODE_VERSION, rows_contents
+from timeground.files.whole_files import write_text
 
 from ..tasks import Task
 

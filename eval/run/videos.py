@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from timeground.contents import video_contents_or_missing
+from timeground.data.rows import Row, resolve_video
 from timeground.errors import UserError, VideoError
-from timeground.records import Row, resolve_video
-from timeground.video.clip import Clip
-from timeground.video.decode import DecodeRequest
-from timeground.video.frame_folder import DEFAULT_FOLDER_FPS
-from timeground.video.sampling import Sampling
-from timeground.video.workers import decode_many
+from timeground.files.content_keys import video_contents_or_missing
+from timeground.media.clip import Clip
+from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
+from timeground.media.crew import decode_many
+from timeground.media.decode import DecodeRequest
+from timeground.media.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _decoded(requests: Sequence[DecodeRequest], num_workers: int) -> Iterator[Cl
         for _, result in decode_many(requests, num_workers):
             yield result
         return
-    from timeground.video.decode import decode_request
+    from timeground.media.decode import decode_request
 
     for request in requests:
         try:

@@ -10,7 +10,7 @@ import yaml
 from timeground.data_pipeline.settings import ModelSettings
 from timeground.data_pipeline.tools import Tools
 
-from timeground.records import Row, read_rows, write_rows
+from timeground.data.rows import Row, read_rows, write_rows
 from timeground.spans import Span
 
 

@@ -16,7 +16,7 @@ from timeground.data_pipeline.tools import Tools
 
 from benchmarks.audit_weights import fit
 from tests.data_pipeline.conftest import make_row, passes
-from timeground.records import Row, read_rows
+from timeground.data.rows import Row, read_rows
 from timeground.spans import Span, set_iou
 
 

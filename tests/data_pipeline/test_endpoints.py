@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.scripted_server import DIES, EMPTY, NONSENSE, scripted
-from timeground.cli import main
-from timeground.records import Row, read_rows, write_rows
+from tests.support.scripted_server import DIES, EMPTY, NONSENSE, scripted
+from timeground.cli.main import main
+from timeground.data.rows import Row, read_rows, write_rows
 from timeground.spans import Span
 
 STAGES = [

@@ -11,8 +11,8 @@ from timeground.data_pipeline.settings import InputSettings
 from timeground.data_pipeline.shards import read_shard, write_shard
 from timeground.data_pipeline.work import Task, do_task, make_tools
 
-from timeground.data_checks import against_files
-from timeground.records import Row, write_rows
+from timeground.data.rows import Row, write_rows
+from timeground.data.video_checks import against_files
 from timeground.spans import Span
 
 

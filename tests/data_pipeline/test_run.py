@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from timeground.cli import main
-from timeground.records import read_rows
+from timeground.cli.main import main
+from timeground.data.rows import read_rows
 
 LIGHT = [{"stage": "probe", "min_s": 1}, {"stage": "duplicates"}, {"stage": "shots"}, {"stage": "direction"}]
 WITH_MODEL = [

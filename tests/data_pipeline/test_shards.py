@@ -11,8 +11,8 @@ from timeground.data_pipeline.inputs import read_items
 from timeground.data_pipeline.recipe import Recipe
 from timeground.data_pipeline.shards import make_plan
 
+from timeground.data.rows import Row, write_rows
 from timeground.models.loading import resolve
-from timeground.records import Row, write_rows
 from timeground.spans import Span
 
 

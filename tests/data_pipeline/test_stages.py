@@ -24,14 +24,14 @@ from timeground.data_pipeline.stages.shots import segments
 from timeground.data_pipeline.tools import Tools
 
 from tests.data_pipeline.conftest import make_row, passes
+from timeground.chat.layout import TextSegment, encode_time
+from timeground.data.clip_shards import read_clip, read_index
+from timeground.data.formats import read
+from timeground.data.rows import Row, read_rows
 from timeground.errors import UserError
-from timeground.models.backend import Completion
-from timeground.readers import read
-from timeground.records import Row, read_rows
-from timeground.sample_shards import read_clip, read_index
+from timeground.models.base import Completion
 from timeground.spans import Span
 from timeground.synth.language import PHRASES, is_time_sensitive, sentence
-from timeground.timecode import TextSegment, encode_time
 
 
 @pytest.mark.parametrize(

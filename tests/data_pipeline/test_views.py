@@ -13,7 +13,7 @@ from timeground.data_pipeline.stages.views import View
 
 from tests.conftest import noise_clip
 from tests.data_pipeline.conftest import make_row
-from timeground.records import read_rows
+from timeground.data.rows import read_rows
 from timeground.spans import Span, set_iou
 from timeground.synth.language import ORDER, PHRASES, mirrored_sentence, sentence
 

@@ -16,9 +16,9 @@ from timeground.demo.page import CALLS_AT_ONCE
 from timeground.demo.server import serve
 from timeground.demo.settings import DemoSettings
 
-from tests import openai_server
 from tests.demo.conftest import EXAMPLE
-from timeground.grounder import Watched
+from tests.support import openai_server
+from timeground.methods.grounder import Watched
 from timeground.models.loading import resolve
 
 QUERY = "the blue cross can be seen"

@@ -13,7 +13,7 @@ from timeground.demo.videos import names_only
 from timeground.demo.views import row
 
 from timeground.errors import UserError
-from timeground.grounder import GroundingAnswer
+from timeground.methods.grounder import GroundingAnswer
 from timeground.spans import Span
 
 

@@ -14,8 +14,8 @@ import time
 import pytest
 
 from tests.demo.conftest import EXAMPLE, ROOT, SHOTS
-from timeground.grounder import Grounder, Watched
-from timeground.video.decode import probe
+from timeground.media.decode import probe
+from timeground.methods.grounder import Grounder, Watched
 
 SCRIPT = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 VISIBLE = "the blue cross can be seen\nthe white triangle is visible"

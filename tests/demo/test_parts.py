@@ -21,9 +21,9 @@ from timeground.demo.views import direction_text
 
 from tests.demo.conftest import EXAMPLE
 from timeground.errors import UserError
-from timeground.grounder import GroundingAnswer
+from timeground.media.decode import decode, probe
+from timeground.methods.grounder import GroundingAnswer
 from timeground.spans import Span
-from timeground.video.decode import decode, probe
 
 
 def timed(query, *spans, absent=False):

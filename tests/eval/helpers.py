@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from timeground.eval.reading import Prediction
 
-from timeground.records import Row
+from timeground.data.rows import Row
 from timeground.spans import Span
 
 

@@ -8,7 +8,7 @@ import pytest
 from timeground.eval.compare import compare
 from timeground.eval.samples import Sample, read_samples
 
-from timeground.cli import main
+from timeground.cli.main import main
 from timeground.errors import UserError
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from timeground.cli import main
+from timeground.cli.main import main
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TOLERANCE = 3.5  # percent: an answer may fall otherwise on another processor, and there are 32 questions

@@ -27,14 +27,14 @@ from timeground.eval.tasks import get_spec
 
 from tests.conftest import noise_clip
 from tests.eval.helpers import choice, ground, said
-from tests.openai_server import serve
-from tests.scripted_server import scripted
-from timeground.cli import main
+from tests.support.openai_server import serve
+from tests.support.scripted_server import scripted
+from timeground.cli.main import main
+from timeground.data.rows import read_rows, write_rows
 from timeground.errors import UserError
+from timeground.media.sampling import Sampling
 from timeground.models.loading import resolve
-from timeground.records import read_rows, write_rows
 from timeground.spans import Span
-from timeground.video.sampling import Sampling
 
 COMMAND = [sys.executable, "-m", "timeground", "eval", "--model", "tiny", "--max_new_tokens", "24"]
 FILES = ("results.json", "report.html", "settings.json", "synth/samples.jsonl", "synth-choice/samples.jsonl")
@@ -259,9 +259,9 @@ def test_an_endpoint_is_a_model_too(data, tmp_path):
         assert main([*args, "--model", url, "--output_path", str(tmp_path / "there")]) == 0
         assert len(served.requests) == 6
     texts = [json.loads(x)["text"] for x in (tmp_path / "there" / "synth" / "samples.jsonl").read_text().splitlines()]
-    from timeground.models.local import LocalBackend
-    from timeground.prompts import row_prompt
-    from timeground.video.decode import decode
+    from timeground.chat.prompts import row_prompt
+    from timeground.media.decode import decode
+    from timeground.models.local.backend import LocalBackend
 
     local = LocalBackend.from_pretrained("tiny", overrides={"time_encoding": "stamped-images", "max_new_tokens": 24})
     rows = [r for r in read_rows(data / "synth" / "annotations.jsonl") if r.task == "ground"][:6]

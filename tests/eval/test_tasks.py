@@ -10,10 +10,10 @@ import pytest
 from timeground.eval.tasks import SHOW_WHEN, Task, get_spec, load_task, read_specs
 
 from tests.eval.helpers import choice, ground, said
-from timeground.answers import format_spans
-from timeground.cli import main
+from timeground.chat.prompts import PROMPTS, row_answer
+from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.prompts import PROMPTS, row_answer
+from timeground.grammar.answers import format_spans
 
 ROW = {"id": "1", "video": "v.mp4", "duration": 9.0, "query": "a man sits", "spans": [[1, 2]]}
 QUESTION = {"id": "2", "video": "v.mp4", "duration": 9.0, "question": "what?", "options": ["x", "y"], "answer": "A"}
@@ -76,7 +76,7 @@ def test_a_task_of_ones_own_is_one_file(tmp_path):
 
 def test_a_reader_of_ones_own_must_be_named(tmp_path):
     reader = (
-        "from timeground.records import Row\n"
+        "from timeground.data.rows import Row\n"
         "def read(root, split):\n    yield Row('1', 'v.mp4', 5.0, query=f'{root.name} {split}')\n"
     )
     (tmp_path / "my_reader.py").write_text(reader)

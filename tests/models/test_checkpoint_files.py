@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from timeground.cli import main
+from timeground.cli.main import main
 from timeground.errors import UserError
 from timeground.models.loading import load, load_processor, resolve
-from timeground.torchvision_repair import repair_torchvision
+from timeground.models.torchvision_repair import repair_torchvision
 
 WEIGHTS = "model.safetensors"
 

@@ -7,8 +7,8 @@ from timeground.train.grpo.rollout import reversed_item, shuffled_item
 from timeground.train.sources import ClipRows
 
 from tests.conftest import noise_clip
-from timeground.models.backend import Completion
-from timeground.records import Row
+from timeground.data.rows import Row
+from timeground.models.base import Completion
 from timeground.spans import Span
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from timeground.commands.serve import server_command
+from timeground.cli.serve import server_command
 
 PYTHON = os.environ.get("TIMEGROUND_VLLM", "")
 WHY_SKIPPED = "TIMEGROUND_VLLM is not set; make test-vllm sets it"

@@ -10,10 +10,10 @@ from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
 from tests.serving.servers import Server, served
 from tests.serving.test_rollouts import follows
-from timeground.models.backend import Request
-from timeground.models.local import LocalBackend
+from timeground.models.base import Request
+from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
-from timeground.models.vllm_backend import VllmBackend
+from timeground.models.served.vllm.backend import VllmBackend
 
 
 @pytest.fixture(scope="module")

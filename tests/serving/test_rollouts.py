@@ -14,7 +14,7 @@ import pytest
 
 from tests.serving.servers import Server
 from tests.train.test_sft import alone
-from timeground.cli import main
+from timeground.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [

@@ -12,15 +12,15 @@ import pytest
 from benchmarks.served_answers import compared
 from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
-from timeground.cli import main
+from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.models import vllm_clip
-from timeground.models.backend import Request
-from timeground.models.endpoint import EndpointBackend
-from timeground.models.local import LocalBackend
+from timeground.models.base import Request
+from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
-from timeground.models.vllm_backend import VllmBackend
-from timeground.models.vllm_server import PromptDiffers
+from timeground.models.served.openai import EndpointBackend
+from timeground.models.served.vllm import media as vllm_clip
+from timeground.models.served.vllm.backend import VllmBackend
+from timeground.models.served.vllm.server import PromptDiffers
 
 SHORT = Request(max_new_tokens=8)
 TEXTS = ["When does this happen: the red circle moves left?", "What can be seen in the video?"]

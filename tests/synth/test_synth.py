@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from timeground.answers import parse_events, parse_option, parse_spans, parse_yes_no
-from timeground.prompts import get_prompts, row_answer
-from timeground.records import check_rows, read_rows
+from timeground.chat.prompts import get_prompts, row_answer
+from timeground.data.rows import check_rows, read_rows
+from timeground.grammar.answers import parse_events, parse_option, parse_spans, parse_yes_no
+from timeground.media.decode import decode, probe
+from timeground.media.sampling import Sampling
 from timeground.spans import Span, mirror_all
 from timeground.synth.files import dataset_videos, write_annotations, write_video
 from timeground.synth.frames import SPLITS, scene_clip, scene_seed
@@ -20,8 +22,6 @@ from timeground.synth.render import render
 from timeground.synth.rows import events_of, make_rows
 from timeground.synth.scene import ACTIONS, COLOURS, SHAPES, Act, Actor, Background, Scene, is_unseen
 from timeground.synth.world import sample_scene
-from timeground.video.decode import decode, probe
-from timeground.video.sampling import Sampling
 
 SAMPLING = Sampling(fps=2.0, min_tokens_per_pair=4, max_tokens_per_pair=8, total_tokens=960, factor=32)
 SCENES = [sample_scene(scene_seed("train", 3, i)) for i in range(120)]

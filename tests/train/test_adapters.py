@@ -10,7 +10,7 @@ from timeground.train.adapters import PEFT_PREFIX, add_lora, is_adapter, save_ad
 from timeground.train.config import LoraSettings
 from torch import nn
 
-from timeground.cli import main
+from timeground.cli.main import main
 from timeground.errors import UserError
 from timeground.models.loading import load
 

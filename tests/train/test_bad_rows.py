@@ -12,9 +12,9 @@ from timeground.train.rejected import Rejected
 
 from tests.train.test_data_checks import data
 from tests.train.test_sft import command
-from timeground.cli import main
-from timeground.records import Row, read_rows
-from timeground.video import decode as decoding
+from timeground.cli.main import main
+from timeground.data.rows import Row, read_rows
+from timeground.media import decode as decoding
 
 __all__ = ["data"]
 

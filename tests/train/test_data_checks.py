@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.train.test_sft import TINY, command
-from timeground.cli import main
-from timeground.records import Row, read_rows, write_rows
+from timeground.cli.main import main
+from timeground.data.rows import Row, read_rows, write_rows
 from timeground.spans import Span
 
 

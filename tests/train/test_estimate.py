@@ -29,12 +29,12 @@ from timeground.train.sources import ClipRows
 
 from tests.conftest import noise_clip
 from tests.train.test_sft import alone
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.prompts import PROMPTS, ground_prompt
+from timeground.data.rows import Row
 from timeground.models.loading import load
-from timeground.models.prefix_cache import Decoding, PrefixCache
-from timeground.models.vision import TowerStates
-from timeground.prompts import PROMPTS, ground_prompt
-from timeground.records import Row
-from timeground.timecode import TimeEncoding
+from timeground.models.local.prefix_cache import Decoding, PrefixCache
+from timeground.models.local.towers import TowerStates
 
 GROUP, LENGTH = 4, 12
 

@@ -9,11 +9,11 @@ import pytest
 from timeground.train.config import DataSettings
 from timeground.train.knows import profile_after
 
-from timeground.profile import Profile
-from timeground.records import Row, write_rows
-from timeground.sample_shards import write_index, write_shard
+from timeground.chat.profile import Profile
+from timeground.data.clip_shards import write_index, write_shard
+from timeground.data.rows import Row, write_rows
+from timeground.media.decode import decode
 from timeground.spans import Span
-from timeground.video.decode import decode
 
 TOY, BIG = Profile(knows="SynthMoments"), Profile()
 
@@ -68,8 +68,8 @@ def test_samples_carry_it_too(root, tmp_path):
 
 
 def test_the_bundled_model_fine_tuned_on_scenes_still_says_it(tmp_path):
-    from timeground.cli import main
-    from timeground.knowledge import checkpoint_knows
+    from timeground.cli.main import main
+    from timeground.models.knowledge import checkpoint_knows
 
     words = ["model.fresh=null", "model.init=tiny", "optimizer.name=adamw", "steps=1", "videos_per_micro_batch=1"]
     words += ["validate_every=0", "data.questions_per_video=1", f"output={tmp_path / 'run'}"]

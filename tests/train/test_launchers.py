@@ -63,7 +63,7 @@ def test_a_launched_process_closes_what_python_has_open_and_ends_at_once():
     """A thread that never ends does not hold it back, as one that a library leaves behind would abort it."""
     lines = [
         "import atexit, threading, time",
-        "from timeground.launching import end_process",
+        "from timeground.cli.launching import end_process",
         "atexit.register(print, 'closed')",
         "threading.Thread(target=time.sleep, args=(600,)).start()",
         "end_process(3)",

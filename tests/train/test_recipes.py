@@ -13,8 +13,8 @@ from timeground.train.config import RECIPES, ModelSettings, SftSettings
 from timeground.train.grpo.settings import GrpoSettings
 from timeground.train.kinds import kind_of, load_any_recipe
 
-from timeground.cli import main
-from timeground.records import Row, write_rows
+from timeground.cli.main import main
+from timeground.data.rows import Row, write_rows
 from timeground.spans import Span
 
 PROMPTS_AN_UPDATE = {

@@ -15,9 +15,9 @@ from timeground.train.checkpoints import damage, finished_checkpoints
 from timeground.train.kept_settings import differences
 
 from tests.train.test_sft import command
-from timeground.cli import main
+from timeground.cli.main import main
+from timeground.data.rows import read_rows, write_rows
 from timeground.models.loading import resolve
-from timeground.records import read_rows, write_rows
 
 CONSTANT = ["optimizer.schedule=constant", "data.questions_per_video=2", "data.num_workers=0", "save_every=1"]
 

@@ -23,8 +23,8 @@ from timeground.train.rewards import (
     wasserstein,
 )
 
-from timeground.answers import format_spans
 from timeground.errors import UserError
+from timeground.grammar.answers import format_spans
 from timeground.spans import Span
 
 GROUNDING = [tiou, time_aware_iou, set_iou, wasserstein]

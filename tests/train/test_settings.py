@@ -9,7 +9,7 @@ from timeground.train.engine import learning_rate
 from timeground.train.grpo.settings import GrpoSettings
 from timeground.train.rewards import load_reward
 
-from timeground.cli import main
+from timeground.cli.main import main
 from timeground.errors import UserError
 
 

@@ -23,13 +23,13 @@ from timeground.train.sources import ClipRows
 from torch.nn import functional as F
 
 from tests.conftest import noise_clip
-from timeground.cli import main
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.profile import Profile, profile_for
+from timeground.cli.main import main
+from timeground.data.rows import Row, read_rows, write_rows
 from timeground.errors import UserError
 from timeground.models.loading import load
-from timeground.profile import Profile, profile_for
-from timeground.records import Row, read_rows, write_rows
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -94,7 +94,7 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
     model = SftModel(loaded, ModelSettings())
     from transformers import AutoModelForImageTextToText
 
-    from timeground.models.vision import cut_patches
+    from timeground.models.local.towers import cut_patches
 
     reference = AutoModelForImageTextToText.from_pretrained(qwen3_folder, dtype=torch.float32).eval()
     pixels = cut_patches(example.frames, example.vision, loaded.family, loaded.norm, torch.float32)

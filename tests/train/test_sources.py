@@ -15,13 +15,13 @@ from timeground.train.sft import SftModel, make_batch
 from timeground.train.sources import SampleSource, make_source
 
 from tests.train.grpo.test_run import run
-from timeground.cli import main
+from timeground.chat.profile import profile_for
+from timeground.cli.main import main
+from timeground.data.rows import read_rows, write_rows
 from timeground.errors import UserError
+from timeground.media.sampling import Sampling
 from timeground.models.loading import load
-from timeground.profile import profile_for
-from timeground.records import read_rows, write_rows
 from timeground.spans import Span
-from timeground.video.sampling import Sampling
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_loss_on_samples_is_the_loss_on_videos(made, synth_folder, tmp_path,
         DataSettings(rows=str(made / "rows.jsonl"), videos=str(synth_folder)), sampling, 2, 3, tmp_path
     )
     expected = [make_batch(from_videos, encoder, ids, number) for number in range(2)]
-    monkeypatch.setattr("timeground.video.decode.decode", partial(pytest.fail, "a video was decoded"))
+    monkeypatch.setattr("timeground.media.decode.decode", partial(pytest.fail, "a video was decoded"))
     from_samples = make_source(DataSettings(samples=str(made / "samples")), sampling, 2, 3, tmp_path)
     assert isinstance(from_samples, SampleSource) and {row.window for row in from_samples.rows} != {None}
     for number, batch in enumerate(expected):

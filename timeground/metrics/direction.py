@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from .grounding import recall_at
+from timeground.metrics.grounding import recall_at
 
 
 def discrimination(forward_recall: float, backward_recall: float) -> float | None:

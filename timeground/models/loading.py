@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from timeground.errors import UserError
-from timeground.models import sharing, vision
 from timeground.models.checkpoint_files import check_config, check_folder, check_loaded, check_template
 from timeground.models.family import Family, family_of
-from timeground.models.prompt import PromptBuilder
-from timeground.models.vision import Normalisation
-from timeground.torchvision_repair import repair_torchvision
+from timeground.models.local import packing as sharing
+from timeground.models.local import towers as vision
+from timeground.models.local.inputs import PromptBuilder
+from timeground.models.local.towers import Normalisation
+from timeground.models.torchvision_repair import repair_torchvision
 
 TINY = "tiny"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from timeground.errors import UserError
-from timeground.models.backend import Backend
+from timeground.models.base import Backend
 
 
 def is_url(name: str) -> bool:
@@ -26,21 +26,21 @@ def open_backend(
     given = {key: value for key, value in options.items() if value is not None}
     if is_url(name):
         return _open_url(name, given.pop("video", None), profile=profile, overrides=overrides, **given)
-    from timeground.models.local import LocalBackend
+    from timeground.models.local.backend import LocalBackend
 
     return LocalBackend.from_pretrained(name, profile=profile, overrides=overrides, **given)
 
 
 def _open_url(name: str, video: str | None, **options: Any) -> Backend:
     """The backend for a server."""
-    from timeground.models.endpoint import EndpointBackend
+    from timeground.models.served.openai import EndpointBackend
 
     if video not in (None, "native", "images"):
         raise UserError(f"video={video!r}: give native or images")
     endpoint = EndpointBackend.connect(name, **options)
     if video == "images":
         return endpoint
-    from timeground.models.vllm_backend import VllmBackend
+    from timeground.models.served.vllm.backend import VllmBackend
 
     try:
         return VllmBackend.connect(endpoint)

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from timeground.data.rows import Row, write_rows
 from timeground.errors import UserError, VideoError
-from timeground.records import Row, write_rows
-from timeground.video.container import made_by
-from timeground.video.tag import synth_tag
-from timeground.whole_files import writing
-
-from .frames import SPLITS, scene_seed
-from .render import Frames, render_in_chunks
-from .rows import make_rows
-from .scene import Scene
-from .world import sample_scene
+from timeground.files.whole_files import writing
+from timeground.media.containers.container import made_by
+from timeground.media.containers.tag import synth_tag
+from timeground.synth.frames import SPLITS, scene_seed
+from timeground.synth.render import Frames, render_in_chunks
+from timeground.synth.rows import make_rows
+from timeground.synth.scene import Scene
+from timeground.synth.world import sample_scene
 
 TIME_BASE = Fraction(1, 90000)
 """Fine enough for every frame rate here and for irregular times."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from timeground.video.clip import Clip
-from timeground.video.sampling import Sampling, frame_size
-from timeground.video.selection import choose
-from timeground.video.tag import synth_tag
-
-from .render import render
-from .scene import Array, Scene
+from timeground.media.clip import Clip
+from timeground.media.containers.tag import synth_tag
+from timeground.media.sampling import Sampling, frame_size
+from timeground.media.selection import choose
+from timeground.synth.render import render
+from timeground.synth.scene import Array, Scene
 
 SPLITS = {"train": 0, "validation": 1, "test": 2, "held_out": 3}
 """Each split draws its own seeds; `held_out` also shows colours and shapes that never met in training."""

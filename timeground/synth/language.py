@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .scene import MIRRORED
+from timeground.synth.scene import MIRRORED
 
 PHRASES: dict[str, tuple[str, ...]] = {
     "visible": (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .scene import COLOURS, Actor, Array, Background, Scene
+from timeground.synth.scene import COLOURS, Actor, Array, Background, Scene
 
 Frames = NDArray[np.uint8]
 NOISE_ROWS = 64

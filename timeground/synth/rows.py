@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timeground.records import Row
+from timeground.data.rows import Row
 from timeground.spans import Span, clamp, merge
-
-from .language import PHRASES, is_time_sensitive, mirrored_sentence, sentence
-from .scene import ACTIONS, COLOURS, SHAPES, TURNABLE, Scene, is_unseen
+from timeground.synth.language import PHRASES, is_time_sensitive, mirrored_sentence, sentence
+from timeground.synth.scene import ACTIONS, COLOURS, SHAPES, TURNABLE, Scene, is_unseen
 
 MARGIN_S = 0.5
 """An ordered query or a "no" window keeps at least this distance from what would make it wrong."""

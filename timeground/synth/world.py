@@ -7,8 +7,18 @@ from typing import Literal
 import numpy as np
 
 from timeground.spans import Span
-
-from .scene import ACTIONS, COLOURS, MIRRORED, SHAPES, TURNABLE, Act, Actor, Background, Scene, is_unseen
+from timeground.synth.scene import (
+    ACTIONS,
+    COLOURS,
+    MIRRORED,
+    SHAPES,
+    TURNABLE,
+    Act,
+    Actor,
+    Background,
+    Scene,
+    is_unseen,
+)
 
 Level = Literal["still", "coming", "acting", "full"]
 SIZES = ((192, 192), (240, 192), (192, 240))

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from timeground.models.loading import Loaded
-from timeground.models.prefix_cache import PrefixCache
-from timeground.models.sharing import SHARED, Owners
-from timeground.models.vision import TowerStates, VisionFeatures, merge
+from timeground.models.local.packing import SHARED, Owners
+from timeground.models.local.prefix_cache import PrefixCache
+from timeground.models.local.towers import TowerStates, VisionFeatures, merge
 
 from ..adapters import add_lora
 from ..batches import pack

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from timeground.models.prompt import PromptBuilder
-from timeground.prompts import row_answer
-from timeground.records import Row
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.prompts import row_answer
+from timeground.data.rows import Row
+from timeground.media.clip import Clip
+from timeground.media.sampling import frame_size, num_frames
+from timeground.models.local.inputs import PromptBuilder
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding
-from timeground.video.clip import Clip
-from timeground.video.sampling import frame_size, num_frames
 
 from ..config import DataSettings
 from ..examples import Encoder, Example

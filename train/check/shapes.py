@@ -10,12 +10,12 @@ from typing import Any
 import torch
 import yaml
 
+from timeground.chat.profile import Profile, profile_for
 from timeground.errors import UserError
 from timeground.models.family import Family, family_of
 from timeground.models.loading import Loaded, resolve, use_our_attention
-from timeground.models.vision import Normalisation, use_linear_patches
-from timeground.profile import Profile, profile_for
-from timeground.torchvision_repair import repair_torchvision
+from timeground.models.local.towers import Normalisation, use_linear_patches
+from timeground.models.torchvision_repair import repair_torchvision
 
 from ..config import RECIPES, ModelSettings
 from ..fresh import make_config, make_tokenizer

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import torch
 
-from timeground.assets.vllm.timeground_vllm import GROUP_S, address_towards, weight_group
 from timeground.errors import UserError
-from timeground.models.http_client import ServerGone
-from timeground.models.vllm_server import VllmServer
+from timeground.models.served.http import ServerGone
+from timeground.models.served.vllm.plugin.timeground_vllm import GROUP_S, address_towards, weight_group
+from timeground.models.served.vllm.server import VllmServer
 
 
 class Broadcast:

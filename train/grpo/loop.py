@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from timeground.errors import UserError
-from timeground.folder_lock import only_run
-from timeground.models.http_client import ServerGone
+from timeground.files.folder_lock import only_run
+from timeground.models.served.http import ServerGone
 from timeground.stopwatch import Stopwatch
 
 from .. import crashes

@@ -15,12 +15,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from timeground.models.prefix_cache import Answer, Decoding, PrefixCache
-from timeground.models.vision import TowerStates
-from timeground.prompts import row_prompt
-from timeground.records import Row
+from timeground.chat.prompts import row_prompt
+from timeground.data.rows import Row
+from timeground.media.views import shuffled
+from timeground.models.local.prefix_cache import Answer, Decoding, PrefixCache
+from timeground.models.local.towers import TowerStates
 from timeground.stopwatch import Stopwatch
-from timeground.video.perturb import shuffled
 
 from ..examples import Encoder, Example
 from ..packed_model import PackedModel

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
-from timeground.whole_files import write_text
+from timeground.files.whole_files import write_text
 
 from .. import engine as engines
 from ..session import Session

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from timeground.answers import parse_spans
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.records import Row
+from timeground.grammar.answers import parse_spans
 from timeground.spans import set_iou
 
 from ..rewards import RewardSum, check_direction

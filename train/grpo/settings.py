@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from timeground.recipes import Settings
+from timeground.cli.recipes import Settings
 
 from ..config import RunSettings
 from ..rewards import RewardSettings

@@ -14,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from filelock import FileLock
 
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.models.endpoint import EndpointBackend
-from timeground.models.http_client import ServerGone
-from timeground.models.prefix_cache import Answer
-from timeground.models.vllm_backend import is_here
-from timeground.models.vllm_clip import SentClip, send, why_not_native
-from timeground.models.vllm_server import Sampled, Sampling, VllmServer
-from timeground.records import Row
+from timeground.models.local.prefix_cache import Answer
+from timeground.models.served.http import ServerGone
+from timeground.models.served.openai import EndpointBackend
+from timeground.models.served.vllm.backend import is_here
+from timeground.models.served.vllm.media import SentClip, send, why_not_native
+from timeground.models.served.vllm.server import Sampled, Sampling, VllmServer
 from timeground.stopwatch import Stopwatch
 
 from ..examples import Encoder, Example

@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from timeground.models.vllm_clip import shared_folder
-from timeground.models.vllm_server import VllmServer
-from timeground.whole_files import writing
+from timeground.files.whole_files import writing
+from timeground.models.served.vllm.media import shared_folder
+from timeground.models.served.vllm.server import VllmServer
 
 from .. import engine as engines
 from ..adapters import is_adapter, save_adapter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from timeground.answers import parse_option, parse_spans, parse_yes_no
+from timeground.grammar.answers import parse_option, parse_spans, parse_yes_no
 
 from .reward import reward
 from .row import RewardRow

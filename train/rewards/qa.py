@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from timeground.answers import parse_option, parse_yes_no
+from timeground.data.row_checks import shown
 from timeground.errors import UserError
-from timeground.row_checks import shown
+from timeground.grammar.answers import parse_option, parse_yes_no
 from timeground.spans import set_iou
 
 from .reading import spans_said

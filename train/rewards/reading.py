@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from timeground.answers import parse_spans
+from timeground.data.row_checks import shown
 from timeground.errors import UserError
-from timeground.row_checks import shown
+from timeground.grammar.answers import parse_spans
 from timeground.spans import Span
 
 

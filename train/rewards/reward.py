@@ -10,8 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from timeground.data.row_checks import shown
 from timeground.errors import UserError
-from timeground.row_checks import shown
 
 from .reading import texts_of
 from .row import KNOWN, MADE_BY_RUN, RewardRow

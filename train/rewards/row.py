@@ -6,9 +6,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
+from timeground.data.row_checks import Direction, shown
+from timeground.data.rows import Row, Task
 from timeground.errors import UserError
-from timeground.records import Row, Task
-from timeground.row_checks import Direction, shown
 from timeground.spans import Span
 
 from .reading import texts_of
@@ -91,7 +91,7 @@ class RewardRow:
 
     @property
     def task(self) -> Task:
-        """What the row asks, by the rule of ``timeground.records.Row``; a list of events is asked for as "ground"."""
+        """What the row asks, by the rule of ``timeground.data.rows.Row``; a list of events is asked for as "ground"."""
         question = self.columns.get("question")
         return Row("", "", 0.0, question=question, options=self.options, answer=self.answer).task
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from timeground.data.row_checks import shown
 from timeground.errors import UserError
-from timeground.row_checks import shown
 
 from .calling import Trainer, call
 from .registry import columns_of, load_reward

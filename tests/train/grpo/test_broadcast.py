@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from timeground.train.grpo.broadcast import Broadcast
 
-from timeground.assets.vllm.timeground_vllm import WeightReader
 from timeground.errors import UserError
-from timeground.models.http_client import ServerGone
+from timeground.models.served.http import ServerGone
+from timeground.models.served.vllm.plugin.timeground_vllm import WeightReader
 
 
 class Leaving:
@@ -80,7 +80,7 @@ def test_all_workers_hold_what_was_sent(file):
 
 def test_a_worker_that_leaves_in_the_middle_takes_nothing_and_is_joined_again(file, monkeypatch):
     tensors, path = file
-    monkeypatch.setattr("timeground.assets.vllm.timeground_vllm.GROUP_S", 3.0)
+    monkeypatch.setattr("timeground.models.served.vllm.plugin.timeground_vllm.GROUP_S", 3.0)
     server, sender = Workers(Worker(0)), Broadcast(torch.device("cpu"))
     server.workers[0].takes = 1
     with pytest.raises(ServerGone, match=r"127\.0\.0\.1:8000 could not be sent the weights"):

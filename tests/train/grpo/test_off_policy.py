@@ -18,8 +18,8 @@ from timeground.train.grpo.vllm_sampler import VllmSampler
 from timeground.train.grpo.weights import Weights, travelling
 from timeground.train.packed_model import PackedModel
 
-from timeground.models.http_client import ServerGone
 from timeground.models.loading import load
+from timeground.models.served.http import ServerGone
 
 TRAINER, SAMPLER = torch.tensor([-1.0, -2.0, -0.5]), torch.tensor([-1.0, -3.0, -0.45])
 

@@ -18,12 +18,12 @@ from timeground.train.grpo.settings import GrpoSettings, SamplingSettings
 from timeground.train.sources import ClipRows
 
 from tests.conftest import noise_clip
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.profile import Profile
+from timeground.data.rows import Row
 from timeground.models.loading import load
-from timeground.models.vision import cut_patches
-from timeground.profile import Profile
-from timeground.records import Row
+from timeground.models.local.towers import cut_patches
 from timeground.spans import Span
-from timeground.timecode import TimeEncoding
 
 QUERIES = ("the red circle moves left", "it turns")
 

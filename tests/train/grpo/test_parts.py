@@ -21,9 +21,9 @@ from timeground.train.grpo.settings import LossSettings, PlateauSettings, Refilt
 from timeground.train.sources import ClipRows, jittered
 
 from tests.conftest import noise_clip
-from timeground.records import Row
+from timeground.data.rows import Row
+from timeground.media import views
 from timeground.spans import Span
-from timeground.video import perturb
 
 groups = st.lists(st.lists(st.floats(-2, 2), min_size=4, max_size=4), min_size=1, max_size=5)
 
@@ -138,10 +138,10 @@ def test_changed_clips_keep_their_times():
     assert torch.equal(mixed.clip.frame_times_s, clip.frame_times_s)
     assert not torch.equal(mixed.clip.frames, clip.frames)
     assert torch.equal(mixed.clip.frames.float().sum(0), clip.frames.float().sum(0))
-    for changed in (perturb.static(clip), perturb.blank(clip), perturb.with_frames_of(clip, noise_clip(4, 32, 32, 9))):
+    for changed in (views.static(clip), views.blank(clip), views.with_frames_of(clip, noise_clip(4, 32, 32, 9))):
         assert changed.frames.shape == clip.frames.shape and torch.equal(changed.frame_times_s, clip.frame_times_s)
     with pytest.raises(ValueError, match="cannot stand for"):
-        perturb.with_frames_of(clip, noise_clip(4, 64, 32))
+        views.with_frames_of(clip, noise_clip(4, 64, 32))
 
 
 def test_curves_are_drawn_of_what_there_is(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.train.test_sft import alone
-from timeground.cli import main
+from timeground.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
 TOY = "tests.train.grpo.toy_rewards:variety"
@@ -89,7 +89,7 @@ def test_what_a_run_leaves(undisturbed):
     sample = lines(undisturbed, "samples")[0]
     assert len(sample["answers"]) == len(sample["rewards"]) == 4
     assert (undisturbed / "curves.png").stat().st_size > 1000
-    from timeground.grounder import Grounder
+    from timeground.methods.grounder import Grounder
 
     Grounder(str(undisturbed / "model"))
 

@@ -13,10 +13,10 @@ from timeground.train.grpo.model import GrpoModel
 from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
 
 from tests.train.grpo.test_parity import settings
+from timeground.chat.layout import TextSegment
 from timeground.models.family import Family
 from timeground.models.loading import load
-from timeground.models.prompt import PromptInputs
-from timeground.timecode import TextSegment
+from timeground.models.local.inputs import PromptInputs
 
 trl = pytest.importorskip("trl")
 

@@ -1,0 +1,111 @@
+"""A shared prefix changes the cost and nothing else."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+from tests.conftest import noise_clip
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.profile import Profile
+from timeground.models.base import Request
+from timeground.models.loading import load
+from timeground.models.local.backend import LocalBackend
+from timeground.models.local.packing import PADDING, PREFIX, SHARED, Owners, visibility
+
+QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring turns", "B?"]
+
+
+def backend_of(folder: str, encoding: TimeEncoding, **changes) -> LocalBackend:
+    return LocalBackend(
+        load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes), "test"
+    )
+
+
+@pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])
+def backend(request) -> LocalBackend:
+    if request.param == "qwen3":
+        return backend_of(request.getfixturevalue("qwen3_folder"), TimeEncoding.NATIVE)
+    encoding = TimeEncoding.MROPE if request.param == "qwen2_5" else TimeEncoding.INTERLEAVED_SECONDS
+    return backend_of(request.getfixturevalue("qwen2_5_folder"), encoding)
+
+
+def side_of(backend: LocalBackend) -> int:
+    return 2 * backend.loaded.family.factor
+
+
+def ids_of(backend: LocalBackend, prefix, texts, request=None) -> list[list[list[int]]]:
+    start = prefix.cache.prompt.next_position
+    questions = [backend.builder.question(t, start) for t in texts]
+    answers = prefix.cache.answer(questions, backend._decoding(request or Request()))
+    return [[a.ids for a in group] for group in answers]
+
+
+def test_many_questions_at_once_answer_as_one_at_a_time(backend):
+    prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
+    together = ids_of(backend, prefix, QUESTIONS)
+    assert together == [ids_of(backend, prefix, [q])[0] for q in QUESTIONS]
+    assert len({tuple(group[0]) for group in together}) > 1
+
+
+def test_two_live_clips_do_not_disturb_each_other(backend):
+    side = side_of(backend)
+    long, short = noise_clip(12, side, side, seed=1), noise_clip(4, side, side, seed=2)
+    alone = [ids_of(backend, backend.encode(clip), QUESTIONS) for clip in (long, short)]
+    first, second = backend.encode(long), backend.encode(short)
+    assert [ids_of(backend, first, QUESTIONS), ids_of(backend, second, QUESTIONS)] == alone
+
+
+def test_samples_do_not_see_each_other(backend):
+    """At a temperature near zero, every one of several samples is the greedy answer."""
+    prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
+    greedy = ids_of(backend, prefix, QUESTIONS[:2])
+    sampled = ids_of(backend, prefix, QUESTIONS[:2], Request(num_answers=4, temperature=1e-4))
+    assert sampled == [group * 4 for group in greedy]
+    warm = ids_of(backend, prefix, QUESTIONS[:1], Request(num_answers=6, temperature=2.0, seed=3))
+    assert len({tuple(ids) for ids in warm[0]}) > 1
+
+
+def test_scores_equal_full_forward_passes(backend):
+    """Scoring options from the cache gives the log-probabilities of the plain way, one full row an option."""
+    prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
+    options = ["A", "yes", "3.0 - 4.5 seconds"]
+    scores = backend.score(prefix, QUESTIONS[0], options)
+    for option, score in zip(options, scores, strict=True):
+        assert backend.score(prefix, QUESTIONS[0], [option]) == pytest.approx([score], abs=1e-4)
+    assert scores[0] > scores[2]
+
+
+def test_vision_tokens_are_never_sampled(backend):
+    """Even a model that wants nothing else cannot put a vision token into its answer."""
+    model = backend.loaded.model
+    head = copy.deepcopy(model.lm_head)
+    head.weight.data[list(backend.loaded.family.forbidden_ids)] *= 1000
+    model.lm_head = head
+    prefix = backend.encode(noise_clip(4, side_of(backend), side_of(backend)))
+    for group in ids_of(backend, prefix, QUESTIONS, Request(num_answers=4, temperature=1.0)):
+        for ids in group:
+            assert not set(ids) & set(backend.loaded.family.forbidden_ids)
+
+
+def test_question_before_the_video_works(qwen2_5_folder):
+    """Time-R1's order: the answers are those of a prompt whose question stands first, and depend on it."""
+    backend = backend_of(qwen2_5_folder, TimeEncoding.MROPE, text_first=True)
+    prefix = backend.encode(noise_clip(8, 56, 56))
+    together = backend.sample(prefix, QUESTIONS)
+    assert [g[0].text for g in together] == [backend.sample(prefix, [q])[0][0].text for q in QUESTIONS]
+    assert len({g[0].text for g in together}) > 1
+
+
+def test_visibility_is_prefix_and_own_continuation():
+    owners = Owners.of(PREFIX, SHARED, 2) + Owners.of(PADDING, SHARED, 1)
+    owners += Owners.of(0, SHARED, 1) + Owners.of(1, SHARED, 1) + Owners.of(0, 0, 1) + Owners.of(0, 1, 1)
+    expected = [
+        [1, 1, 0, 1, 0, 0, 0],  # question 0
+        [1, 1, 0, 0, 1, 0, 0],  # question 1
+        [1, 1, 0, 1, 0, 1, 0],  # answer 0 of question 0
+        [1, 1, 0, 1, 0, 0, 1],  # answer 1 of question 0
+    ]
+    assert np.array_equal(visibility(owners, 4), np.array(expected, bool))

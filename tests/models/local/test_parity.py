@@ -1,0 +1,137 @@
+"""What we feed a model is what transformers' own processor and model make of the same frames and times."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import noise_clip
+from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time
+from timeground.chat.profile import Profile
+from timeground.media.clip import Clip
+from timeground.models.base import Request
+from timeground.models.loading import Loaded, load
+from timeground.models.local.backend import LocalBackend
+from timeground.models.local.packing import PackedRows, forward_hidden
+from timeground.models.local.towers import cut_patches, encode_vision
+
+QUESTION = "When does this happen: the red circle moves left?"
+CASES = [("qwen3_folder", TimeEncoding.NATIVE, 32), ("qwen2_5_folder", TimeEncoding.MROPE, 28)]
+
+
+def processor_inputs(loaded: Loaded, clip: Clip) -> dict[str, torch.Tensor]:
+    """The frames and their true times through the checkpoint's own processor."""
+    messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}]
+    text = loaded.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    times = clip.frame_times_s.tolist()
+    # indices in milliseconds at 1000 fps are the true times; Qwen2.5-VL derives one spacing from the total
+    total = round(len(times) * (times[1] - times[0]) * 1000)
+    metadata = {"total_num_frames": total, "fps": 1000.0, "frames_indices": [round(t * 1000) for t in times]}
+    return loaded.processor(
+        text=[text],
+        videos=[clip.frames],
+        video_metadata=[metadata],
+        do_sample_frames=False,
+        do_resize=False,
+        return_tensors="pt",
+    )
+
+
+def our_inputs(loaded: Loaded, clip: Clip, encoding: TimeEncoding) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+    """Token ids, positions and patches of the same prompt, built by us."""
+    builder = loaded.builder()
+    clip, segments = encode_time(clip, encoding)
+    grid = tuple(side // loaded.family.patch_size for side in clip.frames.shape[2:])
+    prefix = builder.prefix(segments, grid, encoding)
+    question = builder.question(QUESTION, prefix.next_position)
+    blocks = [s for s in segments if isinstance(s, VisionSegment)]
+    pixels = cut_patches(clip.frames, blocks, loaded.family, loaded.norm, torch.float32)
+    ids = np.concatenate([prefix.ids_L, question.ids_L])
+    return ids, np.concatenate([prefix.positions_3L, question.positions_3L], axis=1), pixels
+
+
+@pytest.mark.parametrize(("folder", "encoding", "side"), CASES)
+@pytest.mark.parametrize("step_s", [0.5, 0.25, 1.3])
+def test_inputs_equal_the_processors(folder, encoding, side, step_s, request):
+    loaded = load(request.getfixturevalue(folder))
+    clip = noise_clip(8, 2 * side, 3 * side, step_s=step_s)
+    theirs = processor_inputs(loaded, clip)
+    ids, positions, pixels = our_inputs(loaded, clip, encoding)
+    assert ids.tolist() == theirs["input_ids"][0].tolist()
+    assert torch.equal(pixels.values_NP, theirs["pixel_values_videos"])
+    more = {"second_per_grid_ts": theirs["second_per_grid_ts"]} if "second_per_grid_ts" in theirs else {}
+    expected, _ = loaded.model.model.get_rope_index(
+        theirs["input_ids"],
+        mm_token_type_ids=theirs["mm_token_type_ids"],
+        video_grid_thw=theirs["video_grid_thw"],
+        **more,
+    )
+    assert np.array_equal(positions, expected[:, 0].numpy())
+
+
+@pytest.mark.parametrize(("folder", "encoding", "side"), CASES)
+def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, request):
+    from transformers import AutoModelForImageTextToText
+
+    path = request.getfixturevalue(folder)
+    loaded, reference = (
+        load(path),
+        AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).eval(),
+    )
+    clip = noise_clip(8, 2 * side, 3 * side)
+    theirs = processor_inputs(loaded, clip)
+    ids, positions, pixels = our_inputs(loaded, clip, encoding)
+    rows = PackedRows(
+        torch.from_numpy(ids)[None],
+        torch.from_numpy(positions)[:, None],
+        torch.from_numpy(ids == loaded.family.video_token_id)[None],
+        encode_vision(loaded.model.model.visual, [pixels]),
+        None,
+    )
+    with torch.no_grad():
+        ours = loaded.model.lm_head(forward_hidden(loaded.model, rows))[0]
+        expected = reference(**theirs).logits[0]
+        blocked = [[i] for i in loaded.family.forbidden_ids]
+        end = loaded.builder().end_id
+        tokens = reference.generate(
+            **theirs, max_new_tokens=10, do_sample=False, eos_token_id=end, bad_words_ids=blocked
+        )[0, len(ids) :].tolist()
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
+    profile = Profile(prompt="short", time_encoding=encoding, max_new_tokens=10)
+    backend = LocalBackend(loaded, profile, "test")
+    prefix = backend.encode(clip)
+    question = backend.builder.question(QUESTION, prefix.cache.prompt.next_position)
+    ((answer,),) = prefix.cache.answer([question], backend._decoding(Request()))
+    assert answer.ids == tokens
+    assert len(set(tokens)) > 1 or len(tokens) == 1  # a constant answer would prove little
+
+
+@pytest.mark.realdata
+def test_ids_with_the_real_qwen_tokenizer(qwen3_folder):
+    """The published tokenizer splits stamps and text as the processor does."""
+    root = os.environ.get("TIMEGROUND_REALDATA")
+    if not root:
+        pytest.skip("TIMEGROUND_REALDATA is not set")
+    from dataclasses import replace
+
+    from transformers import AutoTokenizer
+
+    loaded = load(qwen3_folder)
+    real = AutoTokenizer.from_pretrained(Path(root) / "qwen3-tokenizer")
+    processor = type(loaded.processor)(
+        image_processor=loaded.processor.image_processor,
+        video_processor=loaded.processor.video_processor,
+        tokenizer=real,
+        chat_template=loaded.processor.chat_template,
+    )
+    names = {"image_token_id": "image_pad", "video_token_id": "video_pad"}
+    names |= {"vision_start_id": "vision_start", "vision_end_id": "vision_end"}
+    ids = {field: real.convert_tokens_to_ids(f"<|{name}|>") for field, name in names.items()}
+    loaded = replace(loaded, processor=processor, family=replace(loaded.family, **ids))
+    clip = noise_clip(40, 64, 64, step_s=0.517)
+    ours, _, _ = our_inputs(loaded, clip, TimeEncoding.NATIVE)
+    assert ours.tolist() == processor_inputs(loaded, clip)["input_ids"][0].tolist()

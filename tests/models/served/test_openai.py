@@ -1,0 +1,84 @@
+"""A model behind a URL answers as the same model in this process."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import noise_clip
+from tests.support.openai_server import serve
+from timeground.errors import UserError
+from timeground.methods.grounder import Grounder
+from timeground.models.base import Request
+from timeground.models.local.backend import LocalBackend
+from timeground.models.opening import open_backend
+from timeground.models.served import http as http_client
+from timeground.models.served import openai as endpoint
+from timeground.models.served.openai import EndpointBackend
+
+TEXTS = ["When does this happen: the red circle moves left?", "What can be seen in the video?"]
+
+
+@pytest.fixture(scope="module")
+def served(qwen3_folder):
+    with serve(qwen3_folder) as found:
+        yield found
+
+
+def test_answers_equal_the_local_models(served, qwen3_folder):
+    url, _ = served
+    remote = open_backend(url)
+    assert remote.profile.prompt == "short"  # read from the folder that the server names
+    local = LocalBackend.from_pretrained(qwen3_folder, overrides={"time_encoding": "stamped-images"})
+    clip = noise_clip(8, 64, 96)
+    request = Request(max_new_tokens=8)
+    there = remote.sample(remote.encode(clip), TEXTS, request)
+    here = local.sample(local.encode(clip.thinned()), TEXTS, request)
+    for (a,), (b,) in zip(there, here, strict=True):
+        assert (a.text, a.num_tokens, a.finished) == (b.text, b.num_tokens, b.finished)
+        assert a.mean_logprob == pytest.approx(b.mean_logprob, abs=1e-4)
+
+
+def test_options_are_scored_by_the_first_token(served):
+    url, _ = served
+    backend = EndpointBackend.connect(url)
+    prefix = backend.encode(noise_clip(4, 64, 64))
+    likely = backend.sample(prefix, TEXTS[:1], Request(max_new_tokens=1))[0][0].text
+    scores = backend.score(prefix, TEXTS[0], [likely, "surely not among the likely ones"])
+    assert scores[0] > scores[1] == endpoint.NEVER
+
+
+def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, monkeypatch):
+    url, model = served
+    monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
+    backend = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
+    prefix = backend.encode(noise_clip(4, 64, 64))
+    model.fail_next = 2
+    before = len(model.requests)
+    first = backend.sample(prefix, TEXTS, Request(max_new_tokens=4))
+    assert len(model.requests) - before == len(TEXTS) + 2
+    assert backend.sample(prefix, TEXTS, Request(max_new_tokens=4)) == first
+    assert len(model.requests) - before == len(TEXTS) + 2  # the second time nobody was asked
+    other = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
+    other.contents = "other weights in the folder that the server serves"
+    assert other.sample(prefix, TEXTS, Request(max_new_tokens=4)) == first
+    assert len(model.requests) - before == 2 * len(TEXTS) + 2
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_goes_wrong_is_one_line(served, monkeypatch):
+    url, _ = served
+    monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
+    with pytest.raises(UserError, match="serves tiny; name one of them"):
+        open_backend(f"{url}#other")
+    with pytest.raises(UserError, match=r"does not answer .*2 tries.*start the server"):
+        open_backend("http://127.0.0.1:9/v1")
+    backend = EndpointBackend.connect(url)
+    backend.model = "gone"
+    with pytest.raises(UserError, match=r"refused the request .status 404.: no model gone"):
+        backend.sample(backend.encode(noise_clip(4, 64, 64)), TEXTS)
+
+
+def test_a_grounder_takes_a_url(served):
+    url, _ = served
+    answer = Grounder.from_pretrained(url, overrides={"max_new_tokens": 4}).ground(noise_clip(4, 64, 64), "it turns")
+    assert answer.query == "it turns"

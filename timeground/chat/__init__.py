@@ -1,0 +1,1 @@
+"""What a model is shown: parts and messages, where time stands between the frames, prompts, profiles."""

@@ -1,0 +1,180 @@
+"""How a checkpoint wants to be asked: prompt, time encoding, frame rate, token budget.
+
+Every folder that we export holds one as ``grounding_config.json``; known Hub ids have one in the table below.
+Training, evaluation, the demo and servers all read the same profile.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from timeground.chat.layout import TimeEncoding, check_encoding, check_stamp
+from timeground.chat.prompts import PromptSet, get_prompts
+from timeground.errors import UserError
+from timeground.media.sampling import Sampling
+from timeground.models.family import Family
+
+FILE_NAME = "grounding_config.json"
+_LIMITS: dict[str, tuple[float, float]] = {
+    "fps": (0.001, 240),
+    "min_tokens_per_pair": (1, 16384),
+    "max_tokens_per_pair": (1, 16384),
+    "total_tokens": (1, 10**7),
+    "max_new_tokens": (1, 65536),
+}
+"""What a model can be asked with; a folder's profile may come from anywhere."""
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Refuse what is no number between the limits of a setting; only fps may be a fraction."""
+    low, high = _LIMITS[name]
+    is_number = isinstance(value, (int, float) if name == "fps" else int) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        kind = "number" if name == "fps" else "whole number"
+        raise UserError(f"{name} is {value!r}, expected a {kind} from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How to ask a checkpoint.
+
+    prompt: name of a prompt set. time_encoding: see `TimeEncoding`. stamp: template of a stamp's text.
+    fps, min_tokens_per_pair, max_tokens_per_pair, total_tokens: which frames, how large (see `Sampling`).
+    text_first: the question stands before the video. max_new_tokens: room for the answer, thinking included.
+    knows: the only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones.
+    """
+
+    prompt: str = "timelens"
+    time_encoding: TimeEncoding = TimeEncoding.INTERLEAVED_SECONDS
+    stamp: str | None = None
+    fps: float = 2.0
+    min_tokens_per_pair: int = 64
+    max_tokens_per_pair: int | None = None
+    total_tokens: int = 14336
+    text_first: bool = False
+    max_new_tokens: int = 128
+    knows: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no model can be asked with; UserError says which."""
+        for name in _LIMITS:
+            if not (name == "max_tokens_per_pair" and self.max_tokens_per_pair is None):
+                _check_number(name, getattr(self, name))
+        if not isinstance(self.text_first, bool):
+            raise UserError(f"text_first is {self.text_first!r}, expected true or false")
+        for name in ("prompt", "stamp", "knows"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not (value is None and name != "prompt"):
+                raise UserError(f"{name} is {value!r}, expected a text")
+        get_prompts(self.prompt)
+        if self.stamp is not None:
+            check_stamp(self.stamp)
+        if self.max_tokens_per_pair is not None and self.max_tokens_per_pair < self.min_tokens_per_pair:
+            raise UserError(
+                f"max_tokens_per_pair is {self.max_tokens_per_pair}, below min_tokens_per_pair "
+                f"{self.min_tokens_per_pair}: raise one or lower the other"
+            )
+
+    def prompts(self) -> PromptSet:
+        """The templates to ask with."""
+        return get_prompts(self.prompt)
+
+    def sampling(self, family: Family) -> Sampling:
+        """Which frames to read for a model family."""
+        return Sampling(
+            fps=self.fps,
+            min_tokens_per_pair=self.min_tokens_per_pair,
+            max_tokens_per_pair=self.max_tokens_per_pair,
+            total_tokens=self.total_tokens,
+            factor=family.factor,
+        )
+
+    def checked(self, family: str) -> Profile:
+        """This profile, if a model family can carry it."""
+        check_encoding(self.time_encoding, family)
+        get_prompts(self.prompt)
+        return self
+
+    def with_changes(self, changes: dict[str, Any]) -> Profile:
+        """A copy with some settings changed; unknown names are a UserError."""
+        return dataclasses.replace(self, **_checked_fields(changes, "profile override"))
+
+    def save(self, folder: Path) -> None:
+        """Write the profile into a model folder."""
+        fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
+        (folder / FILE_NAME).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+
+
+_STAMPED = Profile(prompt="timelens-stamped", time_encoding=TimeEncoding.INTERLEAVED_SECONDS)
+_NATIVE = Profile(prompt="timelens", time_encoding=TimeEncoding.NATIVE)
+_TIMELENS2 = Profile(prompt="timelens2", time_encoding=TimeEncoding.NATIVE, total_tokens=16384, max_new_tokens=512)
+_TIME_R1 = Profile(
+    prompt="time-r1",
+    time_encoding=TimeEncoding.MROPE,
+    min_tokens_per_pair=16,
+    total_tokens=3584,
+    text_first=True,
+    max_new_tokens=1024,
+)
+
+KNOWN: dict[str, Profile] = {
+    # The exact stamp text of the published checkpoint is known second-hand only; `stamp` overrides it.
+    "TencentARC/TimeLens-7B": _STAMPED,
+    "TencentARC/TimeLens-8B": _NATIVE,
+    "MCG-NJU/TimeLens2-4B": _TIMELENS2,
+    "MCG-NJU/TimeLens2-8B": _TIMELENS2,
+    "Boshenxx/Time-R1-7B": _TIME_R1,
+    "arrowgev": _TIME_R1,  # a name for `--profile`: no Hub id of its checkpoint is known to us
+}
+FAMILY_DEFAULTS: dict[str, Profile] = {"qwen2_5_vl": _STAMPED, "qwen3_vl": _NATIVE}
+"""Qwen2.5-VL gets the same interleaved seconds as TimeLens-7B; Qwen3-VL its own stamps."""
+
+
+def named_profile(name: str, knows: str | None = None) -> Profile:
+    """A profile of the table, of a model that knows this much; a UserError lists the names there are."""
+    if name not in KNOWN:
+        raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}")
+    return dataclasses.replace(KNOWN[name], knows=knows)
+
+
+def profile_for(name_or_path: str, family: str) -> Profile:
+    """The profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
+    file = Path(name_or_path) / FILE_NAME
+    if file.is_file():
+        return load_profile(file).checked(family)
+    return KNOWN.get(name_or_path, FAMILY_DEFAULTS[family])
+
+
+def load_profile(file: Path) -> Profile:
+    """Read a ``grounding_config.json``; a UserError says what is wrong in it."""
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read as JSON ({error})") from None
+    if not isinstance(fields, dict):
+        raise UserError(f"{file}: holds a {type(fields).__name__}, expected an object with a profile's settings")
+    return Profile(**_checked_fields(fields, str(file)))
+
+
+def _checked_fields(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    known = {f.name: f.type for f in dataclasses.fields(Profile)}
+    if unknown := sorted(set(fields) - set(known)):
+        raise UserError(f"{where}: unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
+    fields = dict(fields)
+    if "time_encoding" in fields:
+        try:
+            fields["time_encoding"] = TimeEncoding(fields["time_encoding"])
+        except ValueError:
+            choices = ", ".join(e.value for e in TimeEncoding)
+            raise UserError(
+                f"{where}: time_encoding {fields['time_encoding']!r} is unknown; there are: {choices}"
+            ) from None
+    try:
+        dataclasses.replace(Profile(), **fields)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    return fields

@@ -1,0 +1,209 @@
+"""``timeground ground VIDEO "query" ...``: spans, a timeline in the terminal, and a picture if asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timeground.errors import UserError
+from timeground.files.json_text import lines_of
+from timeground.files.whole_files import refuse_unwritable
+from timeground.media.containers.frame_folder import VIDEO_SUFFIXES, pictures_in
+from timeground.report.timeline import text_timeline
+from timeground.spans import Span
+
+if TYPE_CHECKING:
+    from timeground.media.clip import Clip
+    from timeground.methods.grounder import Grounder, GroundingAnswer, Watched
+
+EXAMPLE = "example"
+EXAMPLE_QUERY = "the blue cross grows"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("video", help=f"a video file, a folder of frames, or '{EXAMPLE}' (a clip that ships with it)")
+    parser.add_argument(
+        "words", nargs="*", metavar="query", help="what to look for; further video files may stand before the queries"
+    )
+    parser.add_argument("--queries-file", type=Path, metavar="FILE", help="a text file with one query a line")
+    parser.add_argument(
+        "--model", default="tiny", help="tiny (default), a Hub id, a folder, or http://host:port/v1#name"
+    )
+    parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
+    parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
+    parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")
+    parser.add_argument("--end", type=float, metavar="S", help="look only up to this second")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a video and nothing else")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="write a picture: frames, answers, truth if known")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of which video. truths: per query, where known. plot: where its picture goes."""
+
+    video: str
+    queries: list[str]
+    truths: list[list[Span] | None]
+    plot: Path | None = None
+
+
+def run(args: argparse.Namespace) -> None:
+    """Ground the queries in every video and print the answers; what cannot be read is told, and the rest goes on."""
+    tasks = _tasks(args)
+    from timeground.media.containers.container import check_file
+
+    for task in tasks:
+        if task.plot:
+            refuse_unwritable(task.plot)  # told before the work whose result goes there
+    for task in tasks if len(tasks) == 1 else []:
+        if not os.path.isdir(task.video):
+            check_file(task.video)  # a wrong path is told before a model is loaded
+    from timeground.methods.grounder import Grounder
+
+    _quiet()
+    overrides = {} if args.fps is None else {"fps": args.fps}
+    grounder = Grounder.from_pretrained(args.model, profile=args.profile, overrides=overrides, device=args.device)
+    failed = 0
+    for task in tasks:
+        try:
+            _ground(task, grounder, args)
+        except UserError as error:
+            if len(tasks) == 1:
+                raise
+            failed += 1
+            print(f"timeground: {error}", file=sys.stderr)
+    if failed:
+        raise UserError(f"{failed} of {len(tasks)} videos could not be asked (see above)")
+
+
+def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
+    """Ask about one video: text or a line of JSON, and a picture if one is wanted."""
+    watched = grounder.watch(task.video, start_s=args.start, end_s=args.end)
+    answers = watched.ground(task.queries)
+    if args.json:
+        print(json.dumps(_as_json(task, answers, watched)))
+    else:
+        _print(task, answers, watched)
+    if task.plot:
+        from timeground.report.timeline import save_timeline
+
+        rows = [(a.query, a.readable_spans) for a in answers]
+        truth = task.truths[0] if len(task.truths) == 1 else None
+        save_timeline(task.plot, _film(task.video, watched.clip), rows, truth, _title(watched))
+        print(f"wrote {task.plot}", file=sys.stderr if args.json else sys.stdout)
+
+
+def _tasks(args: argparse.Namespace) -> list[Task]:
+    """One task a video. Words after the first are videos as long as they look like some; then come queries."""
+    words = list(args.words)
+    videos = [args.video]
+    while words and args.video != EXAMPLE and _is_video(words[0]):
+        videos.append(words.pop(0))
+    queries = words
+    if args.queries_file is not None:
+        try:
+            lines = lines_of(args.queries_file.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{args.queries_file}: cannot be read as text ({error})") from None
+        queries += [line.strip() for line in lines if line.strip()]
+    if args.video == EXAMPLE:
+        return [replace(_example(queries), plot=args.plot)]
+    if not queries:
+        raise UserError("no query given; write what to look for, or give --queries-file")
+    truths: list[list[Span] | None] = [None] * len(queries)
+    return [Task(video, queries, truths, _plot_of(args.plot, video, len(videos))) for video in videos]
+
+
+def _is_video(word: str) -> bool:
+    """True for a file or a folder of pictures that is there, and for what is named like a video."""
+    if Path(word).suffix.lower() in VIDEO_SUFFIXES and " " not in Path(word).suffix:
+        return True
+    try:
+        return Path(word).is_file() or (Path(word).is_dir() and bool(pictures_in(Path(word))))
+    except (OSError, ValueError):
+        return False  # a sentence that is too long for a name
+
+
+def _plot_of(plot: Path | None, video: str, num_videos: int) -> Path | None:
+    """Where the picture of a video goes: of several, each has the video's name in its own."""
+    if plot is None or num_videos == 1:
+        return plot
+    return plot.with_name(f"{plot.stem}-{Path(video).stem}{plot.suffix}")
+
+
+def _example(queries: Sequence[str]) -> Task:
+    """The clip that ships with the package; without a query, one about a motion, with the known truth."""
+    from timeground.data.rows import read_rows
+
+    folder = Path(str(files("timeground") / "assets" / "example"))
+    held = [row for row in read_rows(folder / "annotations.jsonl") if row.task == "ground"]
+    rows = {row.query: row for row in held if row.video == held[0].video}
+    asked = list(queries) or [EXAMPLE_QUERY]
+    return Task(str(folder / held[0].video), asked, [rows[q].spans if q in rows else None for q in asked])
+
+
+def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> dict[str, object]:
+    clip = watched.clip
+    return {
+        "video": task.video,
+        "duration": clip.duration_s,
+        "window": [clip.start_s, clip.end_s],
+        "model": watched.backend.name,
+        "warning": watched.warning,
+        "answers": [a.to_json() for a in answers],
+    }
+
+
+def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> None:
+    clip = watched.clip
+    name = Path(task.video).resolve().name
+    kind = "folder of pictures " if os.path.isdir(task.video) else ""
+    read = f"{clip.start_s:.1f} to {clip.end_s:.1f} s, {clip.num_frames} frames read"
+    print(f"{kind}{name}: {read} by {watched.backend.name}")
+    if watched.warning:
+        print(f"warning: {watched.warning}")
+    for answer, truth in zip(answers, task.truths, strict=True):
+        print(f"\n{answer.query}")
+        print(f"  {text_timeline(answer.spans, clip.start_s, clip.end_s)}  {_said(answer)}")
+        if truth is not None:
+            known = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in truth) or "does not happen"
+            print(f"  {text_timeline(truth, clip.start_s, clip.end_s)}  {known} (truth)")
+
+
+def _film(video: str, clip: Clip) -> Clip:
+    """Frames to look at: fewer and larger than those the model was given."""
+    from timeground.media.decode import decode
+    from timeground.media.sampling import Sampling
+
+    sampling = Sampling(factor=4, min_tokens_per_pair=1000, max_tokens_per_pair=2600, total_tokens=10**6, max_frames=24)
+    return decode(video, sampling, start_s=clip.start_s, end_s=clip.end_s)
+
+
+def _title(watched: Watched) -> str:
+    """What stands above the picture: the model, and what it does not know."""
+    return watched.backend.name if watched.warning is None else f"{watched.backend.name}: {watched.warning}"
+
+
+def _said(answer: GroundingAnswer) -> str:
+    if answer.spans:
+        spans = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in answer.spans)
+        spans += " [outside what was shown]" if answer.outside else ""
+        return spans if answer.confidence is None else f"{spans} (confidence {answer.confidence:.2f})"
+    return "does not happen" if answer.absent else f"no answer ({answer.rule}): {answer.text!r}"
+
+
+def _quiet() -> None:
+    """Keep transformers' bars and advice out of what the command prints."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,69 @@
+"""The `timeground` command: parses, then calls. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import sys
+from collections.abc import Callable, Sequence
+
+from timeground import __version__
+from timeground.errors import UserError
+from timeground.files.whole_files import NO_ROOM, output_error
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "ground": ("timeground.cli.ground", "find when something happens in a video"),
+    "doctor": (
+        "timeground.doctor.command",
+        "check the installation, and what time each reader and model believes it sees",
+    ),
+    "synth": ("timeground.cli.synth", "render SynthMoments: videos whose moments are known exactly"),
+    "serve": ("timeground.cli.serve", "start a vLLM server for a model, with the flags that grounding wants"),
+    "data": ("timeground.data_pipeline.command", "videos and old annotations to clean training rows"),
+    "train": ("timeground.train.__main__", "train a model: sft, grpo; export a run, check a recipe"),
+    "eval": ("timeground.eval.__main__", "ask a model the rows of benchmarks, and score what it says"),
+    "score": (
+        "timeground.eval.score_command",
+        "score predictions on a benchmark, by its own protocol and a strict one",
+    ),
+    "demo": ("timeground.demo.command", "query a video in the browser: a page on this machine, and an API"),
+    "compare": ("timeground.eval.compare_command", "say which of two scored runs is better, and if that can be told"),
+}
+"""Each command's module has `add_arguments(parser)` and `run(args)`, which may return an exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake is one line on standard error and status 2."""
+    for stream in (sys.stdout, sys.stderr):  # what a model or a file's name says may hold what UTF-8 cannot
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="timeground",
+        description="Find when something happens in a video, and train the models that do it.",
+    )
+    parser.add_argument("--version", action="version", version=f"timeground {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((a for a in arguments if not a.startswith("-")), None)
+    runs: dict[str, Callable[[argparse.Namespace], int | None]] = {}
+    for name, (module_name, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            runs[name] = module.run
+    args = parser.parse_args(arguments)
+    try:
+        return runs[args.command](args) or 0
+    except UserError as error:
+        print(f"timeground: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"timeground: {output_error(error.filename or 'the output', error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("timeground: stopped", file=sys.stderr)
+        return 130

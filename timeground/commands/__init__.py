@@ -1,1 +1,0 @@
-"""Commands that belong to no program: their arguments and what they print."""

@@ -1,0 +1,74 @@
+"""Rows against their video files: is each there, can it be read, does it last as long as its rows say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from timeground.data.row_checks import SLACK_S
+from timeground.data.rows import Row, resolve_video
+from timeground.errors import UserError
+
+CLOSE_S, CLOSE_SHARE = 1.0, 0.02
+"""A stated length may differ from the file's by so many seconds, or by this share of it: published ones are rounded."""
+AT_ONCE = 8
+
+
+@dataclass
+class FileProblems:
+    """unreadable: videos that are missing or damaged. wrong: ids of rows that their file contradicts. Each with why."""
+
+    unreadable: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """One line for each."""
+        found = [f"video {video!r} cannot be read: {reason}" for video, reason in self.unreadable.items()]
+        return found + [f"row {name!r}: {reason}" for name, reason in self.wrong.items()]
+
+
+def against_files(rows: Sequence[Row], root: Path, follow_links: bool = False) -> FileProblems:
+    """Compare rows with their files below `root`; each file's packets are listed, nothing but a frame is decoded."""
+    from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
+    from timeground.media.decode import probe
+
+    def look(video: str) -> float | str:
+        try:
+            path = resolve_video(root, video, follow_links=follow_links)
+            return probe(path, folder_fps[video] or DEFAULT_FOLDER_FPS).duration_s
+        except UserError as error:
+            return str(error)
+        except Exception as error:  # a file must not end the check of the others
+            return f"{type(error).__name__}: {error}"
+
+    folder_fps = {row.video: row.folder_fps for row in rows}
+    videos = list(folder_fps)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        lengths = dict(zip(videos, pool.map(look, videos), strict=True))
+    found = FileProblems()
+    for row in rows:
+        length = lengths[row.video]
+        if isinstance(length, str):
+            found.unreadable[row.video] = " ".join(length.split())
+        elif reason := contradicted(row, length):
+            found.wrong[row.id] = reason
+    return found
+
+
+def contradicted(row: Row, duration_s: float) -> str | None:
+    """How a file's true length contradicts a row; None if it does not."""
+    off_s = abs(row.duration - duration_s)
+    if off_s > max(CLOSE_S, CLOSE_SHARE * duration_s):
+        return f"duration is {row.duration:g} s, but {row.video} lasts {duration_s:.2f} s; measure it anew"
+    for name, end_s in _ends(row):
+        if end_s > duration_s + SLACK_S:
+            return f"{name} ends at {end_s:g} s, but {row.video} lasts {duration_s:.2f} s"
+    return None
+
+
+def _ends(row: Row) -> Iterable[tuple[str, float]]:
+    yield from ((f"spans[{i}]", span.end_s) for i, span in enumerate(row.spans))
+    if row.window is not None:
+        yield "window", row.window.end_s

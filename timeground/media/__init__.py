@@ -1,0 +1,1 @@
+"""Video files to clips: frames with their true times."""

@@ -1,0 +1,1 @@
+"""Ways of asking a model for an answer."""

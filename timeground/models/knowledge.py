@@ -1,0 +1,43 @@
+"""What a model knows, and which videos are of that kind.
+
+A model that was trained on rendered videos alone answers anything about a real one, and knows nothing of it. Its
+``grounding_config.json`` says what it knows (``knows``), exports and fine-tunes carry that along until rows about
+other videos are trained, and every video that we render carries a tag. What has no tag counts as real.
+"""
+
+from __future__ import annotations
+
+from timeground.chat.profile import FILE_NAME, Profile, load_profile
+from timeground.files.content_keys import model_folder
+from timeground.media.clip import Clip
+from timeground.media.containers.tag import SYNTH
+
+REAL_MODELS = "--model TencentARC/TimeLens-8B, or any Qwen3-VL"
+_WORDS = {SYNTH: "coloured shapes (SynthMoments) only"}
+
+
+def checkpoint_knows(name: str) -> str | None:
+    """What the checkpoint of that name says it knows; None where it says nothing, or is not on this machine."""
+    folder = model_folder(name)
+    file = folder / FILE_NAME if folder else None
+    return load_profile(file).knows if file and file.is_file() else None
+
+
+def is_known(profile: Profile, made_by: str) -> bool:
+    """Whether videos with this tag are of the kind that a model knows."""
+    return profile.knows is None or made_by.split(" ")[0] == profile.knows
+
+
+def warning(model: str, profile: Profile, made_by: str) -> str | None:
+    """One line for a video of which the model knows nothing; None where it may know something."""
+    if is_known(profile, made_by):
+        return None
+    return (
+        f"model {model} knows {_WORDS.get(profile.knows or '', profile.knows)}, and this video is none of those: its "
+        f"answers mean nothing here; take {REAL_MODELS}"
+    )
+
+
+def clip_warning(model: str, profile: Profile, clip: Clip) -> str | None:
+    """`warning` for a decoded clip."""
+    return warning(model, profile, clip.made_by)

@@ -1,0 +1,139 @@
+"""Builds a model's input from segments: token ids, three-axis position ids, and which frames go where.
+
+Shape legend: L tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeground.chat.layout import Segment, TextSegment, TimeEncoding, VisionSegment
+from timeground.files.json_text import without_surrogates
+from timeground.models.family import Family
+
+Ints = NDArray[np.int64]
+_MARK = "\u2063timeground\u2063"
+
+
+@dataclass(frozen=True)
+class PromptInputs:
+    """One row of model input without its pixels.
+
+    ids_L: token ids. positions_3L: temporal, height and width position of each token.
+    vision: the vision blocks in order; each holds ``grid_t * rows * columns`` of the visual tokens.
+    next_position: where a token that follows has to stand (on all three axes).
+    """
+
+    ids_L: Ints
+    positions_3L: Ints
+    vision: tuple[VisionSegment, ...]
+    next_position: int
+
+    def __len__(self) -> int:
+        return len(self.ids_L)
+
+    def split_last(self) -> tuple[PromptInputs, PromptInputs]:
+        """All but the last token, and the last token: what is prefilled, and what is then asked with."""
+        body = replace(self, ids_L=self.ids_L[:-1], positions_3L=self.positions_3L[:, :-1])
+        return body, replace(self, ids_L=self.ids_L[-1:], positions_3L=self.positions_3L[:, -1:], vision=())
+
+
+class PromptBuilder:
+    """Turns segments and texts into ids and positions, with a checkpoint's own tokenizer and chat template."""
+
+    def __init__(self, tokenizer: Any, chat_template: str | None, family: Family, nested: bool = False) -> None:
+        """`nested`: whether the processor keeps a vision start and end around all of a native video."""
+        self.tokenizer, self.family, self.nested = tokenizer, family, nested
+        self.head, self.tail = _split_template(tokenizer, chat_template)
+        self._tokenize = lru_cache(maxsize=4096)(self._tokenize_anew)  # stamps come again and again
+        eos = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.end_id: int = eos if isinstance(eos, int) and eos >= 0 else tokenizer.eos_token_id
+
+    def prefix(self, segments: Sequence[Segment], grid_hw: tuple[int, int], encoding: TimeEncoding) -> PromptInputs:
+        """The part of the prompt that all questions about a clip share: everything up to the last frame.
+
+        grid_hw: patches down and across one frame.
+        """
+        outer: list[Segment] = list(segments)
+        if self.nested and encoding is TimeEncoding.NATIVE:
+            outer = [TextSegment("<|vision_start|>"), *outer, TextSegment("<|vision_end|>")]
+        return self._lay_out([TextSegment(self.head), *outer], grid_hw, 0)
+
+    def question(self, text: str, start: int) -> PromptInputs:
+        """A question after the video, up to where the answer begins, from position `start` on."""
+        return self._lay_out([TextSegment(text + self.tail)], (0, 0), start)
+
+    def text_first(self, text: str, segments: Sequence[Segment], grid_hw: tuple[int, int]) -> PromptInputs:
+        """A whole prompt with the question before the video (ArrowGEV, Time-R1)."""
+        return self._lay_out([TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0)
+
+    def answer_ids(self, text: str) -> list[int]:
+        """Token ids of an answer, with the token that ends it."""
+        return [*self.tokenizer.encode(text, add_special_tokens=False), self.end_id]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of answer tokens, special tokens dropped."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def _lay_out(self, segments: Sequence[Segment], grid_hw: tuple[int, int], start: int) -> PromptInputs:
+        ids: list[int] = []
+        positions: list[Ints] = []
+        vision: list[VisionSegment] = []
+        pending = ""
+        position = start
+
+        def add_text(text: str) -> None:
+            nonlocal position
+            tokens = self._tokenize(text)
+            ids.extend(tokens)
+            positions.append(np.tile(np.arange(position, position + len(tokens)), (3, 1)))
+            position += len(tokens)
+
+        for segment in segments:
+            if isinstance(segment, TextSegment):
+                pending += segment.text
+                continue
+            add_text(pending + "<|vision_start|>")
+            pending = "<|vision_end|>"
+            block, step = self._vision_positions(segment, grid_hw, position)
+            is_image = segment.is_image
+            ids.extend([self.family.image_token_id if is_image else self.family.video_token_id] * block.shape[1])
+            positions.append(block)
+            position += step
+            vision.append(segment)
+        add_text(pending)
+        return PromptInputs(np.array(ids, dtype=np.int64), np.concatenate(positions, axis=1), tuple(vision), position)
+
+    def _vision_positions(self, segment: VisionSegment, grid_hw: tuple[int, int], start: int) -> tuple[Ints, int]:
+        """Positions of one block's tokens, as transformers' ``get_rope_index`` lays them out."""
+        rows, columns = (side // self.family.merge_size for side in grid_hw)
+        timed = self.family.tokens_per_second and not segment.is_image
+        interval = segment.seconds_per_pair * (self.family.tokens_per_second or 1.0) if timed else 1.0
+        return _grid_positions(segment.grid_t, rows, columns, interval) + start, max(rows, columns)
+
+    def _tokenize_anew(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(without_surrogates(text), add_special_tokens=False))
+
+
+@lru_cache(maxsize=256)
+def _grid_positions(grid_t: int, rows: int, columns: int, interval: float) -> Ints:
+    """Temporal, height and width positions of a block's tokens, from 0 on; float32 as in transformers."""
+    times = np.floor(np.arange(grid_t, dtype=np.float32) * np.float32(interval)).astype(np.int64)
+    grid = np.meshgrid(times, np.arange(rows), np.arange(columns), indexing="ij")
+    return np.stack(grid).reshape(3, -1)
+
+
+def _split_template(tokenizer: Any, chat_template: str | None) -> tuple[str, str]:
+    """What a chat template writes before and after a user's turn (its answer opening included)."""
+    messages = [{"role": "user", "content": [{"type": "text", "text": _MARK}]}]
+    text = tokenizer.apply_chat_template(
+        messages, chat_template=chat_template, tokenize=False, add_generation_prompt=True
+    )
+    head, _, tail = text.partition(_MARK)
+    return head, tail

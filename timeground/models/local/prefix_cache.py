@@ -1,0 +1,216 @@
+"""Answers from one prefix: its keys and values are computed once, and any number of questions goes on from them.
+
+Shape legend: L tokens of the prefix, S tokens that are appended, N live answers, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from timeground.errors import UserError
+from timeground.models.local.inputs import PromptInputs
+from timeground.models.local.packing import PREFIX, SHARED, Owners, PackedRows, forward_hidden, visibility
+from timeground.models.local.towers import VisionFeatures
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are sampled. temperature 0 is greedy; `forbidden_ids` are never sampled.
+
+    tempered: log-probabilities are told at the temperature, not at 1.
+    """
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    num_answers: int = 1
+    end_id: int = 0
+    forbidden_ids: tuple[int, ...] = ()
+    generator: torch.Generator | None = None
+    tempered: bool = False
+
+
+@dataclass
+class Answer:
+    """Sampled tokens (the end token included, if it came) and the log-probability of each."""
+
+    ids: list[int]
+    logprobs: list[float]
+
+
+@dataclass(frozen=True)
+class KeptPrefix:
+    """Keys and values of a prefix, of each layer, with the graph that they came from.
+
+    A loss on what goes on from here reaches all that made the prefix.
+    """
+
+    layers: list[tuple[Tensor, Tensor]]
+
+    def cache(self, model: Any) -> Any:
+        """A cache that begins with them, for one forward pass."""
+        cache = _empty_cache(model)
+        for number, (keys, values) in enumerate(self.layers):
+            cache.update(keys, values, number)
+        return cache
+
+
+class PrefixCache:
+    """The keys and values of one prefix, to be continued any number of times.
+
+    kept: the same for a loss, where that was asked for.
+    """
+
+    def __init__(self, model: Any, prompt: PromptInputs, features: VisionFeatures | None, keep: bool = False) -> None:
+        self.model, self.prompt = model, prompt
+        self.device = next(model.parameters()).device
+        self.cache = _empty_cache(model)
+        visual = np.isin(prompt.ids_L, list(_visual_ids(model)))
+        rows = PackedRows(
+            ids_BL=self._tensor(prompt.ids_L)[None],
+            positions_3BL=self._tensor(prompt.positions_3L)[:, None],
+            visual_BL=self._tensor(visual)[None],
+            features=features,
+            mask_B1SK=None,
+        )
+        with nullcontext() if keep else torch.inference_mode():
+            forward_hidden(model, rows, self.cache)
+        self.kept = self._let_go() if keep else None
+
+    def _let_go(self) -> KeptPrefix:
+        """Go on without a graph; what had it."""
+        layers = []
+        for layer in self.cache.layers:
+            layers.append((layer.keys, layer.values))
+            layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
+        return KeptPrefix(layers)
+
+    def answer(self, questions: Sequence[PromptInputs], decoding: Decoding) -> list[list[Answer]]:
+        """Answers to each question, `decoding.num_answers` each, all from this prefix."""
+        with torch.inference_mode():
+            try:
+                return _Decoder(self, questions, decoding).run()
+            finally:
+                self.reset()
+
+    def score(self, question: PromptInputs, options: Sequence[Sequence[int]]) -> list[float]:
+        """Log-probability of each option (token ids) as the answer to a question, in one forward pass."""
+        ids, positions, owners = (
+            list(question.ids_L),
+            [question.positions_3L],
+            Owners.of(0, SHARED, len(question)),
+        )
+        for number, option in enumerate(options):
+            ids.extend(option)
+            positions.append(np.tile(question.next_position + np.arange(len(option)), (3, 1)))
+            owners += Owners.of(0, number, len(option))
+        with torch.inference_mode():
+            try:
+                logits = self.extend(np.array(ids), np.concatenate(positions, axis=1), self.owners() + owners)
+            finally:
+                self.reset()
+        logprobs = logits.float().log_softmax(-1)
+        scores, at = [], len(question)
+        for option in options:
+            before = [len(question) - 1, *range(at, at + len(option) - 1)]
+            scores.append(float(logprobs[before, list(option)].sum()))
+            at += len(option)
+        return scores
+
+    def owners(self) -> Owners:
+        """The owners of the prefix itself."""
+        return Owners.of(PREFIX, SHARED, len(self.prompt))
+
+    def extend(self, ids_S: NDArray[np.int64], positions_3S: NDArray[np.int64], owners: Owners) -> Tensor:
+        """Append tokens to the cache and return their logits ``[S, V]``; `owners` covers all of the row."""
+        mask = self._tensor(visibility(owners, len(ids_S)))[None, None]
+        ids = self._tensor(ids_S)[None]
+        rows = PackedRows(ids, self._tensor(positions_3S)[:, None], torch.zeros_like(ids, dtype=torch.bool), None, mask)
+        hidden = forward_hidden(self.model, rows, self.cache)
+        logits: Tensor = self.model.lm_head(hidden[0])
+        return logits
+
+    def reset(self) -> None:
+        """Forget everything after the prefix."""
+        extra = self.cache.get_seq_length() - len(self.prompt)
+        if extra:
+            self.cache.crop(-extra)  # a length to keep is refused by newer transformers
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+class _Decoder:
+    """Token-by-token answers to several questions in one row; a finished answer leaves the row."""
+
+    def __init__(self, prefix: PrefixCache, questions: Sequence[PromptInputs], decoding: Decoding) -> None:
+        self.prefix, self.questions, self.decoding = prefix, questions, decoding
+        self.answers = [[Answer([], []) for _ in range(decoding.num_answers)] for _ in questions]
+        self.live = [(q, a) for q in range(len(questions)) for a in range(decoding.num_answers)]
+        self.owners = prefix.owners()
+
+    def run(self) -> list[list[Answer]]:
+        logits = self._ask()
+        for left in range(self.decoding.max_new_tokens - 1, -1, -1):
+            tokens = self._choose(logits)
+            kept = [i for i, token in enumerate(tokens) if token != self.decoding.end_id]
+            self.live = [self.live[i] for i in kept]
+            if not self.live or not left:
+                break
+            logits = self._step([tokens[i] for i in kept])
+        return self.answers
+
+    def _ask(self) -> Tensor:
+        """Feed all questions; the logits after the last token of each, repeated for each of its answers."""
+        for number, question in enumerate(self.questions):
+            self.owners += Owners.of(number, SHARED, len(question))
+        ids = np.concatenate([q.ids_L for q in self.questions])
+        positions = np.concatenate([q.positions_3L for q in self.questions], axis=1)
+        logits = self.prefix.extend(ids, positions, self.owners)
+        ends = np.cumsum([len(q) for q in self.questions]) - 1
+        return logits[torch.as_tensor(np.repeat(ends, self.decoding.num_answers), device=logits.device)]
+
+    def _choose(self, logits_NV: Tensor) -> list[int]:
+        """Pick a token for each live answer and note it there."""
+        logits_NV = logits_NV.float()
+        if not torch.isfinite(logits_NV).all():
+            raise UserError("the model's logits are not finite; its weights are damaged, or its dtype overflows")
+        if self.decoding.forbidden_ids:
+            logits_NV[:, list(self.decoding.forbidden_ids)] = -torch.inf
+        scale = self.decoding.temperature if self.decoding.tempered else 1.0
+        logprobs = (logits_NV / scale).log_softmax(-1)
+        if self.decoding.temperature > 0:
+            shares = (logits_NV / self.decoding.temperature).softmax(-1)
+            tokens = torch.multinomial(shares, 1, generator=self.decoding.generator)[:, 0]
+        else:
+            tokens = logits_NV.argmax(-1)
+        chosen = logprobs.gather(1, tokens[:, None])[:, 0].tolist()
+        for (q, a), token, logprob in zip(self.live, tokens.tolist(), chosen, strict=True):
+            self.answers[q][a].ids.append(token)
+            self.answers[q][a].logprobs.append(logprob)
+        return [int(t) for t in tokens.tolist()]
+
+    def _step(self, tokens: list[int]) -> Tensor:
+        """Feed one token of each live answer."""
+        position = [self.questions[q].next_position + len(self.answers[q][a].ids) - 1 for q, a in self.live]
+        for q, a in self.live:
+            self.owners += Owners.of(q, a, 1)
+        return self.prefix.extend(np.array(tokens), np.tile(np.array(position), (3, 1)), self.owners)
+
+
+def _empty_cache(model: Any) -> Any:
+    from transformers import DynamicCache
+
+    return DynamicCache(config=model.config.get_text_config())
+
+
+def _visual_ids(model: nn.Module) -> tuple[int, int]:
+    config: Any = model.config
+    return config.image_token_id, config.video_token_id

@@ -1,0 +1,1 @@
+"""Models behind HTTP: any OpenAI-compatible endpoint, and vLLM."""

@@ -1,0 +1,244 @@
+"""The backend that asks an OpenAI-compatible server: frames as images, with their stamps as text between them.
+
+Any server that takes images takes this: vLLM, SGLang, llama.cpp, a commercial API. Requests are made side by side up
+to a bound, tried again when the server is busy or drops one, and answers can be kept in a folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from timeground.chat.layout import DEFAULT_STAMPS, TextSegment, TimeEncoding, encode_time
+from timeground.chat.profile import Profile, named_profile, profile_for
+from timeground.chat.prompts import as_texts
+from timeground.errors import UserError
+from timeground.files.content_keys import model_contents
+from timeground.files.json_text import without_surrogates
+from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
+from timeground.models.base import Completion, Request
+from timeground.models.family import Family
+from timeground.models.served.http import BadReply, HttpClient, KeptReplies
+
+NEVER = -1e9
+"""Log-probability of an option that is not among the most likely tokens."""
+LEAST_BIAS = -100
+"""What the protocol allows to hold a token back with; e^-100 of its probability is left."""
+
+
+@dataclass(frozen=True)
+class EndpointPrefix:
+    """A clip as message content: texts and images."""
+
+    content: list[dict[str, Any]]
+
+
+class EndpointBackend:
+    """A model behind a URL."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        profile: Profile,
+        family: Family | None = None,
+        *,
+        concurrency: int = 8,
+        timeout_s: float = 300.0,
+        tries: int = 5,
+        cache: str | Path | None = None,
+    ) -> None:
+        """timeout_s: for one answer. cache: a folder in which answers are kept and looked for.
+
+        After `connect`, `folder` is the model folder that the server names, where it can be read from here.
+        """
+        self.name, self.url, self.model, self.profile = f"{url}#{model}", url.rstrip("/"), model, profile
+        self.family = family or _SOME_QWEN
+        self.http = HttpClient(self.url, concurrency=concurrency, timeout_s=timeout_s, tries=tries)
+        self.kept = KeptReplies(cache)
+        self.pool = ThreadPoolExecutor(concurrency)
+        self.folder: str | None = None
+
+    @classmethod
+    def connect(
+        cls, address: str, *, profile: str | None = None, overrides: dict[str, Any] | None = None, **options: Any
+    ) -> EndpointBackend:
+        """A backend for ``URL#model``; without ``#model`` the server's only model (adapters aside).
+
+        The profile is the named one, else that of the folder that the server says it serves, where it can be read
+        from here, else Qwen3-VL's. Raises UserError if the server does not answer or does not have the model.
+        """
+        url, _, wanted = address.partition("#")
+        made = cls(url, wanted, named_profile(profile) if profile else Profile(), **options)
+        listed = made.http.request("GET", "models", tries=2)  # a wrong address is to be told soon
+        served = _served(listed, url)
+        whole = [name for name, entry in served.items() if not entry.get("parent")]  # vLLM lists adapters too
+        if not wanted and len(whole) == 1:
+            made.model = wanted = whole[0]
+        if wanted not in served:
+            raise UserError(f"{url} serves {', '.join(served)}; name one of them: --model {url}#{next(iter(served))}")
+        root = Path(str(served[wanted].get("root") or ""))
+        if (root / "config.json").is_file():
+            made.family, own = _read_folder(root)
+            made.folder = str(root)
+            made.profile = named_profile(profile, own.knows) if profile else own
+        made.name = f"{url}#{wanted}"
+        made.profile = made.profile.with_changes(overrides or {})
+        if made.profile.time_encoding is TimeEncoding.MROPE:  # images carry no such positions, but stamps
+            made.profile = made.profile.with_changes({"time_encoding": TimeEncoding.STAMPED_IMAGES})
+        return made
+
+    @cached_property
+    def contents(self) -> str:
+        """The identity of the model's files, where the server serves a folder that can be read from here; else ""."""
+        return model_contents(self.folder) if self.folder is not None else ""
+
+    def sampling(self) -> Sampling:
+        """Which frames of a video the model wants."""
+        return self.profile.sampling(self.family)
+
+    def encode(self, clip: Clip) -> EndpointPrefix:
+        """Every second frame as an image after its stamp: as many images as there would be frame pairs."""
+        stamp = self.profile.stamp or DEFAULT_STAMPS.get(self.profile.time_encoding)
+        clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, stamp)
+        content: list[dict[str, Any]] = []
+        for segment in segments:
+            if isinstance(segment, TextSegment):
+                content.append(_text(segment.text))
+            else:
+                content.append(_image(clip.frames[segment.first_frame].permute(1, 2, 0).numpy()))
+        return EndpointPrefix(content)
+
+    def sample(
+        self, prefix: EndpointPrefix, texts: Sequence[str], request: Request | None = None
+    ) -> list[list[Completion]]:
+        """Answers to each text; the texts are asked side by side."""
+        wanted = request or Request()
+        options: dict[str, Any] = {
+            "n": wanted.num_answers,
+            "temperature": wanted.temperature,
+            "max_tokens": wanted.max_new_tokens or self.profile.max_new_tokens,
+            "seed": wanted.seed,
+            "logprobs": True,
+        }
+        if self.folder is not None:  # the model is known: no vision placeholder becomes part of an answer
+            options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
+        return list(self.pool.map(lambda text: self._answers(prefix, text, options), as_texts(texts)))
+
+    def score(self, prefix: EndpointPrefix, text: str, options: Sequence[str]) -> list[float]:
+        """Log-probability of each option's first token, among the 20 that the server tells; far below else."""
+        reply = self.chat(prefix, text, {"temperature": 0.0, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
+        told: dict[str, float] = {}
+        try:
+            for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
+                told.setdefault(entry["token"].strip(), float(entry["logprob"]))
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+            raise BadReply(f"{self.url} tells no probabilities of tokens (logprobs with top_logprobs)") from None
+        return [told.get(option, NEVER) for option in as_texts(options)]
+
+    def _answers(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> list[Completion]:
+        try:
+            return [_completion(choice) for choice in self.chat(prefix, text, options)["choices"]]
+        except BadReply as error:
+            return [Completion("", 0, failure=str(error))] * options["n"]
+
+    def chat(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The server's reply to a text about a clip. options: beside model and messages, such as ``max_tokens``.
+
+        Raises BadReply unless it has as many answers as were asked for, each a text.
+        """
+        messages = [{"role": "user", "content": [*prefix.content, _text(text)]}]
+        body = {"model": self.model, "messages": messages, **options}
+
+        def ask() -> dict[str, Any]:
+            return _checked(self.http.request("POST", "chat/completions", json=body), self.url, options.get("n", 1))
+
+        return self.kept.get([self.url, self.contents, body], ask)
+
+
+_SOME_QWEN = Family("qwen3_vl", 16, 2, None, -1, -1, -1, -1)
+"""Frame sizes for a server that does not say what it serves: multiples of 32 pixels."""
+
+
+def _read_folder(root: Path) -> tuple[Family, Profile]:
+    from transformers import AutoConfig
+
+    from timeground.models.family import family_of
+
+    family = family_of(AutoConfig.from_pretrained(str(root)), str(root))
+    return family, profile_for(str(root), family.name)
+
+
+def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:
+    """The models that a server lists, by name."""
+    entries = listed.get("data")
+    found = {
+        entry["id"]: entry
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    }
+    if not found:
+        raise UserError(f"{url}/models lists no model with an id; is this the address of an OpenAI-compatible server?")
+    return found
+
+
+def _checked(reply: dict[str, Any], url: str, num_answers: int) -> dict[str, Any]:
+    """A reply whose choices are texts; parts of texts are joined. BadReply else."""
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or len(choices) != num_answers:
+        count = len(choices) if isinstance(choices, list) else "no"
+        raise BadReply(f"{url} sent {count} choices, {num_answers} were asked for")
+    for choice in choices:
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(message, dict):
+            raise BadReply(f"{url} sent a choice without a message")
+        content = message.get("content")
+        if isinstance(content, list) and all(isinstance(p, dict) and isinstance(p.get("text"), str) for p in content):
+            content = message["content"] = "".join(part["text"] for part in content)
+        if content is not None and not isinstance(content, str):
+            raise BadReply(f"{url} sent a message whose content is a {type(content).__name__}, not a text")
+    return reply
+
+
+def _completion(choice: dict[str, Any]) -> Completion:
+    logprobs, num_tokens = _logprobs(choice.get("logprobs"))
+    return Completion(
+        text=(choice["message"].get("content") or "").strip(),
+        num_tokens=num_tokens,
+        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
+        finished=choice.get("finish_reason") != "length",
+    )
+
+
+def _logprobs(told: Any) -> tuple[list[float], int]:
+    """Finite log-probabilities of the tokens of an answer, and how many tokens there are; none where it is not told."""
+    entries = told.get("content") if isinstance(told, dict) else None
+    if not isinstance(entries, list):
+        return [], 0
+    values = [entry.get("logprob") for entry in entries if isinstance(entry, dict)]
+    finite = [float(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
+    return finite, len(entries)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": without_surrogates(text)}
+
+
+def _image(pixels_HWC: NDArray[Any]) -> dict[str, Any]:
+    """A frame as PNG: nothing is lost on the way."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels_HWC).save(buffer, "PNG", compress_level=1)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}

@@ -1,0 +1,162 @@
+"""How a clip travels to vLLM: its frames and times as safetensors, in shared memory or inside the request.
+
+The other side is `plugin/timeground_vllm.py`, which the server loads. Nothing is encoded, decoded or
+resized on the way. The prompt travels as our own token ids with one placeholder for each piece of media; the server
+puts the visual tokens (and Qwen3-VL's stamps) in their place, and what comes out is compared with ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save
+
+from timeground.chat.layout import DEFAULT_STAMPS, TimeEncoding, VisionSegment
+from timeground.chat.profile import Profile
+from timeground.errors import UserError
+from timeground.files.scratch import named_by_process, remove_of_dead
+from timeground.files.whole_files import output_errors
+from timeground.media.clip import Clip
+from timeground.models.family import Family
+from timeground.models.local.inputs import PromptInputs
+
+SHARED = "TIMEGROUND_SHARED"
+"""Environment variable that names the folder through which clips and weights go to a server."""
+
+
+def shared_folder(given: str | Path | None = None) -> Path:
+    """The folder that a server on this machine may read: a private one in shared memory, unless another is named.
+
+    Raises UserError if it is somebody else's.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the folder in it is checked to be ours
+    base = memory if memory.is_dir() else Path(tempfile.gettempdir())
+    folder = Path(given or os.environ.get(SHARED) or base / f"timeground-{os.getuid()}")
+    with output_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise UserError(f"{folder} belongs to another user; name a folder of your own in {SHARED}")
+    remove_of_dead(folder, "clip")
+    return folder
+
+
+def why_not_native(profile: Profile, family: Family) -> str | None:
+    """Why clips cannot be sent as they are for a profile; None if they can.
+
+    vLLM writes Qwen3-VL's own stamps around each frame pair of a video, so no others can stand there.
+    """
+    if profile.time_encoding is TimeEncoding.STAMPED_IMAGES:
+        return "the profile asks for stamped images"
+    if family.name == "qwen3_vl" and profile.time_encoding is not TimeEncoding.NATIVE:
+        return f"vLLM writes Qwen3-VL's own stamps, the profile asks for {profile.time_encoding.value}"
+    if family.name == "qwen3_vl" and profile.stamp not in (None, DEFAULT_STAMPS[TimeEncoding.NATIVE]):
+        return f"vLLM writes Qwen3-VL's own stamps, the profile asks for {profile.stamp!r}"
+    return None
+
+
+def placeholders(ids: Sequence[int], family: Family) -> list[int]:
+    """Our token ids with one visual token in place of each piece of media, as vLLM's processors expect them.
+
+    In Qwen3-VL one piece is a whole video with its stamps, else one block of visual tokens.
+    """
+    ids = list(ids)
+    if family.name == "qwen3_vl" and family.video_token_id in ids:
+        first = ids.index(family.vision_start_id)
+        last = len(ids) - 1 - ids[::-1].index(family.vision_end_id)
+        return [*ids[: first + 1], family.video_token_id, *ids[last:]]
+    visual = (family.image_token_id, family.video_token_id)
+    return [i for token, run in groupby(ids) for i in ([token] if token in visual else run)]
+
+
+@dataclass(frozen=True)
+class SentClip:
+    """Media of one prompt. parts: as the server takes them. digest: of the frames and times. files: to be removed."""
+
+    parts: list[dict[str, Any]]
+    digest: str
+    files: list[Path]
+
+    def remove(self) -> None:
+        """Take it out of shared memory."""
+        for file in self.files:
+            file.unlink(missing_ok=True)
+
+
+def send(
+    frames: torch.Tensor, times_s: torch.Tensor, vision: Sequence[VisionSegment], family: Family, shared: Path | None
+) -> SentClip:
+    """Put the media of a prompt where the server finds them.
+
+    frames: uint8 ``[T, C, H, W]``. times_s: float64 ``[T]``. shared: the folder that both sides see; None puts all into
+    the request.
+    """
+    parts, files, digests = [], [], []
+    for block in _pieces(vision, family):
+        chosen = slice(block.first_frame, block.first_frame + block.num_frames)
+        if block.is_image:
+            kind, data = "image", _png(frames[block.first_frame])
+        else:
+            kind, data = "video", pack(frames[chosen], times_s[chosen], _frames_per_s(block, family))
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        if shared is not None and not block.is_image:
+            files.append(_write(shared, data))
+            url = files[-1].as_uri()
+        else:
+            url = f"data:{kind}/x-timeground;base64,{base64.b64encode(data).decode()}"
+        parts.append({"type": f"{kind}_url", "url": url, "uuid": digest})
+        digests.append(digest)
+    return SentClip(parts, hashlib.sha256("".join(digests).encode()).hexdigest(), files)
+
+
+def send_clip(clip: Clip, prompt: PromptInputs, family: Family, shared: Path | None) -> SentClip:
+    """`send` for a (paired) clip and its prompt."""
+    return send(clip.frames, clip.frame_times_s, prompt.vision, family, shared)
+
+
+def pack(frames: torch.Tensor, times_s: torch.Tensor, frames_per_s: float) -> bytes:
+    """The bytes of a clip: ``frames`` uint8 ``[T, H, W, 3]``, ``times_s`` float64 ``[T]``, ``frames_per_s``."""
+    pixels = np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy())
+    times = np.ascontiguousarray(times_s.numpy())
+    return save({"frames": pixels, "times_s": times, "frames_per_s": np.array([frames_per_s])})
+
+
+def _pieces(vision: Sequence[VisionSegment], family: Family) -> list[VisionSegment]:
+    """What the server takes as one piece of media each."""
+    if family.name != "qwen3_vl" or not vision or vision[0].is_image:
+        return list(vision)
+    return [VisionSegment(vision[0].first_frame, sum(block.num_frames for block in vision))]
+
+
+def _frames_per_s(block: VisionSegment, family: Family) -> float:
+    """1 for Qwen3-VL, whose stamps are ``index / rate``: seconds at rate 1 come through unrounded."""
+    return 1.0 if family.tokens_per_second is None else 2.0 / block.seconds_per_pair
+
+
+def _png(frame_CHW: torch.Tensor) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(frame_CHW.permute(1, 2, 0).contiguous().numpy()).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _write(folder: Path, data: bytes) -> Path:
+    path = Path(named_by_process("clip", folder, ".safetensors"))
+    with output_errors(path):
+        try:
+            path.write_bytes(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return path

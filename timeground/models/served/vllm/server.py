@@ -1,0 +1,242 @@
+"""A vLLM server that `timeground serve` started: token ids and clips in, token ids and log-probabilities out.
+
+What it speaks is vLLM's own (0.32): ``/inference/v1/generate`` takes token ids with media, ``return_token_ids`` gives
+back the prompt that the model saw, ``/collective_rpc`` reaches the worker extension that reads new weights,
+``/v1/load_lora_adapter`` takes adapters, and each answer says with which version of the weights it was made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from timeground.errors import UserError
+from timeground.models.family import Family
+from timeground.models.served.http import BadReply, HttpClient, NotThere, ServerGone
+from timeground.models.served.vllm.media import SentClip, placeholders
+
+NEVER = -1e9
+"""Added to the logits of tokens that must not be sampled; the trainer uses the same number."""
+ADAPTER = "timeground-adapter"
+"""The name by which answers are asked of a model with the trainer's adapter."""
+QUICK_S = 30.0
+"""Seconds in which a server that is well says so."""
+
+
+class PromptDiffers(UserError):
+    """The server made another prompt than we have."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are sampled. max_tokens: of an answer. end_id: the token that ends it; nothing else does."""
+
+    max_tokens: int
+    end_id: int
+    num_answers: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+    forbidden_ids: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """vLLM's names for it. Settings of a checkpoint's generation_config.json play no part."""
+        return {
+            "n": self.num_answers,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "max_tokens": self.max_tokens,
+            "ignore_eos": True,
+            "stop_token_ids": [self.end_id],
+            "logit_bias": {str(i): NEVER for i in self.forbidden_ids},
+            "logprobs": 0,
+            "detokenize": False,
+        }
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """An answer: token ids (the end token included, if it came), log-probability of each, and whose weights."""
+
+    ids: list[int]
+    logprobs: list[float]
+    versions: frozenset[str]
+
+
+@contextmanager
+def readable(url: str) -> Iterator[None]:
+    """BadReply for what a server's reply lacks."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise BadReply(f"{url} sent a reply of another form than vLLM's ({type(error).__name__}: {error})") from None
+
+
+class VllmServer:
+    """One server. `show` turns token ids into text, for messages."""
+
+    def __init__(self, http: HttpClient, model: str, family: Family, show: Callable[[Sequence[int]], str]) -> None:
+        self.http, self.model, self.family, self.show = http, model, family, show
+
+    def body(self, ids: Sequence[int], sent: SentClip, sampling: dict[str, Any]) -> dict[str, Any]:
+        """A request for answers to a prompt (all of its ids, visual ones included)."""
+        return {
+            "model": self.model,
+            "token_ids": placeholders(ids, self.family),
+            "content_parts": sent.parts,
+            "sampling_params": sampling,
+            "return_token_ids": True,
+        }
+
+    def generate(self, ids: Sequence[int], sent: SentClip, sampling: Sampling, tries: int = 0) -> list[Sampled]:
+        """Answers to a prompt.
+
+        Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
+        """
+        body = self.body(ids, sent, sampling.as_json())
+        try:
+            reply = self.http.request("POST", "inference/v1/generate", tries=tries, json=body)
+        except NotThere as error:
+            if self.model != ADAPTER:
+                raise
+            raise ServerGone(f"{self.http.url} does not have the adapter ({error})") from None  # it was started anew
+        self.check_prompt(ids, reply)
+        return self.answers(reply)
+
+    def answers(self, reply: dict[str, Any]) -> list[Sampled]:
+        """The answers of a reply. BadReply where it holds none of the expected form."""
+        with readable(self.http.url):
+            return self._answers(reply)
+
+    def _answers(self, reply: dict[str, Any]) -> list[Sampled]:
+        if any(choice["finish_reason"] not in ("stop", "length") for choice in reply["choices"]):
+            raise ServerGone(f"{self.http.url} gave up on a request")
+        return [
+            Sampled(
+                list(choice["token_ids"]),
+                [entry["logprob"] for entry in choice["logprobs"]["content"]],
+                frozenset(span["version"] for span in choice.get("weight_versions") or ()),
+            )
+            for choice in sorted(reply["choices"], key=lambda choice: int(choice["index"]))
+        ]
+
+    def check_prompt(self, ids: Sequence[int], reply: dict[str, Any]) -> None:
+        """Compare the prompt that the server's model saw with ours: text, stamps, and tokens of each frame pair."""
+        theirs, ours = reply.get("prompt_token_ids"), list(ids)
+        if not isinstance(theirs, list):
+            raise BadReply(f"{self.http.url} does not tell the prompt that its model saw (prompt_token_ids)")
+        if theirs == ours:
+            return
+        same = [a == b for a, b in zip(ours, theirs, strict=False)]
+        at = same.index(False) if False in same else len(same)
+        raise PromptDiffers(
+            f"{self.http.url} made another prompt than ours, from token {at} on; start it with `timeground serve`, on "
+            f"the same model. Ours ({len(ours)} tokens): {self._shown(ours)} ... theirs ({len(theirs)} tokens): "
+            f"{self._shown(theirs)}"
+        )
+
+    def score(
+        self, ids: Sequence[int], sent: SentClip, option: Sequence[int], ask: Callable[..., dict[str, Any]]
+    ) -> float:
+        """Log-probability of token ids as the answer to a prompt. ask: makes a request of a body."""
+        sampling = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "logprobs": 0, "detokenize": False}
+        whole = [*ids, *option]
+        reply = ask(self.body(whole, sent, sampling))
+        self.check_prompt(whole, reply)
+        with readable(self.http.url):
+            told = reply["prompt_logprobs"][len(ids) :]
+            return float(sum(entry[str(token)]["logprob"] for entry, token in zip(told, option, strict=True)))
+
+    def version(self) -> str:
+        """The version of the weights that it holds; "default" are those it was started with."""
+        with readable(self.http.url):
+            return str(self._quick("GET", "weight_info")["weight_version"])
+
+    def check_training(self, temperature: float, lora_rank: int = 0) -> None:
+        """Raise UserError if it was not started for training, or would tell other log-probabilities than ours.
+
+        lora_rank: of the adapter that it will be sent; 0 where none is. It then answers with that adapter only.
+        """
+        try:
+            (told,) = {tuple(sorted(r.items())) for r in self.call("timeground_settings")}
+        except ServerGone:
+            raise
+        except (UserError, KeyError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{self.http.url} takes no weights; start it with: timeground serve --train ({error})"
+            ) from None
+        mode, room = dict(told)["logprobs_mode"], int(dict(told)["lora_rank"])
+        if lora_rank > room:
+            raise UserError(
+                f"{self.http.url} takes adapters up to rank {room}; start it with: timeground serve --train --lora "
+                f"{lora_rank}"
+            )
+        self.model = ADAPTER if lora_rank else self.model
+        if mode != "processed_logprobs" and temperature != 1.0:
+            raise UserError(
+                f"{self.http.url} tells {mode}, not those at temperature {temperature}; start it with: timeground "
+                "serve --train"
+            )
+
+    @contextmanager
+    def renewed(self, version: str) -> Iterator[None]:
+        """While it is given new weights: requests in flight are dropped, and what the old ones computed is forgotten.
+
+        version: the name of the new weights, in the answers that they give.
+        """
+        self._quick("POST", "pause", params={"mode": "abort"})
+        try:
+            yield
+            for cache in ("prefix", "encoder", "mm"):
+                self._reset(cache)
+            self._quick("POST", "update_weight_version", json={"new_version": version})
+        finally:
+            self._quick("POST", "resume")
+
+    def read_weights(self, file: Path) -> None:
+        """Have its workers read safetensors, by checkpoint names."""
+        if not all(worker["found"] for worker in self.call("timeground_load", str(file))):
+            raise self._unreadable(file)
+
+    def read_adapter(self, folder: Path) -> None:
+        """Have it read an adapter in peft's form."""
+        named = {"lora_name": ADAPTER, "lora_path": str(folder), "load_inplace": True}
+        try:
+            self.http.request("POST", "v1/load_lora_adapter", tries=1, reads_reply=False, json=named)
+        except NotThere:
+            raise self._unreadable(folder) from None
+
+    def _unreadable(self, path: Path) -> UserError:
+        return UserError(
+            f"{self.http.url} cannot read {path}; name a folder that it sees in rollout.shared_folder, or set "
+            "rollout.transfer: broadcast"
+        )
+
+    def _reset(self, cache: str) -> None:
+        for _ in range(20):
+            if self._quick("POST", f"reset_{cache}_cache").get("success", True):
+                return
+            time.sleep(0.1)  # a dropped request still holds a part of it
+        raise ServerGone(f"{self.http.url} does not empty its {cache} cache")
+
+    def call(self, method: str, *args: Any) -> list[Any]:
+        """What each worker returns."""
+        reply = self.http.request("POST", "collective_rpc", tries=1, json={"method": method, "args": list(args)})
+        with readable(self.http.url):
+            results: list[Any] = list(reply["results"])
+        return results
+
+    def _quick(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        return self.http.request(method, path, tries=1, timeout=QUICK_S, **more)
+
+    def _shown(self, ids: Sequence[int]) -> str:
+        """Token ids as text on one line, runs of visual tokens counted."""
+        visual = (self.family.image_token_id, self.family.video_token_id)
+        runs = groupby(ids, key=lambda token: token if token in visual else None)
+        return "".join(
+            f"[{len(list(run))} visual]" if token is not None else self.show(list(run)) for token, run in runs
+        ).replace("\n", "\\n")

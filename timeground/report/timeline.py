@@ -1,0 +1,98 @@
+"""Pictures of answers: a timeline for the terminal, and a PNG with frames along a time axis."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from timeground.errors import UserError
+from timeground.files.whole_files import writing
+from timeground.media.clip import Clip
+from timeground.spans import Span
+
+WIDTH_IN, FILM_IN = 11.0, 1.3
+COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
+
+
+def text_timeline(spans: Sequence[Span], start_s: float, end_s: float, width: int = 60) -> str:
+    """One line of text: blocks where a span is, dots elsewhere. Every span shows at least one block."""
+    scale = width / max(end_s - start_s, 1e-9)
+    cells = ["·"] * width
+    for span in spans:
+        first = min(width - 1, max(0, int((span.start_s - start_s) * scale)))
+        last = min(width, max(first + 1, round((span.end_s - start_s) * scale)))
+        cells[first:last] = "█" * (last - first)
+    return "".join(cells)
+
+
+def save_timeline(
+    path: Path,
+    clip: Clip,
+    rows: Sequence[tuple[str, Sequence[Span] | None]],
+    truth: Sequence[Span] | None = None,
+    title: str = "",
+) -> None:
+    """Write a PNG: frames at their true times, below them a bar for each row, and one for the truth if known.
+
+    rows: label and spans of each answer; [] says that it does not happen, None that the answer could not be read.
+    title: a small line above.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    labelled: list[tuple[str, Sequence[Span] | None]] = [*rows]
+    labelled += [("truth", truth)] if truth is not None else []
+    bars_in = 0.42 * len(labelled)
+    figure, (film, bars) = plt.subplots(
+        2, 1, figsize=(WIDTH_IN, FILM_IN + bars_in + 0.6), height_ratios=[FILM_IN, bars_in], layout="constrained"
+    )
+    _draw_film(film, clip)
+    if title:
+        figure.suptitle("\n".join(textwrap.wrap(title, 150)), fontsize=7, x=0.01, ha="left")
+    for place, (_, spans) in enumerate(labelled):
+        is_truth = truth is not None and place == len(labelled) - 1
+        colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
+        for span in spans or ():
+            bars.barh(place, span.length_s, left=span.start_s, height=0.62, color=colour)
+            middle = (span.start_s + span.end_s) / 2
+            bars.text(middle, place, f"{span.start_s:.1f} - {span.end_s:.1f}", ha="center", va="center", fontsize=8)
+        if not spans:
+            said = " no readable answer" if spans is None else " does not happen"
+            bars.text(clip.start_s, place, said, va="center", fontsize=8, color=colour)
+    bars.set_yticks(range(len(labelled)), [label for label, _ in labelled], fontsize=9)
+    bars.set(xlim=(clip.start_s, clip.end_s), ylim=(len(labelled) - 0.5, -0.5), xlabel="seconds")
+    for side in ("top", "right", "left"):
+        bars.spines[side].set_visible(False)
+    bars.tick_params(axis="y", length=0)
+    kind = path.suffix.lstrip(".").lower() or "png"
+    try:
+        if kind not in figure.canvas.get_supported_filetypes():
+            raise UserError(
+                f"{path}: {path.suffix} is no kind of picture that can be drawn; name it .png, .pdf or .svg"
+            )
+        with writing(path) as part:
+            figure.savefig(part, dpi=130, format=kind)
+    finally:
+        plt.close(figure)
+
+
+def _draw_film(axes: object, clip: Clip) -> None:
+    """A strip of frames in their own shape, as many as fit, each under its place in time."""
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    height, width = clip.frames.shape[2:]
+    fitting = round(0.85 * WIDTH_IN / (0.84 * FILM_IN * width / height))
+    count = max(1, min(fitting, clip.num_frames))
+    slot_s = (clip.end_s - clip.start_s) / count
+    axes.set(xlim=(clip.start_s, clip.end_s), ylim=(0, 1))
+    axes.axis("off")
+    for slot in range(count):
+        left = clip.start_s + slot * slot_s
+        index = int((clip.frame_times_s - (left + slot_s / 2)).abs().argmin())
+        picture = clip.frames[index].permute(1, 2, 0).numpy()
+        axes.imshow(picture, extent=(left + 0.02 * slot_s, left + 0.98 * slot_s, 0.16, 1), aspect="auto")
+        axes.text(left + slot_s / 2, 0.0, f"{float(clip.frame_times_s[index]):.1f} s", ha="center", fontsize=7)

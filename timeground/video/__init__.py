@@ -1,1 +1,0 @@
-"""Video files: clips, decoding, sampling."""
