@@ -19,7 +19,7 @@ from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.media.clip import Clip
 from timeground.models.loading import Loaded, load
 from timeground.models.local.backend import LocalBackend
-from timeground.models.local.prefix_cache import Decoding
+from timeground.models.sampling import AnswerTokens, SampleSpec
 
 NEW_TOKENS = 16
 SIZES = FreshModel(
@@ -54,8 +54,10 @@ class Bench:
         assert prefix.cache is not None
         start = prefix.cache.prompt.next_position
         questions = [self.backend.builder.question(q, start) for q in queries]
-        decoding = Decoding(NEW_TOKENS, end_id=-1, forbidden_ids=self.loaded.family.forbidden_ids)
-        return [answers[0].ids for answers in prefix.cache.answer(questions, decoding)]
+        tokens = AnswerTokens(-1, self.loaded.family.forbidden_ids)
+        return [
+            answers[0].ids for answers in prefix.cache.answer(questions, SampleSpec(max_new_tokens=NEW_TOKENS), tokens)
+        ]
 
     def one_at_a_time(self, reference: Any, inputs: list[Any]) -> list[list[int]]:
         """transformers' way: a whole `generate` for each query."""

@@ -22,10 +22,10 @@ from typing import Any
 
 TOLERANCE = 1e-6
 SMALL = [
-    "steps=3", "videos_per_micro_batch=1", "micro_batches=2", "save_every=0", "validate_every=2", "validate_videos=2",
+    "steps=3", "videos_per_micro_batch=1", "micro_batches=2", "save_every=3", "validate_every=2", "validate_videos=2",
     "sampling.group_size=4", "sampling.max_new_tokens=12", "engine.precision=float32", "optimizer.lr=1e-3",
-    "model.init=tiny", "data.synth_stages=[{durations_s: [[4, 6]], kind_weights: {single: 1.0, absent: 0.5}}]",
-    "data.questions_per_video=3",
+    "model.init=tiny", "model.fresh=null", "data.questions_per_video=3",
+    "data.synth_stages=[{durations_s: [[4, 6]], kind_weights: {single: 1.0, absent: 0.5}}]",
 ]  # fmt: skip
 SFT = [part for part in SMALL if not part.startswith(("sampling", "micro"))]
 TRAININGS: dict[str, list[str]] = {

@@ -21,11 +21,11 @@ from benchmarks.tiny_grounding import dataset
 from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row, read_rows
 from timeground.media.decode import decode
-from timeground.models.base import Request
 from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
+from timeground.models.sampling import SampleSpec
 
-GREEDY = Request(max_new_tokens=64)
+GREEDY = SampleSpec(max_new_tokens=64)
 
 
 def compared(url: str, folder: Path) -> Iterator[tuple[Row, dict[str, Any] | None]]:

@@ -12,13 +12,15 @@ from typing import Any
 from timeground.chat.layout import origin_s
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import as_texts, ground_prompt
+from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.grammar.answers import ParsedSpans, parse_spans
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
-from timeground.models.base import Backend, Completion, Request
+from timeground.models.base import Backend
 from timeground.models.knowledge import clip_warning
 from timeground.models.opening import is_url, open_backend
+from timeground.models.sampling import SampleSpec
 from timeground.spans import shifted
 
 from .settings import ModelSettings
@@ -78,13 +80,13 @@ class Asked:
         """The second of the file that the model calls 0, shown this clip."""
         return origin_s(self.profile.time_encoding, clip.start_s)
 
-    def say(self, seen: Seen, texts: Sequence[str], **request: Any) -> list[list[Completion]]:
-        """Answers to each text; the fields of `request` are those of `Request`."""
+    def say(self, seen: Seen, texts: Sequence[str], **request: Any) -> list[list[Turn]]:
+        """Answers to each text; the fields of `request` are those of `SampleSpec`."""
         texts = as_texts(texts)
         if not texts:
             return []
         self._wait(len(texts))
-        found = self.backend.sample(seen.prefix, texts, Request(**request))
+        found = self.backend.sample(seen.prefix, texts, SampleSpec(**request))
         if failure := next((one.failure for group in found for one in group if one.failure), None):
             raise UserError(failure)
         self.usage["answers"] += sum(len(group) for group in found)

@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--choice", choices=("letter", "logprob"), default="letter", help="how a multiple-choice answer is told")
     add("--samples", type=int, default=0, metavar="N", help="sampled answers to each row, for pass@k")
     add("--temperature", type=float, default=1.0, help="of the sampled answers")
+    add("--top_p", type=float, default=1.0, help="sample from the likeliest tokens whose shares add up to this much")
+    add("--top_k", type=int, default=0, help="sample from so many of the likeliest tokens; 0 is all")
+    add("--min_p", type=float, default=0.0, help="sample from tokens with this share of the likeliest one's")
+    add("--repetition_penalty", type=float, default=1.0, help="above 1, tokens come again less; of all answers")
+    add("--stop", action="append", metavar="TEXT", help="an answer ends where this text begins; may be given again")
     add("--skip-missing", action="store_true", help="leave out rows whose video is missing, instead of failing them")
     add("--follow-links", action="store_true", help="videos may be links that lead out of their folder")
     add("--cache", metavar="DIR", help="keep a server's answers here, and look for them here first")
@@ -67,6 +72,11 @@ def run(args: argparse.Namespace) -> None:
         choice_by=args.choice,
         num_samples=args.samples,
         temperature=args.temperature,
+        top_p=args.top_p,
+        top_k=args.top_k,
+        min_p=args.min_p,
+        repetition_penalty=args.repetition_penalty,
+        stop=tuple(args.stop or ()),
         skip_missing=args.skip_missing,
         max_new_tokens=args.max_new_tokens,
     )
@@ -89,7 +99,10 @@ def _words(args: argparse.Namespace) -> list[str]:
     for name, value in vars(args).items():
         if name in ("command", "processes", "local_rank") or value in (None, False, ""):
             continue
-        words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name}", str(value)]
+        if value is True:
+            words.append(f"--{name.replace('_', '-')}")
+        for one in value if isinstance(value, list) else () if value is True else (value,):
+            words += [f"--{name}", str(one)]
     return words
 
 

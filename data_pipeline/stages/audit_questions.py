@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
 from timeground.grammar.answers import parse_yes_no
-from timeground.models.base import Completion
 from timeground.spans import Span, shifted
 
 from ..item import Item
@@ -96,7 +96,7 @@ def _worded(template: str, query: str, span: Span) -> str:
     return template
 
 
-def _yes(answer: Completion) -> float | None:
+def _yes(answer: Turn) -> float | None:
     """Probability of yes, as far as it is known: a server may not tell log-probabilities."""
     value = parse_yes_no(answer.text).value
     if value is None:

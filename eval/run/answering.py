@@ -11,11 +11,12 @@ import torch
 
 from timeground.chat.layout import origin_s
 from timeground.chat.prompts import LETTERS
+from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media import views
 from timeground.media.clip import Clip
-from timeground.models.base import Backend, Completion, Request
+from timeground.models.base import Backend
 from timeground.models.served.http import BadReply
 from timeground.stopwatch import Stopwatch
 
@@ -47,9 +48,8 @@ class Asker:
             prefix = self.backend.encode(clip)
         prompts = self.backend.profile.prompts()
         texts = [self.task.prompt(row, prompts) for row in rows]
-        request = Request(max_new_tokens=self.settings.max_new_tokens)
         with self.clock.on("generate"):
-            greedy = self.backend.sample(prefix, texts, request)
+            greedy = self.backend.sample(prefix, texts, self.settings.greedy)
             sampled = self._sampled(prefix, texts) if probe == CLEAN else [[] for _ in texts]
             shares = [self._shares_or_failure(prefix, text, row) for text, row in zip(texts, rows, strict=True)]
         from_s = origin_s(self.backend.profile.time_encoding, clip.start_s)
@@ -58,11 +58,10 @@ class Asker:
             for row, (one,), more, share in zip(rows, greedy, sampled, shares, strict=True)
         ]
 
-    def _sampled(self, prefix: object, texts: Sequence[str]) -> list[list[Completion]]:
+    def _sampled(self, prefix: object, texts: Sequence[str]) -> list[list[Turn]]:
         if not self.settings.num_samples:
             return [[] for _ in texts]
-        request = Request(self.settings.num_samples, self.settings.temperature, self.settings.max_new_tokens)
-        return self.backend.sample(prefix, texts, request)
+        return self.backend.sample(prefix, texts, self.settings.sampled)
 
     def _shares(self, prefix: object, text: str, row: Row) -> list[float]:
         """Probability of each option's letter; only looked at where a choice is made by it or frames are changed."""
@@ -80,9 +79,7 @@ class Asker:
         except BadReply as error:
             return str(error)
 
-    def _answer(
-        self, row: Row, probe: str, said: Completion, more: Sequence[Completion], shares: list[float] | str
-    ) -> Answer:
+    def _answer(self, row: Row, probe: str, said: Turn, more: Sequence[Turn], shares: list[float] | str) -> Answer:
         """The answer to a row; where a server's reply was none, the reason, and it is asked again by the next run."""
         failures = [one.failure for one in (said, *more)] + [shares if isinstance(shares, str) else None]
         if failure := next((one for one in failures if one), None):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from timeground.errors import UserError
 from timeground.files.content_keys import CODE_VERSION, rows_contents
 from timeground.files.whole_files import write_text
+from timeground.models.sampling import SampleSpec
 
 from ..tasks import Task
 
@@ -23,7 +24,7 @@ ChoiceBy = Literal["letter", "logprob"]
 class RunSettings:
     """A run. choice_by: an option is chosen by the letter that is said, or by the more likely letter.
 
-    num_samples: answers to each row beside the greedy one, for pass@k, at `temperature`.
+    num_samples: answers to each row beside the greedy one, for pass@k, drawn as `sampled` says.
     limit: only the first rows of each task. skip_missing: rows without a video are left out, not failed.
     """
 
@@ -38,12 +39,17 @@ class RunSettings:
     choice_by: ChoiceBy = "letter"
     num_samples: int = 0
     temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
     skip_missing: bool = False
     max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse unknown probes and numbers out of range; one name is one task, never its letters."""
-        for name in ("tasks", "probes"):
+        for name in ("tasks", "probes", "stop"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
         if unknown := [name for name in self.probes if name not in PROBES]:
@@ -53,6 +59,26 @@ class RunSettings:
                 raise UserError(f"{name} must be a positive number")
         if len(set(self.tasks)) < len(self.tasks):
             raise UserError("--tasks: a task is named twice")
+        _ = self.sampled
+
+    @property
+    def greedy(self) -> SampleSpec:
+        """How the answer that is scored is sampled."""
+        return SampleSpec(
+            max_new_tokens=self.max_new_tokens, repetition_penalty=self.repetition_penalty, stop=self.stop
+        )
+
+    @property
+    def sampled(self) -> SampleSpec:
+        """How further answers are sampled."""
+        return replace(
+            self.greedy,
+            num_answers=max(1, self.num_samples),
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+        )
 
 
 def run_facts(settings: RunSettings, tasks: Sequence[Task]) -> dict[str, Any]:

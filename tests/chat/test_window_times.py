@@ -23,13 +23,14 @@ from timeground.train.examples import Encoder
 from timeground.train.sources import ClipRows
 
 from timeground.chat.layout import TimeEncoding
+from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile
+from timeground.chat.trajectory import Turn
 from timeground.cli.main import main
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.methods.grounder import Grounder
-from timeground.models.base import Completion
 from timeground.models.loading import load
 from timeground.spans import Span, iou
 from timeground.stopwatch import Stopwatch
@@ -53,7 +54,7 @@ class Says:
 
     def sample(self, prefix, texts, request=None):
         count = request.num_answers if request else 1
-        return [[Completion(self.text, 5, -0.1)] * count for _ in texts]
+        return [[Turn(Message.of("assistant", self.text), logprobs=(-0.1,) * 5)] * count for _ in texts]
 
 
 def clip_from(start_s, length_s=30.0, duration_s=200.0):

@@ -25,11 +25,12 @@ from timeground.data_pipeline.tools import Tools
 
 from tests.data_pipeline.conftest import make_row, passes
 from timeground.chat.layout import TextSegment, encode_time
+from timeground.chat.parts import Message
+from timeground.chat.trajectory import Turn
 from timeground.data.clip_shards import read_clip, read_index
 from timeground.data.formats import read
 from timeground.data.rows import Row, read_rows
 from timeground.errors import UserError
-from timeground.models.base import Completion
 from timeground.spans import Span
 from timeground.synth.language import PHRASES, is_time_sensitive, sentence
 
@@ -231,7 +232,7 @@ def test_requests_keep_to_the_rate(monkeypatch):
 
     class Mute:
         def sample(self, prefix, texts, request):
-            return [[Completion("yes", 1)] for _ in texts]
+            return [[Turn(Message.of("assistant", "yes"), ids=(1,))] for _ in texts]
 
     pauses_s: list[float] = []
     monkeypatch.setattr("time.sleep", pauses_s.append)

@@ -7,8 +7,8 @@ from timeground.train.grpo.rollout import reversed_item, shuffled_item
 from timeground.train.sources import ClipRows
 
 from tests.conftest import noise_clip
+from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
-from timeground.models.base import Completion
 from timeground.spans import Span
 
 
@@ -23,7 +23,7 @@ def clip_rows(factor: int) -> list[ClipRows]:
     return [items[0], reversed_item(items[1]), shuffled_item(items[2], [0])]
 
 
-def same_answers(there: list[list[Completion]], here: list[list[Completion]]) -> None:
+def same_answers(there: list[list[Turn]], here: list[list[Turn]]) -> None:
     """One greedy answer to each text: the same tokens, of the same probability."""
     for (a,), (b,) in zip(there, here, strict=True):
         assert (a.text, a.num_tokens, a.finished) == (b.text, b.num_tokens, b.finished)

@@ -10,9 +10,9 @@ from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
 from tests.serving.servers import Server, served
 from tests.serving.test_rollouts import follows
-from timeground.models.base import Request
 from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
+from timeground.models.sampling import SampleSpec
 from timeground.models.served.vllm.backend import VllmBackend
 
 
@@ -28,7 +28,7 @@ def test_its_answers_are_the_local_ones(server, qwen2_5_folder):
     assert isinstance(remote, VllmBackend)
     for clip in (noise_clip(8, 56, 84, step_s=0.317), noise_clip(9, 56, 56).reversed()):
         theirs, mine = remote.encode(clip), local.encode(clip)
-        texts, request = ["When does the red circle move?", "What happens?"], Request(max_new_tokens=8)
+        texts, request = ["When does the red circle move?", "What happens?"], SampleSpec(max_new_tokens=8)
         same_answers(remote.sample(theirs, texts, request), local.sample(mine, texts, request))
 
 

@@ -6,6 +6,7 @@ vLLM wants an environment of its own: `make test-vllm` makes it and names its Py
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,15 +15,15 @@ from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
 from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.models.base import Request
 from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
+from timeground.models.sampling import SampleSpec
 from timeground.models.served.openai import EndpointBackend
 from timeground.models.served.vllm import media as vllm_clip
 from timeground.models.served.vllm.backend import VllmBackend
 from timeground.models.served.vllm.server import PromptDiffers
 
-SHORT = Request(max_new_tokens=8)
+SHORT = SampleSpec(max_new_tokens=8)
 TEXTS = ["When does this happen: the red circle moves left?", "What can be seen in the video?"]
 
 
@@ -68,6 +69,22 @@ def test_both_ways_of_sending_a_clip(server, local, video):
             )
 
 
+def test_settings_of_sampling_mean_the_same_there(server, local):
+    """Stop texts, a repetition penalty, and filters that leave one token."""
+    remote = open_backend(server.url, video="native")
+    clip = noise_clip(8, 64, 96)
+    mine, theirs = local.encode(clip), remote.encode(clip)
+    greedy = local.sample(mine, TEXTS, SHORT)
+    stop = next(group[0].text for group in greedy if len(group[0].text) > 2)[1:3]
+    for settings in ({"stop": (stop,)}, {"repetition_penalty": 1.7}):
+        spec = replace(SHORT, **settings)
+        same_answers(remote.sample(theirs, TEXTS, spec), local.sample(mine, TEXTS, spec))
+    for settings in ({"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}):
+        spec = replace(SHORT, temperature=1.5, **settings)
+        for there, here in zip(remote.sample(theirs, TEXTS, spec), greedy, strict=True):
+            assert there[0].ids == here[0].ids, settings
+
+
 def test_a_clip_is_read_once(server):
     """For eight answers the server computes a clip's prompt once, and for the next question not again.
 
@@ -77,7 +94,7 @@ def test_a_clip_is_read_once(server):
     watched = remote.encode(noise_clip(24, 128, 128, seed=11))
     for texts, num_answers, from_cache, media_hits in ((TEXTS[:1], 8, 7, 0), (TEXTS[1:], 1, 1, 1)):
         before = server.counted()
-        remote.sample(watched, texts, Request(num_answers=num_answers, temperature=1.0, max_new_tokens=4))
+        remote.sample(watched, texts, SampleSpec(num_answers=num_answers, temperature=1.0, max_new_tokens=4))
         after = server.counted()
         counted = {name: value - before[name] for name, value in after.items()}
         full_blocks = counted["prefix_cache_queries"] // num_answers // after["block_size"]
@@ -94,7 +111,7 @@ def test_a_clip_inside_the_request_is_the_same_clip(server):
     remote.shared = None
     inside = remote.encode(clip)
     assert shared.sent.files and not inside.sent.files and shared.sent.digest == inside.sent.digest
-    request = Request(num_answers=3, temperature=1.5, max_new_tokens=8, seed=3)
+    request = SampleSpec(num_answers=3, temperature=1.5, max_new_tokens=8, seed=3)
     assert remote.sample(shared, TEXTS, request) == remote.sample(inside, TEXTS, request)
     (file,) = shared.sent.files
     del shared

@@ -33,8 +33,9 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.prompts import PROMPTS, ground_prompt
 from timeground.data.rows import Row
 from timeground.models.loading import load
-from timeground.models.local.prefix_cache import Decoding, PrefixCache
+from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import TowerStates
+from timeground.models.sampling import AnswerTokens, SampleSpec
 
 GROUP, LENGTH = 4, 12
 
@@ -113,8 +114,8 @@ def test_sampling_holds_what_a_real_rollout_holds(qwen3_folder):
         with torch.no_grad():
             features = model.features([real])
             cache = PrefixCache(model.model, real.prompt, features)
-            endless = Decoding(max_new_tokens=LENGTH, num_answers=GROUP, end_id=-1)
-            return cache.answer([t.question for t in real.turns], endless)
+            endless = SampleSpec(GROUP, max_new_tokens=LENGTH), AnswerTokens(-1)
+            return cache.answer([t.question for t in real.turns], *endless)
 
     assert predicted.peak == pytest.approx(allocated_peak(roll_out), rel=0.05)
     text = shape.config.get_text_config()

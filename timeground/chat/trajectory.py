@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
@@ -26,6 +27,11 @@ class Turn:
     failure: str | None = None
     """Why there is no answer, where a server sent none that can be read; the text is then empty."""
 
+    @classmethod
+    def failed(cls, reason: str) -> Turn:
+        """Return the turn of a server that sent no answer."""
+        return cls(Message("assistant", ()), failure=reason)
+
     @property
     def text(self) -> str:
         """What it says."""
@@ -38,8 +44,9 @@ class Turn:
 
     @property
     def mean_logprob(self) -> float | None:
-        """Mean log-probability of its tokens; None where none is told."""
-        return fmean(self.logprobs) if self.logprobs else None
+        """Mean log-probability of its tokens, as far as they are finite numbers; None where none is told."""
+        told = [value for value in self.logprobs or () if math.isfinite(value)]
+        return fmean(told) if told else None
 
 
 @dataclass(frozen=True)

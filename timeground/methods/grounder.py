@@ -10,11 +10,13 @@ from typing import Any, overload
 
 from timeground.chat.layout import origin_s
 from timeground.chat.prompts import LETTERS, as_texts, choice_prompt, ground_prompt
+from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.grammar.answers import parse_option, parse_spans
 from timeground.media.clip import Clip
-from timeground.models.base import Backend, Completion, Request
+from timeground.models.base import Backend
 from timeground.models.knowledge import clip_warning
+from timeground.models.sampling import SampleSpec
 from timeground.spans import Span, leaves, shifted
 
 Video = str | PathLike[str] | Clip
@@ -167,7 +169,7 @@ class Watched:
         """An answer to each query (one string is one query), greedy, all from one KV cache."""
         prompts, queries = self.backend.profile.prompts(), as_texts(queries)
         texts = [ground_prompt(prompts, query) for query in queries]
-        completions = self.backend.sample(self.prefix, texts, Request())
+        completions = self.backend.sample(self.prefix, texts, SampleSpec())
         return [self._grounding(q, c) for q, (c,) in zip(queries, completions, strict=True)]
 
     def ask(self, question: str, options: Sequence[str]) -> ChoiceAnswer:
@@ -176,7 +178,7 @@ class Watched:
             raise UserError("the question is empty; write what you want to know")
         options = as_texts(options)
         text = choice_prompt(self.backend.profile.prompts(), question.strip(), options)
-        ((completion,),) = self.backend.sample(self.prefix, [text], Request())
+        ((completion,),) = self.backend.sample(self.prefix, [text], SampleSpec())
         if completion.failure:
             raise UserError(completion.failure)
         scores = self.backend.score(self.prefix, text, list(LETTERS[: len(options)]))
@@ -194,7 +196,7 @@ class Watched:
             warning=self.warning,
         )
 
-    def _grounding(self, query: str, completion: Completion) -> GroundingAnswer:
+    def _grounding(self, query: str, completion: Turn) -> GroundingAnswer:
         if completion.failure:
             raise UserError(completion.failure)
         parsed = parse_spans(completion.text, query=query)

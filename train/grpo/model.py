@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from timeground.models.loading import Loaded
+from timeground.models.sampling import BARRED_LOGIT
 
 from ..adapters import without_lora
 from ..batches import Batch
 from ..packed_model import PackedModel
 from .policy_loss import Divisor, PolicyInputs, policy_loss
 from .settings import GrpoSettings
-
-NEVER = -1e9
-"""Logit of a token that is never sampled; finite, so that its share of the entropy is 0 and not NaN."""
 
 
 class GrpoModel(PackedModel):
@@ -44,7 +42,7 @@ class GrpoModel(PackedModel):
         """
         logits = self.answer_logits(batch) / self.settings.sampling.temperature
         barred = torch.tensor(self.family.forbidden_ids, dtype=torch.long, device=logits.device)
-        all_logprobs = logits.index_fill(1, barred, NEVER).log_softmax(-1)
+        all_logprobs = logits.index_fill(1, barred, BARRED_LOGIT).log_softmax(-1)
         chosen = all_logprobs.gather(1, batch.targets_N.to(logits.device)[:, None])[:, 0]
         with torch.no_grad():
             entropy = -(all_logprobs.exp() * all_logprobs).sum(-1)

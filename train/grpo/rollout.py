@@ -18,8 +18,9 @@ import torch
 from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row
 from timeground.media.views import shuffled
-from timeground.models.local.prefix_cache import Answer, Decoding, PrefixCache
+from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import TowerStates
+from timeground.models.sampling import Sampled, SampleSpec
 from timeground.stopwatch import Stopwatch
 
 from ..examples import Encoder, Example
@@ -60,7 +61,7 @@ class Draw:
     trained: bool = False
 
 
-Prompted = tuple[Example, list[Row], list[list[Answer]]]
+Prompted = tuple[Example, list[Row], list[list[Sampled]]]
 """A prompt, the rows that it asks, and the answers to each."""
 
 
@@ -137,12 +138,12 @@ class RolloutEngine(ABC):
         """Tokens of an answer, at most."""
         return self.settings.max_new_tokens or self.encoder.profile.max_new_tokens
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, answer: Sampled) -> str:
         with self.tokenizing:
             return self.encoder.builder.decode(answer.ids).strip()
 
-    def _is_finished(self, answer: Answer) -> bool:
-        return bool(answer.ids) and answer.ids[-1] == self.encoder.builder.end_id
+    def _is_finished(self, answer: Sampled) -> bool:
+        return answer.is_finished(self.encoder.builder.end_id)
 
 
 class Sampler(RolloutEngine):
@@ -164,15 +165,8 @@ class Sampler(RolloutEngine):
 
     def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
         """Each prompt of a clip with its answers; what the vision tower makes of the clip is computed once."""
-        decoding = Decoding(
-            max_new_tokens=self.max_new_tokens,
-            temperature=draw.temperature,
-            num_answers=draw.num_answers,
-            end_id=self.encoder.builder.end_id,
-            forbidden_ids=self.encoder.family.forbidden_ids,
-            generator=torch.Generator(self.model.device).manual_seed(draw.seed),
-            tempered=draw.temperature > 0,
-        )
+        spec = SampleSpec(draw.num_answers, draw.temperature, self.max_new_tokens, draw.seed, tempered=True)
+        tokens = self.encoder.builder.answer_tokens
         states: TowerStates | None = None
         keep = self.keep_prefix and draw.trained
         found = []
@@ -184,7 +178,7 @@ class Sampler(RolloutEngine):
             with torch.set_grad_enabled(keep), self.model.amp():
                 features = self.model.features([seen])
                 cache = PrefixCache(self.model.model, example.prompt, features, keep)
-                answers = cache.answer([turn.question for turn in example.turns], decoding)
+                answers = cache.answer([turn.question for turn in example.turns], spec, tokens)
             found.append((replace(seen, prefix=cache.kept), rows, answers))
         return found
 

@@ -16,12 +16,12 @@ from filelock import FileLock
 
 from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.models.local.prefix_cache import Answer
+from timeground.models.sampling import Sampled, SampleSpec
 from timeground.models.served.http import ServerGone
 from timeground.models.served.openai import EndpointBackend
 from timeground.models.served.vllm.backend import is_here
 from timeground.models.served.vllm.media import SentClip, send, why_not_native
-from timeground.models.served.vllm.server import Sampled, Sampling, VllmServer
+from timeground.models.served.vllm.server import VllmServer, sampling_params
 from timeground.stopwatch import Stopwatch
 
 from ..examples import Encoder, Example
@@ -73,12 +73,12 @@ class VllmSampler(RolloutEngine):
             asked = self.encoder.asked(item)
         return [(example, rows, self._answers(example, rows, item, draw)) for example, rows in asked]
 
-    def _answers(self, example: Example, rows: list[Row], item: ClipRows, draw: Draw) -> list[list[Answer]]:
+    def _answers(self, example: Example, rows: list[Row], item: ClipRows, draw: Draw) -> list[list[Sampled]]:
         clip = item.clip.thinned() if item.as_images else item.clip.paired()
         sent = send(example.frames, clip.frame_times_s, example.vision, self.encoder.family, self.shared)
         seeds = np.random.SeedSequence(draw.seed).generate_state(len(rows), np.uint32)
         try:
-            groups = list(
+            return list(
                 self.requests.map(
                     lambda turn, seed: self._ask([*example.prompt.ids_L.tolist(), *turn], sent, draw, int(seed)),
                     [turn.question.ids_L.tolist() for turn in example.turns],
@@ -87,17 +87,10 @@ class VllmSampler(RolloutEngine):
             )
         finally:
             sent.remove()
-        return [[Answer(a.ids, a.logprobs) for a in group] for group in groups]
 
     def _ask(self, ids: list[int], sent: SentClip, draw: Draw, seed: int) -> list[Sampled]:
-        sampling = Sampling(
-            self.max_new_tokens,
-            self.encoder.builder.end_id,
-            draw.num_answers,
-            draw.temperature,
-            seed >> 1,
-            self.encoder.family.forbidden_ids,
-        )
+        spec = SampleSpec(draw.num_answers, draw.temperature, self.max_new_tokens, seed >> 1)
+        sampling = sampling_params(spec, self.encoder.builder.answer_tokens)
 
         def ask() -> list[Sampled]:
             answers = self.server.generate(ids, sent, sampling, tries=1)

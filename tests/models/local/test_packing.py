@@ -10,10 +10,10 @@ import pytest
 from tests.conftest import noise_clip
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
-from timeground.models.base import Request
 from timeground.models.loading import load
 from timeground.models.local.backend import LocalBackend
 from timeground.models.local.packing import PADDING, PREFIX, SHARED, Owners, visibility
+from timeground.models.sampling import SampleSpec
 
 QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring turns", "B?"]
 
@@ -39,7 +39,8 @@ def side_of(backend: LocalBackend) -> int:
 def ids_of(backend: LocalBackend, prefix, texts, request=None) -> list[list[list[int]]]:
     start = prefix.cache.prompt.next_position
     questions = [backend.builder.question(t, start) for t in texts]
-    answers = prefix.cache.answer(questions, backend._decoding(request or Request()))
+    spec = (request or SampleSpec()).with_room(backend.profile.max_new_tokens)
+    answers = prefix.cache.answer(questions, spec, backend.builder.answer_tokens)
     return [[a.ids for a in group] for group in answers]
 
 
@@ -62,9 +63,9 @@ def test_samples_do_not_see_each_other(backend):
     """At a temperature near zero, every one of several samples is the greedy answer."""
     prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
     greedy = ids_of(backend, prefix, QUESTIONS[:2])
-    sampled = ids_of(backend, prefix, QUESTIONS[:2], Request(num_answers=4, temperature=1e-4))
+    sampled = ids_of(backend, prefix, QUESTIONS[:2], SampleSpec(num_answers=4, temperature=1e-4))
     assert sampled == [group * 4 for group in greedy]
-    warm = ids_of(backend, prefix, QUESTIONS[:1], Request(num_answers=6, temperature=2.0, seed=3))
+    warm = ids_of(backend, prefix, QUESTIONS[:1], SampleSpec(num_answers=6, temperature=2.0, seed=3))
     assert len({tuple(ids) for ids in warm[0]}) > 1
 
 
@@ -85,7 +86,7 @@ def test_vision_tokens_are_never_sampled(backend):
     head.weight.data[list(backend.loaded.family.forbidden_ids)] *= 1000
     model.lm_head = head
     prefix = backend.encode(noise_clip(4, side_of(backend), side_of(backend)))
-    for group in ids_of(backend, prefix, QUESTIONS, Request(num_answers=4, temperature=1.0)):
+    for group in ids_of(backend, prefix, QUESTIONS, SampleSpec(num_answers=4, temperature=1.0)):
         for ids in group:
             assert not set(ids) & set(backend.loaded.family.forbidden_ids)
 

@@ -13,11 +13,11 @@ from tests.conftest import noise_clip
 from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time
 from timeground.chat.profile import Profile
 from timeground.media.clip import Clip
-from timeground.models.base import Request
 from timeground.models.loading import Loaded, load
 from timeground.models.local.backend import LocalBackend
 from timeground.models.local.packing import PackedRows, forward_hidden
 from timeground.models.local.towers import cut_patches, encode_vision
+from timeground.models.sampling import SampleSpec
 
 QUESTION = "When does this happen: the red circle moves left?"
 CASES = [("qwen3_folder", TimeEncoding.NATIVE, 32), ("qwen2_5_folder", TimeEncoding.MROPE, 28)]
@@ -105,7 +105,7 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
     backend = LocalBackend(loaded, profile, "test")
     prefix = backend.encode(clip)
     question = backend.builder.question(QUESTION, prefix.cache.prompt.next_position)
-    ((answer,),) = prefix.cache.answer([question], backend._decoding(Request()))
+    ((answer,),) = prefix.cache.answer([question], SampleSpec(max_new_tokens=10), backend.builder.answer_tokens)
     assert answer.ids == tokens
     assert len(set(tokens)) > 1 or len(tokens) == 1  # a constant answer would prove little
 

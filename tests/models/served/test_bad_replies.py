@@ -17,8 +17,8 @@ from tests.support.scripted_server import Raw, scripted
 from timeground.cli.main import main
 from timeground.data.rows import read_rows
 from timeground.errors import UserError
-from timeground.models.base import Request
 from timeground.models.opening import open_backend
+from timeground.models.sampling import SampleSpec
 from timeground.models.served.openai import EndpointBackend
 
 
@@ -53,7 +53,7 @@ def test_a_bad_reply_is_a_failed_answer_with_its_reason(kind):
     with scripted(lambda text: raw if "bad" in text else "5.0 - 9.0 seconds") as (url, _):
         backend = EndpointBackend.connect(url, timeout_s=1.0, tries=2)
         prefix = backend.encode(noise_clip(2, 32, 32))
-        (bad,), (good,) = backend.sample(prefix, ["bad", "good"], Request(max_new_tokens=8))
+        (bad,), (good,) = backend.sample(prefix, ["bad", "good"], SampleSpec(max_new_tokens=8))
     assert bad.failure is not None and words in bad.failure and "\n" not in bad.failure and bad.text == ""
     assert good.failure is None and good.text == "5.0 - 9.0 seconds"
     assert time.monotonic() - began < 30 and psutil.Process().memory_info().rss - before < 500e6

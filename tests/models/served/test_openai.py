@@ -8,9 +8,9 @@ from tests.conftest import noise_clip
 from tests.support.openai_server import serve
 from timeground.errors import UserError
 from timeground.methods.grounder import Grounder
-from timeground.models.base import Request
 from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
+from timeground.models.sampling import SampleSpec
 from timeground.models.served import http as http_client
 from timeground.models.served import openai as endpoint
 from timeground.models.served.openai import EndpointBackend
@@ -30,7 +30,7 @@ def test_answers_equal_the_local_models(served, qwen3_folder):
     assert remote.profile.prompt == "short"  # read from the folder that the server names
     local = LocalBackend.from_pretrained(qwen3_folder, overrides={"time_encoding": "stamped-images"})
     clip = noise_clip(8, 64, 96)
-    request = Request(max_new_tokens=8)
+    request = SampleSpec(max_new_tokens=8)
     there = remote.sample(remote.encode(clip), TEXTS, request)
     here = local.sample(local.encode(clip.thinned()), TEXTS, request)
     for (a,), (b,) in zip(there, here, strict=True):
@@ -42,9 +42,24 @@ def test_options_are_scored_by_the_first_token(served):
     url, _ = served
     backend = EndpointBackend.connect(url)
     prefix = backend.encode(noise_clip(4, 64, 64))
-    likely = backend.sample(prefix, TEXTS[:1], Request(max_new_tokens=1))[0][0].text
+    likely = backend.sample(prefix, TEXTS[:1], SampleSpec(max_new_tokens=1))[0][0].text
     scores = backend.score(prefix, TEXTS[0], [likely, "surely not among the likely ones"])
-    assert scores[0] > scores[1] == endpoint.NEVER
+    assert scores[0] > scores[1] == endpoint.UNTOLD_LOGPROB
+
+
+def test_settings_beyond_the_protocol_are_refused_by_name_or_sent(served):
+    """What a server is not known to take would be dropped in silence."""
+    url, model = served
+    backend = EndpointBackend.connect(url)
+    prefix = backend.encode(noise_clip(4, 64, 64))
+    spec = SampleSpec(temperature=1.0, max_new_tokens=1, top_p=0.9, top_k=3, repetition_penalty=1.1, stop=("x",))
+    with pytest.raises(UserError, match="not known to take top_k, repetition_penalty"):
+        backend.sample(prefix, TEXTS[:1], spec)
+    backend.extended = True
+    backend.sample(prefix, TEXTS[:1], spec)
+    sent = model.requests[-1]
+    assert (sent["top_p"], sent["top_k"], sent["repetition_penalty"], sent["stop"]) == (0.9, 3, 1.1, ["x"])
+    assert "min_p" not in sent
 
 
 def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, monkeypatch):
@@ -54,13 +69,13 @@ def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, mon
     prefix = backend.encode(noise_clip(4, 64, 64))
     model.fail_next = 2
     before = len(model.requests)
-    first = backend.sample(prefix, TEXTS, Request(max_new_tokens=4))
+    first = backend.sample(prefix, TEXTS, SampleSpec(max_new_tokens=4))
     assert len(model.requests) - before == len(TEXTS) + 2
-    assert backend.sample(prefix, TEXTS, Request(max_new_tokens=4)) == first
+    assert backend.sample(prefix, TEXTS, SampleSpec(max_new_tokens=4)) == first
     assert len(model.requests) - before == len(TEXTS) + 2  # the second time nobody was asked
     other = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
     other.contents = "other weights in the folder that the server serves"
-    assert other.sample(prefix, TEXTS, Request(max_new_tokens=4)) == first
+    assert other.sample(prefix, TEXTS, SampleSpec(max_new_tokens=4)) == first
     assert len(model.requests) - before == 2 * len(TEXTS) + 2
     assert not list(tmp_path.rglob("*.part"))
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from timeground.chat.layout import Segment, VisionSegment, encode_time
 from timeground.chat.profile import Profile, named_profile, profile_for
 from timeground.chat.prompts import as_texts
+from timeground.chat.trajectory import Turn
 from timeground.files.content_keys import model_contents
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
-from timeground.models.base import Completion, Request
 from timeground.models.loading import Loaded, load
 from timeground.models.local.inputs import PromptInputs
-from timeground.models.local.prefix_cache import Answer, Decoding, PrefixCache
+from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import VisionFeatures, cut_patches, encode_vision
+from timeground.models.sampling import SampleSpec
 
 
 @dataclass
@@ -74,24 +74,22 @@ class LocalBackend:
         prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding)
         return LocalPrefix(features, segments, grid_hw, PrefixCache(self.loaded.model, prompt, features))
 
-    def sample(
-        self, prefix: LocalPrefix, texts: Sequence[str], request: Request | None = None
-    ) -> list[list[Completion]]:
-        """Answers to each text, all from the one KV cache."""
+    def sample(self, prefix: LocalPrefix, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each text, all from the one KV cache."""
         texts = as_texts(texts)
         if not texts:
             return []
-        decoding = self._decoding(request or Request())
+        spec, tokens = (spec or SampleSpec()).with_room(self.profile.max_new_tokens), self.builder.answer_tokens
         if prefix.cache is not None:
             start = prefix.cache.prompt.next_position
             questions = [self.builder.question(text, start) for text in texts]
-            answers = prefix.cache.answer(questions, decoding)
+            answers = prefix.cache.answer(questions, spec, tokens)
         else:
             answers = []
             for text in texts:
                 cache, last = self._text_first(prefix, text)
-                answers += cache.answer([last], decoding)
-        return [[self._completion(a, decoding.max_new_tokens) for a in group] for group in answers]
+                answers += cache.answer([last], spec, tokens)
+        return [[self.builder.turn(one, spec) for one in group] for group in answers]
 
     def score(self, prefix: LocalPrefix, text: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option as the whole answer to a text."""
@@ -115,24 +113,3 @@ class LocalBackend:
         """Prefill a prompt whose question stands before the video; its last token is left to be asked."""
         body, last = self.builder.text_first(text, prefix.segments, prefix.grid_hw).split_last()
         return PrefixCache(self.loaded.model, body, prefix.features), last
-
-    def _decoding(self, request: Request) -> Decoding:
-        device = next(self.loaded.model.parameters()).device
-        return Decoding(
-            max_new_tokens=request.max_new_tokens or self.profile.max_new_tokens,
-            temperature=request.temperature,
-            num_answers=request.num_answers,
-            end_id=self.builder.end_id,
-            forbidden_ids=self.loaded.family.forbidden_ids,
-            generator=torch.Generator(device).manual_seed(request.seed),
-        )
-
-    def _completion(self, answer: Answer, max_new_tokens: int) -> Completion:
-        ids = answer.ids
-        finished = bool(ids) and ids[-1] == self.builder.end_id
-        return Completion(
-            text=self.builder.decode(ids[:-1] if finished else ids).strip(),
-            num_tokens=len(ids),
-            mean_logprob=float(np.mean(answer.logprobs)) if answer.logprobs else None,
-            finished=finished,
-        )

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeground.chat.layout import Segment, TextSegment, TimeEncoding, VisionSegment
+from timeground.chat.parts import Message
+from timeground.chat.trajectory import Turn
 from timeground.files.json_text import without_surrogates
 from timeground.models.family import Family
+from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec
 
 Ints = NDArray[np.int64]
 _MARK = "\u2063timeground\u2063"
@@ -73,6 +76,11 @@ class PromptBuilder:
         """A whole prompt with the question before the video (ArrowGEV, Time-R1)."""
         return self._lay_out([TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0)
 
+    @property
+    def answer_tokens(self) -> AnswerTokens:
+        """What its tokens mean in an answer."""
+        return AnswerTokens(self.end_id, self.family.forbidden_ids, self.decode)
+
     def answer_ids(self, text: str) -> list[int]:
         """Token ids of an answer, with the token that ends it."""
         return [*self.tokenizer.encode(text, add_special_tokens=False), self.end_id]
@@ -80,6 +88,17 @@ class PromptBuilder:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of answer tokens, special tokens dropped."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def turn(self, sampled: Sampled, spec: SampleSpec) -> Turn:
+        """Return sampled tokens as a turn: their text without the end token and the stop text."""
+        at_end = bool(sampled.ids) and sampled.ids[-1] == self.end_id
+        text = spec.cut(self.decode(sampled.ids[:-1] if at_end else sampled.ids)).strip()
+        return Turn(
+            Message.of("assistant", text),
+            tuple(sampled.ids),
+            logprobs=tuple(sampled.logprobs),
+            finished=sampled.is_finished(self.end_id),
+        )
 
     def _lay_out(self, segments: Sequence[Segment], grid_hw: tuple[int, int], start: int) -> PromptInputs:
         ids: list[int] = []

@@ -15,34 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from timeground.errors import UserError
 from timeground.models.local.inputs import PromptInputs
 from timeground.models.local.packing import PREFIX, SHARED, Owners, PackedRows, forward_hidden, visibility
 from timeground.models.local.towers import VisionFeatures
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are sampled. temperature 0 is greedy; `forbidden_ids` are never sampled.
-
-    tempered: log-probabilities are told at the temperature, not at 1.
-    """
-
-    max_new_tokens: int = 64
-    temperature: float = 0.0
-    num_answers: int = 1
-    end_id: int = 0
-    forbidden_ids: tuple[int, ...] = ()
-    generator: torch.Generator | None = None
-    tempered: bool = False
-
-
-@dataclass
-class Answer:
-    """Sampled tokens (the end token included, if it came) and the log-probability of each."""
-
-    ids: list[int]
-    logprobs: list[float]
+from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec, TokenChooser
 
 
 @dataclass(frozen=True)
@@ -92,11 +68,11 @@ class PrefixCache:
             layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
         return KeptPrefix(layers)
 
-    def answer(self, questions: Sequence[PromptInputs], decoding: Decoding) -> list[list[Answer]]:
-        """Answers to each question, `decoding.num_answers` each, all from this prefix."""
+    def answer(self, questions: Sequence[PromptInputs], spec: SampleSpec, tokens: AnswerTokens) -> list[list[Sampled]]:
+        """Return answers to each question, `spec.num_answers` each, all from this prefix."""
         with torch.inference_mode():
             try:
-                return _Decoder(self, questions, decoding).run()
+                return _Decoder(self, questions, spec, tokens).run()
             finally:
                 self.reset()
 
@@ -150,21 +126,26 @@ class PrefixCache:
 class _Decoder:
     """Token-by-token answers to several questions in one row; a finished answer leaves the row."""
 
-    def __init__(self, prefix: PrefixCache, questions: Sequence[PromptInputs], decoding: Decoding) -> None:
-        self.prefix, self.questions, self.decoding = prefix, questions, decoding
-        self.answers = [[Answer([], []) for _ in range(decoding.num_answers)] for _ in questions]
-        self.live = [(q, a) for q in range(len(questions)) for a in range(decoding.num_answers)]
+    def __init__(
+        self, prefix: PrefixCache, questions: Sequence[PromptInputs], spec: SampleSpec, tokens: AnswerTokens
+    ) -> None:
+        self.prefix, self.questions, self.spec, self.tokens = prefix, questions, spec, tokens
+        generator = torch.Generator(prefix.device).manual_seed(spec.seed)
+        self.chooser = TokenChooser(spec, tokens.barred_ids, generator)
+        self.answers = [[Sampled([], []) for _ in range(spec.num_answers)] for _ in questions]
+        self.live = [(q, a) for q in range(len(questions)) for a in range(spec.num_answers)]
         self.owners = prefix.owners()
 
-    def run(self) -> list[list[Answer]]:
+    def run(self) -> list[list[Sampled]]:
+        assert self.spec.max_new_tokens is not None
         logits = self._ask()
-        for left in range(self.decoding.max_new_tokens - 1, -1, -1):
-            tokens = self._choose(logits)
-            kept = [i for i, token in enumerate(tokens) if token != self.decoding.end_id]
+        for left in range(self.spec.max_new_tokens - 1, -1, -1):
+            chosen = self._choose(logits)
+            kept = [i for i, token in enumerate(chosen) if token != self.tokens.end_id and not self._stops(i)]
             self.live = [self.live[i] for i in kept]
             if not self.live or not left:
                 break
-            logits = self._step([tokens[i] for i in kept])
+            logits = self._step([chosen[i] for i in kept])
         return self.answers
 
     def _ask(self) -> Tensor:
@@ -175,27 +156,33 @@ class _Decoder:
         positions = np.concatenate([q.positions_3L for q in self.questions], axis=1)
         logits = self.prefix.extend(ids, positions, self.owners)
         ends = np.cumsum([len(q) for q in self.questions]) - 1
-        return logits[torch.as_tensor(np.repeat(ends, self.decoding.num_answers), device=logits.device)]
+        return logits[torch.as_tensor(np.repeat(ends, self.spec.num_answers), device=logits.device)]
 
     def _choose(self, logits_NV: Tensor) -> list[int]:
         """Pick a token for each live answer and note it there."""
-        logits_NV = logits_NV.float()
-        if not torch.isfinite(logits_NV).all():
-            raise UserError("the model's logits are not finite; its weights are damaged, or its dtype overflows")
-        if self.decoding.forbidden_ids:
-            logits_NV[:, list(self.decoding.forbidden_ids)] = -torch.inf
-        scale = self.decoding.temperature if self.decoding.tempered else 1.0
-        logprobs = (logits_NV / scale).log_softmax(-1)
-        if self.decoding.temperature > 0:
-            shares = (logits_NV / self.decoding.temperature).softmax(-1)
-            tokens = torch.multinomial(shares, 1, generator=self.decoding.generator)[:, 0]
-        else:
-            tokens = logits_NV.argmax(-1)
-        chosen = logprobs.gather(1, tokens[:, None])[:, 0].tolist()
-        for (q, a), token, logprob in zip(self.live, tokens.tolist(), chosen, strict=True):
+        chosen, logprobs = self.chooser.choose(logits_NV, self._histories())
+        for (q, a), token, logprob in zip(self.live, chosen, logprobs, strict=True):
             self.answers[q][a].ids.append(token)
             self.answers[q][a].logprobs.append(logprob)
-        return [int(t) for t in tokens.tolist()]
+        return chosen
+
+    def _histories(self) -> list[list[int]]:
+        """The tokens of each live answer's prompt and of itself, where a repetition penalty looks at them."""
+        if self.spec.repetition_penalty == 1:
+            return []
+        prompt = self.prefix.prompt.ids_L.tolist()
+        return [[*prompt, *self.questions[q].ids_L.tolist(), *self.answers[q][a].ids] for q, a in self.live]
+
+    def _stops(self, index: int) -> bool:
+        """Whether a stop text has come in a live answer."""
+        if not self.spec.stop:
+            return False
+        assert self.tokens.decode is not None
+        q, a = self.live[index]
+        answer = self.answers[q][a]
+        text = self.tokens.decode(answer.ids)
+        answer.stopped = self.spec.cut(text) != text
+        return answer.stopped
 
     def _step(self, tokens: list[int]) -> Tensor:
         """Feed one token of each live answer."""

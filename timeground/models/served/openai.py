@@ -19,19 +19,25 @@ from typing import Any
 from numpy.typing import NDArray
 
 from timeground.chat.layout import DEFAULT_STAMPS, TextSegment, TimeEncoding, encode_time
+from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile, profile_for
 from timeground.chat.prompts import as_texts
+from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
 from timeground.files.json_text import without_surrogates
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
-from timeground.models.base import Completion, Request
 from timeground.models.family import Family
+from timeground.models.sampling import SampleSpec
 from timeground.models.served.http import BadReply, HttpClient, KeptReplies
 
-NEVER = -1e9
+UNTOLD_LOGPROB = -1e9
 """Log-probability of an option that is not among the most likely tokens."""
+EXTENSIONS = ("top_k", "min_p", "repetition_penalty")
+"""Settings that are not in OpenAI's protocol, which says nothing of how a server treats what it does not know."""
+EXTENDED = ("vllm", "sglang")
+"""Servers that take them, by the owner that they name for their models."""
 LEAST_BIAS = -100
 """What the protocol allows to hold a token back with; e^-100 of its probability is left."""
 
@@ -60,7 +66,8 @@ class EndpointBackend:
     ) -> None:
         """timeout_s: for one answer. cache: a folder in which answers are kept and looked for.
 
-        After `connect`, `folder` is the model folder that the server names, where it can be read from here.
+        After `connect`, `folder` is the model folder that the server names, where it can be read from here, and
+        `extended` says whether it takes more settings of sampling than OpenAI's protocol has.
         """
         self.name, self.url, self.model, self.profile = f"{url}#{model}", url.rstrip("/"), model, profile
         self.family = family or _SOME_QWEN
@@ -68,6 +75,7 @@ class EndpointBackend:
         self.kept = KeptReplies(cache)
         self.pool = ThreadPoolExecutor(concurrency)
         self.folder: str | None = None
+        self.extended = False
 
     @classmethod
     def connect(
@@ -87,6 +95,7 @@ class EndpointBackend:
             made.model = wanted = whole[0]
         if wanted not in served:
             raise UserError(f"{url} serves {', '.join(served)}; name one of them: --model {url}#{next(iter(served))}")
+        made.extended = served[wanted].get("owned_by") in EXTENDED
         root = Path(str(served[wanted].get("root") or ""))
         if (root / "config.json").is_file():
             made.family, own = _read_folder(root)
@@ -119,21 +128,34 @@ class EndpointBackend:
                 content.append(_image(clip.frames[segment.first_frame].permute(1, 2, 0).numpy()))
         return EndpointPrefix(content)
 
-    def sample(
-        self, prefix: EndpointPrefix, texts: Sequence[str], request: Request | None = None
-    ) -> list[list[Completion]]:
-        """Answers to each text; the texts are asked side by side."""
-        wanted = request or Request()
+    def sample(self, prefix: EndpointPrefix, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each text; the texts are asked side by side.
+
+        Raises UserError for settings that the server is not known to take.
+        """
+        options = self._options((spec or SampleSpec()).with_room(self.profile.max_new_tokens))
+        return list(self.pool.map(lambda text: self._answers(prefix, text, options), as_texts(texts)))
+
+    def _options(self, spec: SampleSpec) -> dict[str, Any]:
+        """The protocol's names for how to sample."""
+        unknown = [name for name in spec.narrowed if name in EXTENSIONS]
+        if unknown and not self.extended:
+            raise UserError(
+                f"{self.url} is not known to take {', '.join(unknown)}: only servers of {' or '.join(EXTENDED)} are; "
+                "leave it out"
+            )
         options: dict[str, Any] = {
-            "n": wanted.num_answers,
-            "temperature": wanted.temperature,
-            "max_tokens": wanted.max_new_tokens or self.profile.max_new_tokens,
-            "seed": wanted.seed,
+            "n": spec.num_answers,
+            "temperature": spec.temperature,
+            "max_tokens": spec.max_new_tokens,
+            "seed": spec.seed,
             "logprobs": True,
+            **{name: getattr(spec, name) for name in spec.narrowed},
+            **({"stop": list(spec.stop)} if spec.stop else {}),
         }
         if self.folder is not None:  # the model is known: no vision placeholder becomes part of an answer
             options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
-        return list(self.pool.map(lambda text: self._answers(prefix, text, options), as_texts(texts)))
+        return options
 
     def score(self, prefix: EndpointPrefix, text: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option's first token, among the 20 that the server tells; far below else."""
@@ -144,13 +166,13 @@ class EndpointBackend:
                 told.setdefault(entry["token"].strip(), float(entry["logprob"]))
         except (KeyError, TypeError, IndexError, ValueError, AttributeError):
             raise BadReply(f"{self.url} tells no probabilities of tokens (logprobs with top_logprobs)") from None
-        return [told.get(option, NEVER) for option in as_texts(options)]
+        return [told.get(option, UNTOLD_LOGPROB) for option in as_texts(options)]
 
-    def _answers(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> list[Completion]:
+    def _answers(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> list[Turn]:
         try:
-            return [_completion(choice) for choice in self.chat(prefix, text, options)["choices"]]
+            return [_turn(choice) for choice in self.chat(prefix, text, options)["choices"]]
         except BadReply as error:
-            return [Completion("", 0, failure=str(error))] * options["n"]
+            return [Turn.failed(str(error))] * options["n"]
 
     def chat(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> dict[str, Any]:
         """The server's reply to a text about a clip. options: beside model and messages, such as ``max_tokens``.
@@ -210,24 +232,21 @@ def _checked(reply: dict[str, Any], url: str, num_answers: int) -> dict[str, Any
     return reply
 
 
-def _completion(choice: dict[str, Any]) -> Completion:
-    logprobs, num_tokens = _logprobs(choice.get("logprobs"))
-    return Completion(
-        text=(choice["message"].get("content") or "").strip(),
-        num_tokens=num_tokens,
-        mean_logprob=sum(logprobs) / len(logprobs) if logprobs else None,
+def _turn(choice: dict[str, Any]) -> Turn:
+    return Turn(
+        Message.of("assistant", (choice["message"].get("content") or "").strip()),
+        logprobs=_logprobs(choice.get("logprobs")),
         finished=choice.get("finish_reason") != "length",
     )
 
 
-def _logprobs(told: Any) -> tuple[list[float], int]:
-    """Finite log-probabilities of the tokens of an answer, and how many tokens there are; none where it is not told."""
+def _logprobs(told: Any) -> tuple[float, ...] | None:
+    """The log-probability of each token of an answer, NaN for what is no number; None where they are not told."""
     entries = told.get("content") if isinstance(told, dict) else None
     if not isinstance(entries, list):
-        return [], 0
-    values = [entry.get("logprob") for entry in entries if isinstance(entry, dict)]
-    finite = [float(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
-    return finite, len(entries)
+        return None
+    values = [entry.get("logprob") if isinstance(entry, dict) else None for entry in entries]
+    return tuple(float(v) if isinstance(v, (int, float)) else math.nan for v in values)
 
 
 def _text(text: str) -> dict[str, Any]:

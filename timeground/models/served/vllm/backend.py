@@ -16,16 +16,17 @@ from urllib.parse import urlsplit
 
 from timeground.chat.layout import Segment, encode_time
 from timeground.chat.prompts import as_texts
+from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling as FrameSampling
-from timeground.models.base import Completion, Request
 from timeground.models.loading import Loaded, load_processor, normalisation
 from timeground.models.local.inputs import PromptInputs
+from timeground.models.sampling import AnswerTokens, SampleSpec
 from timeground.models.served.http import BadReply
 from timeground.models.served.openai import EndpointBackend
 from timeground.models.served.vllm.media import SentClip, send_clip, shared_folder, why_not_native
-from timeground.models.served.vllm.server import Sampled, Sampling, VllmServer, readable
+from timeground.models.served.vllm.server import VllmServer, readable, sampling_params
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class VllmBackend:
             shared = shared_folder()
         made = cls(endpoint, loaded, shared)
         if check:
-            (first,) = made._ask(made.encode(_first_clip(loaded)), "When does it happen?", Request(max_new_tokens=1))
+            (first,) = made._ask(made.encode(_first_clip(loaded)), "When does it happen?", SampleSpec(max_new_tokens=1))
             if first.failure:
                 raise UserError(first.failure)
         return made
@@ -88,11 +89,9 @@ class VllmBackend:
         weakref.finalize(prefix, sent.remove)
         return prefix
 
-    def sample(
-        self, prefix: VllmPrefix, texts: Sequence[str], request: Request | None = None
-    ) -> list[list[Completion]]:
-        """Answers to each text; the texts are asked side by side and share the prefix in the server's cache."""
-        wanted = request or Request()
+    def sample(self, prefix: VllmPrefix, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each text; they are asked side by side and share the prefix in the server's cache."""
+        wanted = (spec or SampleSpec()).with_room(self.profile.max_new_tokens)
         return list(self.pool.map(lambda text: self._ask(prefix, text, wanted), as_texts(texts)))
 
     def score(self, prefix: VllmPrefix, text: str, options: Sequence[str]) -> list[float]:
@@ -113,29 +112,21 @@ class VllmBackend:
 
     def server_prompt(self, prefix: VllmPrefix, text: str) -> list[int]:
         """The token ids that the server's model sees."""
-        sampling = Sampling(1, self.builder.end_id).as_json()
+        sampling = sampling_params(SampleSpec(max_new_tokens=1), AnswerTokens(self.builder.end_id))
         body = self.server.body(self.prompt_ids(prefix, text), prefix.sent, sampling)
         with readable(self.server.http.url):
             ids: list[int] = self._reply(prefix)(body)["prompt_token_ids"]
         return ids
 
-    def _ask(self, prefix: VllmPrefix, text: str, wanted: Request) -> list[Completion]:
+    def _ask(self, prefix: VllmPrefix, text: str, spec: SampleSpec) -> list[Turn]:
         ids = self.prompt_ids(prefix, text)
-        max_tokens = wanted.max_new_tokens or self.profile.max_new_tokens
-        sampling = Sampling(
-            max_tokens,
-            self.builder.end_id,
-            wanted.num_answers,
-            wanted.temperature,
-            wanted.seed,
-            self.family.forbidden_ids,
-        )
         try:
-            reply = self._reply(prefix)(self.server.body(ids, prefix.sent, sampling.as_json()))
+            sampling = sampling_params(spec, self.builder.answer_tokens)
+            reply = self._reply(prefix)(self.server.body(ids, prefix.sent, sampling))
             self.server.check_prompt(ids, reply)
-            return [self._completion(answer) for answer in self.server.answers(reply)]
+            return [self.builder.turn(answer, spec) for answer in self.server.answers(reply)]
         except BadReply as error:
-            return [Completion("", 0, failure=str(error))] * wanted.num_answers
+            return [Turn.failed(str(error))] * spec.num_answers
 
     def _reply(self, prefix: VllmPrefix) -> Any:
         """Makes a request, or finds its kept reply; what counts of the media is what is in them, not where they lie."""
@@ -150,15 +141,6 @@ class VllmBackend:
             return reply
 
         return ask
-
-    def _completion(self, answer: Sampled) -> Completion:
-        finished = bool(answer.ids) and answer.ids[-1] == self.builder.end_id
-        return Completion(
-            text=self.builder.decode(answer.ids[:-1] if finished else answer.ids).strip(),
-            num_tokens=len(answer.ids),
-            mean_logprob=sum(answer.logprobs) / len(answer.logprobs) if answer.logprobs else None,
-            finished=finished,
-        )
 
 
 def is_here(url: str) -> bool:

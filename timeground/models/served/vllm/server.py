@@ -10,18 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError
 from timeground.models.family import Family
+from timeground.models.sampling import BARRED_LOGIT, AnswerTokens, Sampled, SampleSpec
 from timeground.models.served.http import BadReply, HttpClient, NotThere, ServerGone
 from timeground.models.served.vllm.media import SentClip, placeholders
 
-NEVER = -1e9
-"""Added to the logits of tokens that must not be sampled; the trainer uses the same number."""
 ADAPTER = "timeground-adapter"
 """The name by which answers are asked of a model with the trainer's adapter."""
 QUICK_S = 30.0
@@ -32,39 +30,27 @@ class PromptDiffers(UserError):
     """The server made another prompt than we have."""
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are sampled. max_tokens: of an answer. end_id: the token that ends it; nothing else does."""
+def sampling_params(spec: SampleSpec, tokens: AnswerTokens) -> dict[str, Any]:
+    """Return vLLM's names for how to sample; settings of a checkpoint's generation_config.json play no part.
 
-    max_tokens: int
-    end_id: int
-    num_answers: int = 1
-    temperature: float = 0.0
-    seed: int = 0
-    forbidden_ids: tuple[int, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """vLLM's names for it. Settings of a checkpoint's generation_config.json play no part."""
-        return {
-            "n": self.num_answers,
-            "temperature": self.temperature,
-            "seed": self.seed,
-            "max_tokens": self.max_tokens,
-            "ignore_eos": True,
-            "stop_token_ids": [self.end_id],
-            "logit_bias": {str(i): NEVER for i in self.forbidden_ids},
-            "logprobs": 0,
-            "detokenize": False,
-        }
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """An answer: token ids (the end token included, if it came), log-probability of each, and whose weights."""
-
-    ids: list[int]
-    logprobs: list[float]
-    versions: frozenset[str]
+    Raises UserError where the room for an answer is not said.
+    """
+    if spec.max_new_tokens is None:
+        raise UserError("sampling: max_new_tokens is not said")
+    narrowed = {name: getattr(spec, name) for name in spec.narrowed}
+    stops = {"stop": list(spec.stop), "detokenize": True} if spec.stop else {"detokenize": False}
+    return {
+        "n": spec.num_answers,
+        "temperature": spec.temperature,
+        "seed": spec.seed,
+        "max_tokens": spec.max_new_tokens,
+        "ignore_eos": True,
+        "stop_token_ids": [tokens.end_id],
+        "logit_bias": {str(i): BARRED_LOGIT for i in tokens.barred_ids},
+        "logprobs": 0,
+        **stops,
+        **narrowed,
+    }
 
 
 @contextmanager
@@ -92,12 +78,12 @@ class VllmServer:
             "return_token_ids": True,
         }
 
-    def generate(self, ids: Sequence[int], sent: SentClip, sampling: Sampling, tries: int = 0) -> list[Sampled]:
-        """Answers to a prompt.
+    def generate(self, ids: Sequence[int], sent: SentClip, sampling: dict[str, Any], tries: int = 0) -> list[Sampled]:
+        """Return answers to a prompt. sampling: of `sampling_params`.
 
         Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
         """
-        body = self.body(ids, sent, sampling.as_json())
+        body = self.body(ids, sent, sampling)
         try:
             reply = self.http.request("POST", "inference/v1/generate", tries=tries, json=body)
         except NotThere as error:
@@ -120,6 +106,7 @@ class VllmServer:
                 list(choice["token_ids"]),
                 [entry["logprob"] for entry in choice["logprobs"]["content"]],
                 frozenset(span["version"] for span in choice.get("weight_versions") or ()),
+                stopped=isinstance(choice.get("stop_reason"), str),
             )
             for choice in sorted(reply["choices"], key=lambda choice: int(choice["index"]))
         ]
