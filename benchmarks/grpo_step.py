@@ -24,7 +24,6 @@ import torch
 from timeground.train.batches import pack
 from timeground.train.engine import trim_memory
 from timeground.train.examples import Encoder
-from timeground.train.fresh import FreshModel
 from timeground.train.grpo.advantages import advantages
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
@@ -36,6 +35,7 @@ from timeground.train.sources import ClipRows
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.data.rows import Row
+from timeground.models.families.qwen3_vl import FreshModel
 from timeground.models.loading import Loaded, load
 from timeground.spans import Span
 

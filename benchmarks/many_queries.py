@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from timeground.train.fresh import FreshModel
 
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.media.clip import Clip
+from timeground.models.families.qwen3_vl import FreshModel
 from timeground.models.loading import Loaded, load
 from timeground.models.local.backend import LocalBackend
 from timeground.models.sampling import AnswerTokens, SampleSpec

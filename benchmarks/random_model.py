@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from timeground.train.fresh import FreshModel, make_fresh_model
+from timeground.train.fresh import make_fresh_model
 
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.media.clip import Clip
+from timeground.models.families.qwen3_vl import FreshModel
 
 from .common import cache_folder
 

@@ -26,7 +26,6 @@ import httpx
 import torch
 from timeground.train.batches import pack
 from timeground.train.examples import Encoder
-from timeground.train.fresh import FreshModel
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
 from timeground.train.grpo.rollout import Rollout, RolloutEngine, Sampler
@@ -39,6 +38,7 @@ from benchmarks.common import cache_folder, print_result, time_alternating, vers
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.cli.serve import server_command
 from timeground.data.rows import Row
+from timeground.models.families.qwen3_vl import FreshModel
 from timeground.models.loading import load
 from timeground.spans import Span
 

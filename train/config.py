@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from timeground.cli.recipes import Settings, SettingsType, read_recipe
+from timeground.models.families.qwen3_vl import FreshModel
 from timeground.synth.world import Level
-
-from .fresh import FreshModel
 
 RECIPES = Path(__file__).parent / "recipes"
 

@@ -11,7 +11,7 @@ from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time, ori
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import row_answer, row_prompt
 from timeground.data.rows import Row
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.local.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.prefix_cache import KeptPrefix
 from timeground.models.local.towers import TowerStates

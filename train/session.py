@@ -70,7 +70,7 @@ class Session:
     @property
     def visual_ids(self) -> tuple[int, int]:
         """The ids of visual tokens."""
-        return self.loaded.family.image_token_id, self.loaded.family.video_token_id
+        return self.loaded.family.visual_ids
 
     def set_lr(self, step: int) -> float:
         """Give all parameter groups the learning rate of a step, and return it."""
@@ -131,8 +131,8 @@ def load_model(settings: ModelSettings, precision: str, output: Path) -> tuple[L
         raise UserError("recipe: model.lora adapts the language model; set model.frozen to tower or vision")
     name = settings.init or str(output / "fresh")
     loaded = load(name, dtype="bfloat16" if precision == "bfloat16" else "float32")
-    profile = profile_for(loaded.path, loaded.family.name).with_changes(settings.profile)
-    return loaded, profile.checked(loaded.family.name)
+    profile = profile_for(loaded.path, loaded.family).with_changes(settings.profile)
+    return loaded, profile.checked(loaded.family)
 
 
 def _prepare(settings: RunSettings, output: Path, going: Going | None, world: int) -> None:

@@ -67,7 +67,7 @@ def set_up_run(settings: SftSettings, going: Going | None = ANEW) -> Session:
 def _batches(session: Session, settings: SftSettings) -> Iterator[Batch]:
     family, profile = session.loaded.family, session.profile
     encoder = Encoder(session.loaded.builder(), family, profile, settings.loss_reduction)
-    sampling, size = profile.sampling(family), settings.videos_per_micro_batch
+    sampling, size = profile.sampling(family.factor), settings.videos_per_micro_batch
     source = make_source(settings.data, sampling, size, settings.seed, session.output, session.left_out)
     per_step = settings.micro_batches * session.world
     numbers = range(session.done * per_step + session.rank, settings.steps * per_step, session.world)

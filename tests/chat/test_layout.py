@@ -15,12 +15,12 @@ from timeground.chat.layout import (
     TextSegment,
     TimeEncoding,
     VisionSegment,
-    check_encoding,
     draw_times,
     encode_time,
 )
 from timeground.errors import UserError
 from timeground.media.clip import Clip
+from timeground.models.families import FAMILIES
 from timeground.models.loading import load
 
 times_lists = st.lists(st.floats(0, 500), min_size=1, max_size=20).map(sorted)
@@ -99,12 +99,12 @@ def test_drawn_times_change_the_corner_and_nothing_else():
 
 def test_what_a_family_cannot_carry_is_refused_with_the_reason():
     with pytest.raises(UserError, match="t = 1"):
-        check_encoding(TimeEncoding.MROPE, "qwen3_vl")
+        FAMILIES["qwen3_vl"].check_encoding(TimeEncoding.MROPE)
     with pytest.raises(UserError, match="Qwen3-VL's own"):
-        check_encoding(TimeEncoding.NATIVE, "qwen2_5_vl")
+        FAMILIES["qwen2_5_vl"].check_encoding(TimeEncoding.NATIVE)
     for family in ("qwen2_5_vl", "qwen3_vl"):
         for encoding in set(TimeEncoding) - {TimeEncoding.MROPE, TimeEncoding.NATIVE}:
-            check_encoding(encoding, family)
+            FAMILIES[family].check_encoding(encoding)
 
 
 @pytest.mark.parametrize("encoding", [e for e in TimeEncoding if e is not TimeEncoding.MROPE])

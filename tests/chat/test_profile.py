@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from timeground.chat.layout import TimeEncoding
-from timeground.chat.profile import FAMILY_DEFAULTS, FILE_NAME, KNOWN, Profile, load_profile, named_profile, profile_for
+from timeground.chat.profile import FILE_NAME, KNOWN, Profile, load_profile, named_profile, profile_for
 from timeground.chat.prompts import PROMPTS, choice_prompt, get_prompts, ground_prompt, row_answer
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.grammar.answers import parse_spans
+from timeground.models.families import FAMILIES
 from timeground.spans import Span
 
 
@@ -20,7 +21,7 @@ def test_round_trip_through_a_folder(tmp_path):
     profile = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, fps=1.5, max_tokens_per_pair=80)
     profile.save(tmp_path)
     assert load_profile(tmp_path / FILE_NAME) == profile
-    assert profile_for(str(tmp_path), "qwen3_vl") == profile
+    assert profile_for(str(tmp_path), FAMILIES["qwen3_vl"]) == profile
 
 
 @pytest.mark.parametrize("name", PROMPTS)
@@ -33,10 +34,12 @@ def test_answers_that_are_trained_are_read_back(name):
 
 
 def test_known_ids_and_family_defaults():
-    assert profile_for("TencentARC/TimeLens-8B", "qwen3_vl").time_encoding is TimeEncoding.NATIVE
-    assert "frame indicate" in profile_for("TencentARC/TimeLens-7B", "qwen2_5_vl").prompts().ground
-    assert profile_for("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl") == FAMILY_DEFAULTS["qwen2_5_vl"]
-    assert all(p.prompt in PROMPTS for p in (*KNOWN.values(), *FAMILY_DEFAULTS.values()))
+    assert profile_for("TencentARC/TimeLens-8B", FAMILIES["qwen3_vl"]).time_encoding is TimeEncoding.NATIVE
+    assert "frame indicate" in profile_for("TencentARC/TimeLens-7B", FAMILIES["qwen2_5_vl"]).prompts().ground
+    assert profile_for("Qwen/Qwen2.5-VL-7B-Instruct", FAMILIES["qwen2_5_vl"]) == FAMILIES["qwen2_5_vl"].default_profile
+    assert all(
+        p.prompt in PROMPTS for p in (*KNOWN.values(), *(family.default_profile for family in FAMILIES.values()))
+    )
     assert named_profile("arrowgev").text_first
     with pytest.raises(UserError, match="unknown profile"):
         named_profile("nope")
@@ -85,7 +88,7 @@ def test_a_bad_file_is_named_with_what_is_wrong(fields, message, tmp_path):
 def test_a_profile_that_the_family_cannot_carry_is_refused(tmp_path):
     Profile(time_encoding=TimeEncoding.NATIVE).save(tmp_path)
     with pytest.raises(UserError, match="interleaved-seconds"):
-        profile_for(str(tmp_path), "qwen2_5_vl")
+        profile_for(str(tmp_path), FAMILIES["qwen2_5_vl"])
 
 
 def test_queries_are_tidied_and_empty_ones_refused():

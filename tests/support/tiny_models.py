@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from timeground.train.fresh import CHAT_TEMPLATE, FreshModel, make_fresh_model, make_tokenizer
+from timeground.train.fresh import make_fresh_model, make_tokenizer
 
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
+from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.qwen_vl import CHAT_TEMPLATE
 from timeground.models.torchvision_repair import repair_torchvision
 
 SMALL = FreshModel(

@@ -28,6 +28,7 @@ from timeground.chat.profile import Profile, profile_for
 from timeground.cli.main import main
 from timeground.data.rows import Row, read_rows, write_rows
 from timeground.errors import UserError
+from timeground.models.families import FAMILIES
 from timeground.models.loading import load
 from timeground.spans import Span
 
@@ -87,7 +88,7 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
 def test_the_loss_is_transformers_loss(qwen3_folder):
     """A single row's loss is the mean cross-entropy of its answer under transformers' own forward pass."""
     loaded = load(qwen3_folder)
-    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, "qwen3_vl"))
+    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
     (example,) = encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows()[:1]))
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
     batch = pack([example], ids)
@@ -113,7 +114,7 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
 
 def test_a_frozen_vision_tower_gets_no_gradient(qwen3_folder):
     loaded = load(qwen3_folder)
-    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, "qwen3_vl"))
+    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
     model = SftModel(loaded, ModelSettings(frozen="vision"))
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
     model(pack(encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows())), ids)).backward()
@@ -188,7 +189,7 @@ def test_it_learns_and_leaves_a_model_that_others_load(undisturbed):
     assert model.dtype is torch.bfloat16
     processor = AutoProcessor.from_pretrained(folder)
     assert processor.video_processor.do_resize is True
-    assert profile_for(str(folder), "qwen3_vl").prompt == "short"
+    assert profile_for(str(folder), FAMILIES["qwen3_vl"]).prompt == "short"
 
 
 @pytest.mark.long

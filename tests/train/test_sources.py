@@ -46,8 +46,8 @@ def made(synth_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_loss_on_samples_is_the_loss_on_videos(made, synth_folder, tmp_path, monkeypatch):
     loaded = load("tiny")
-    profile = profile_for(loaded.path, loaded.family.name)
-    sampling = profile.sampling(loaded.family)
+    profile = profile_for(loaded.path, loaded.family)
+    sampling = profile.sampling(loaded.family.factor)
     encoder = Encoder(loaded.builder(), loaded.family, profile)
     model = SftModel(loaded, ModelSettings())
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
@@ -106,7 +106,7 @@ def test_a_lost_shard_is_listed_and_the_rest_trained_on(made, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "samples" / "index.jsonl").read_text().splitlines()]
     (tmp_path / "samples" / lines[0]["shard"]).write_bytes(b"damaged")
     loaded = load("tiny")
-    sampling = profile_for(loaded.path, loaded.family.name).sampling(loaded.family)
+    sampling = profile_for(loaded.path, loaded.family).sampling(loaded.family.factor)
     source = make_source(data, sampling, 8, 0, tmp_path)
     assert lines[0]["video"] not in {item.rows[0].video for item in source.made(0, lambda item: item)}
     told = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]

@@ -160,17 +160,6 @@ def check_stamp(stamp: str) -> None:
         raise UserError(f"stamp template {stamp!r}: {error}; {hint}") from None
 
 
-def check_encoding(encoding: TimeEncoding, family: str) -> None:
-    """Refuse what a model family cannot carry, with the reason."""
-    if encoding is TimeEncoding.MROPE and family != "qwen2_5_vl":
-        raise UserError(
-            "time encoding 'mrope' carries no seconds in Qwen3-VL: each of its frame pairs is a grid with t = 1. "
-            "Use 'native' or 'interleaved-seconds'"
-        )
-    if encoding is TimeEncoding.NATIVE and family != "qwen3_vl":
-        raise UserError("time encoding 'native' means Qwen3-VL's own stamps; use 'interleaved-seconds' or 'mrope' here")
-
-
 def _whole(clip: Clip) -> VisionSegment:
     times = clip.frame_times_s
     span_s = float(times[-1] - times[0])

@@ -10,13 +10,15 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from timeground.chat.layout import TimeEncoding, check_encoding, check_stamp
+from timeground.chat.layout import TimeEncoding, check_stamp
 from timeground.chat.prompts import PromptSet, get_prompts
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling
-from timeground.models.family import Family
+
+if TYPE_CHECKING:
+    from timeground.models.families.base import Family
 
 FILE_NAME = "grounding_config.json"
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -83,19 +85,19 @@ class Profile:
         """The templates to ask with."""
         return get_prompts(self.prompt)
 
-    def sampling(self, family: Family) -> Sampling:
-        """Which frames to read for a model family."""
+    def sampling(self, factor: int) -> Sampling:
+        """Return which frames to read, their sides multiples of so many pixels."""
         return Sampling(
             fps=self.fps,
             min_tokens_per_pair=self.min_tokens_per_pair,
             max_tokens_per_pair=self.max_tokens_per_pair,
             total_tokens=self.total_tokens,
-            factor=family.factor,
+            factor=factor,
         )
 
-    def checked(self, family: str) -> Profile:
-        """This profile, if a model family can carry it."""
-        check_encoding(self.time_encoding, family)
+    def checked(self, family: Family) -> Profile:
+        """Return this profile, if a model family can carry it; UserError else."""
+        family.check_encoding(self.time_encoding)
         get_prompts(self.prompt)
         return self
 
@@ -109,8 +111,8 @@ class Profile:
         (folder / FILE_NAME).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
 
-_STAMPED = Profile(prompt="timelens-stamped", time_encoding=TimeEncoding.INTERLEAVED_SECONDS)
-_NATIVE = Profile(prompt="timelens", time_encoding=TimeEncoding.NATIVE)
+STAMPED = Profile(prompt="timelens-stamped", time_encoding=TimeEncoding.INTERLEAVED_SECONDS)
+NATIVE = Profile(prompt="timelens", time_encoding=TimeEncoding.NATIVE)
 _TIMELENS2 = Profile(prompt="timelens2", time_encoding=TimeEncoding.NATIVE, total_tokens=16384, max_new_tokens=512)
 _TIME_R1 = Profile(
     prompt="time-r1",
@@ -123,15 +125,13 @@ _TIME_R1 = Profile(
 
 KNOWN: dict[str, Profile] = {
     # The exact stamp text of the published checkpoint is known second-hand only; `stamp` overrides it.
-    "TencentARC/TimeLens-7B": _STAMPED,
-    "TencentARC/TimeLens-8B": _NATIVE,
+    "TencentARC/TimeLens-7B": STAMPED,
+    "TencentARC/TimeLens-8B": NATIVE,
     "MCG-NJU/TimeLens2-4B": _TIMELENS2,
     "MCG-NJU/TimeLens2-8B": _TIMELENS2,
     "Boshenxx/Time-R1-7B": _TIME_R1,
     "arrowgev": _TIME_R1,  # a name for `--profile`: no Hub id of its checkpoint is known to us
 }
-FAMILY_DEFAULTS: dict[str, Profile] = {"qwen2_5_vl": _STAMPED, "qwen3_vl": _NATIVE}
-"""Qwen2.5-VL gets the same interleaved seconds as TimeLens-7B; Qwen3-VL its own stamps."""
 
 
 def named_profile(name: str, knows: str | None = None) -> Profile:
@@ -141,12 +141,12 @@ def named_profile(name: str, knows: str | None = None) -> Profile:
     return dataclasses.replace(KNOWN[name], knows=knows)
 
 
-def profile_for(name_or_path: str, family: str) -> Profile:
+def profile_for(name_or_path: str, family: Family) -> Profile:
     """The profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
     file = Path(name_or_path) / FILE_NAME
     if file.is_file():
         return load_profile(file).checked(family)
-    return KNOWN.get(name_or_path, FAMILY_DEFAULTS[family])
+    return KNOWN.get(name_or_path, family.default_profile)
 
 
 def load_profile(file: Path) -> Profile:

@@ -138,16 +138,16 @@ def _limits(path: str) -> tuple[int, int, int]:
     from transformers import AutoConfig
 
     from timeground.chat.profile import profile_for
-    from timeground.models.family import family_of
+    from timeground.models.families import family_of
 
     config: Any = AutoConfig.from_pretrained(path)
-    family = family_of(config, path).name
+    family = family_of(config, path)
     profile = profile_for(path, family)
     images = -(-profile.total_tokens // profile.min_tokens_per_pair)
     stamps = 12 * images
     wanted = profile.total_tokens + stamps + profile.max_new_tokens + ROOM_FOR_TEXT
     longest = min(config.get_text_config().max_position_embeddings, wanted)
-    return longest, images, images if family == "qwen2_5_vl" else 1
+    return longest, images, family.videos_in_prompt(images)
 
 
 def _python(given: str | None) -> str:

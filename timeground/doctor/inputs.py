@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from timeground.doctor.pattern import Picture, Times, shown_times_s
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.local.inputs import PromptInputs
 from timeground.models.local.towers import Normalisation
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timeground.chat.layout import Segment, TimeEncoding, check_encoding, encode_time, origin_s
+from timeground.chat.layout import Segment, TimeEncoding, encode_time, origin_s
 from timeground.chat.profile import Profile, profile_for
 from timeground.doctor.diagnosis import Readings, Row, attempt, judge, reason
 from timeground.doctor.inputs import (
@@ -36,7 +36,7 @@ from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.decode import decode
 from timeground.media.sampling import Sampling
-from timeground.models.family import Family, family_of
+from timeground.models.families import Family, family_of
 from timeground.models.loading import Loaded, load_processor, normalisation, resolve
 from timeground.models.local.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.towers import Normalisation, cut_patches
@@ -68,7 +68,7 @@ def open_model(name: str) -> Subject:
         processor = load_processor(path)
         family = family_of(_configuration(path), name)
         loaded = Loaded(None, processor, family, normalisation(processor), path)
-        return Subject(processor, family, loaded.norm, loaded.builder(), profile_for(path, family.name))
+        return Subject(processor, family, loaded.norm, loaded.builder(), profile_for(path, family))
 
 
 def check_model(subject: Subject, clips: Sequence[ClockClip]) -> list[Row]:
@@ -104,7 +104,7 @@ def _check_window(subject: Subject, source: ClockClip, sampling: Sampling) -> li
 
 def sampling_of(subject: Subject) -> Sampling:
     """The frames that the model would be given, but no larger than a clock needs."""
-    sampling = subject.profile.sampling(subject.family)
+    sampling = subject.profile.sampling(subject.family.factor)
     enough = 2 * sampling.min_tokens_per_pair
     return replace(sampling, max_tokens_per_pair=min(sampling.max_tokens_per_pair or enough, enough))
 
@@ -114,7 +114,7 @@ def carried_encodings(family: Family) -> list[TimeEncoding]:
     carried = []
     for encoding in TimeEncoding:
         try:
-            check_encoding(encoding, family.name)
+            family.check_encoding(encoding)
         except UserError:
             continue
         carried.append(encoding)
@@ -201,7 +201,7 @@ def ask_processor(
     )
     grid = tuple(out["video_grid_thw"][0].tolist())
     shown_P2 = pair_times_s(subject, out["pixel_values_videos"], grid) - offset_s
-    if family.tokens_per_second is not None:
+    if family.steps_per_s is not None:
         step_s = float(out["second_per_grid_ts"][0])
         said = shown_P2[0, 0] + step_s * np.arange(len(shown_P2))
         return Readings(said.tolist(), shown_P2[:, 0].tolist(), EVEN_SLACK_S, lost_s)
@@ -220,7 +220,7 @@ def _readings(subject: Subject, clip: Clip, encoding: TimeEncoding, prompt: Prom
     texts = texts_around(prompt.ids_L.tolist(), subject.family, subject.processor.tokenizer)
     shown = shown_P2.mean(axis=1) if encoding is TimeEncoding.NATIVE else shown_P2[:, 0]
     if encoding is TimeEncoding.MROPE:
-        step_s = 1.0 / (subject.family.tokens_per_second or 1.0)
+        step_s = 1.0 / (subject.family.steps_per_s or 1.0)
         steps = temporal_positions(prompt, subject.family, len(shown))
         told = origin_s(encoding, clip.start_s) + steps * step_s
         return Readings(told.tolist(), shown.tolist(), step_s, _unevenness_s(clip))

@@ -18,10 +18,8 @@ from timeground.doctor.pattern import ClockClip, shown_times_s
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.decode import decode
-from timeground.models.family import Family
 from timeground.models.served.openai import EndpointBackend
 from timeground.models.served.vllm.backend import VllmBackend
-from timeground.models.served.vllm.media import why_not_native
 
 SERVER = "server"
 QUESTION = "When does it happen?"
@@ -67,7 +65,7 @@ def check_server(server: Server, clips: Sequence[ClockClip]) -> list[Row]:
 def _check_native(server: Server, clip: Clip, what: str) -> Row:
     """A clip as `VllmBackend` sends it."""
     endpoint = server.endpoint
-    if reason := why_not_native(endpoint.profile, endpoint.family):
+    if reason := endpoint.family and endpoint.family.why_not_native(endpoint.profile):
         return Row(SERVER, what, "skipped", note=reason)
     if endpoint.profile.time_encoding not in (TimeEncoding.NATIVE, TimeEncoding.INTERLEAVED_SECONDS):
         return Row(
@@ -94,6 +92,8 @@ def _check_images(server: Server, clip: Clip, what: str) -> Row:
 
 
 def _judged(server: Server, ids: list[int], shown_s: list[float], what: str) -> Row:
-    family: Family = server.endpoint.family
+    family = server.endpoint.family
+    if family is None:
+        return Row(SERVER, what, "skipped", note="the model that it serves is not known")
     said_s, allowed_s = last_numbers(texts_around(ids, family, server.tokenizer)[:-1])
     return judge(SERVER, what, Readings(said_s, shown_s, allowed_s))

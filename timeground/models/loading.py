@@ -13,7 +13,7 @@ import torch
 
 from timeground.errors import UserError
 from timeground.models.checkpoint_files import check_config, check_folder, check_loaded, check_template
-from timeground.models.family import Family, family_of
+from timeground.models.families import Family, family_of
 from timeground.models.local import packing as sharing
 from timeground.models.local import towers as vision
 from timeground.models.local.inputs import PromptBuilder
@@ -36,7 +36,8 @@ class Loaded:
 
     def builder(self) -> PromptBuilder:
         """The prompt builder of this checkpoint."""
-        return PromptBuilder(self.processor.tokenizer, self.processor.chat_template, self.family, nested=_nests(self))
+        nested = self.family.wraps_video(self.processor)
+        return PromptBuilder(self.processor.tokenizer, self.processor.chat_template, self.family, nested=nested)
 
 
 def resolve(name: str) -> str:
@@ -140,29 +141,6 @@ def normalisation(processor: Any) -> Normalisation:
     """What the processor's video part does to pixel values."""
     video = processor.video_processor
     return Normalisation(tuple(video.image_mean), tuple(video.image_std))
-
-
-def _nests(loaded: Loaded) -> bool:
-    """Whether the installed processor keeps a vision start and end around a whole native video.
-
-    transformers >= 5.10 does, 4.57 does not; the model should see what it would see there, so we ask it.
-    """
-    if loaded.family.name != "qwen3_vl":
-        return False
-    side = loaded.family.factor
-    frames = torch.zeros(2, 3, side, side, dtype=torch.uint8)
-    metadata = {"total_num_frames": 2, "fps": 1.0, "frames_indices": [0, 1]}
-    cap = "cap_pixels_per_frame"  # without a word on it newer transformers warn
-    unwarned = {cap: False} if hasattr(loaded.processor.video_processor, cap) else {}
-    out = loaded.processor(
-        text=["<|vision_start|><|video_pad|><|vision_end|>"],
-        videos=[frames],
-        video_metadata=[metadata],
-        do_sample_frames=False,
-        do_resize=False,
-        **unwarned,
-    )
-    return list(out["input_ids"][0]).count(loaded.family.vision_start_id) == 2
 
 
 def _dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:

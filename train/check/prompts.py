@@ -18,6 +18,7 @@ from timeground.chat.prompts import row_answer
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.sampling import frame_size, num_frames
+from timeground.models.families import Family
 from timeground.models.local.inputs import PromptBuilder
 from timeground.spans import Span
 
@@ -41,6 +42,9 @@ class PieceTokenizer:
 
     eos_token_id = 0
 
+    def __init__(self, family: Family) -> None:
+        self.family = family
+
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """An id for each piece of a text."""
         return [0] * len(PIECE.findall(text))
@@ -52,8 +56,7 @@ class PieceTokenizer:
     def apply_chat_template(self, messages: Any, **_: Any) -> str:
         """Qwen2.5-VL's chat, with its system prompt; Qwen3-VL has none (12 tokens less)."""
         text = messages[0]["content"][0]["text"]
-        system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-        return f"{system}<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+        return self.family.chat(text, "You are a helpful assistant.")
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,10 @@ class Prompts:
             profile.time_encoding is TimeEncoding.DRAWN
         ):  # as many tokens as this one, and there are no pixels to draw on
             profile = replace(profile, time_encoding=TimeEncoding.MROPE)
-        nested = shape.family.name == "qwen3_vl"  # see PromptBuilder
-        self.builder = PromptBuilder(PieceTokenizer(), None, shape.family, nested=nested)
+        nested = shape.family.wraps_video(None)
+        self.builder = PromptBuilder(PieceTokenizer(shape.family), None, shape.family, nested=nested)
         self.profile, self.family, self.data = profile, shape.family, data
-        self.sampling = profile.sampling(shape.family)
+        self.sampling = profile.sampling(shape.family.factor)
         self.encoder = Encoder(self.builder, shape.family, profile)
 
     def true_answer_tokens(self, thinking: bool = False) -> int:

@@ -12,13 +12,14 @@ import yaml
 
 from timeground.chat.profile import Profile, profile_for
 from timeground.errors import UserError
-from timeground.models.family import Family, family_of
+from timeground.models.families import Family, family_of
+from timeground.models.families.qwen3_vl import new_config
 from timeground.models.loading import Loaded, resolve, use_our_attention
 from timeground.models.local.towers import Normalisation, use_linear_patches
 from timeground.models.torchvision_repair import repair_torchvision
 
 from ..config import RECIPES, ModelSettings
-from ..fresh import make_config, make_tokenizer
+from ..fresh import make_tokenizer
 
 SHAPES = RECIPES / "shapes"
 
@@ -63,13 +64,13 @@ def shape_of(settings: ModelSettings, chosen: str | None = None) -> Shape:
         raise UserError("recipe: model.lora adapts the language model; set model.frozen to tower or vision")
     repair_torchvision()
     shape = _shipped(chosen, settings.init or "") if chosen else _found(settings)
-    profile = shape.profile.with_changes(settings.profile).checked(shape.family.name)
+    profile = shape.profile.with_changes(settings.profile).checked(shape.family)
     return replace(shape, profile=profile)
 
 
 def _found(settings: ModelSettings) -> Shape:
     if settings.fresh is not None:
-        config = make_config(make_tokenizer(settings.fresh.vocab_size), settings.fresh)
+        config = new_config(make_tokenizer(settings.fresh.vocab_size), settings.fresh)
         return Shape("model.fresh", config, family_of(config, "model.fresh"), Profile())
     name = settings.init or ""
     if (shipped := _hub_ids().get(name)) is not None:
@@ -95,7 +96,7 @@ def _local(name: str) -> Shape:
             f"one with --shape ({', '.join(shape_names())})"
         ) from error
     family = family_of(config, name)
-    return Shape(name, config, family, profile_for(path, family.name))
+    return Shape(name, config, family, profile_for(path, family))
 
 
 def _shipped(shape: str, name: str) -> Shape:
@@ -107,7 +108,7 @@ def _shipped(shape: str, name: str) -> Shape:
     fields = _read(SHAPES / f"{shape}.json")
     config = AutoConfig.for_model(**{name: value for name, value in fields.items() if name != "_about"})
     family = family_of(config, shape)
-    return Shape(shape, config, family, profile_for(name, family.name))
+    return Shape(shape, config, family, profile_for(name, family))
 
 
 def _hub_ids() -> dict[str, str]:

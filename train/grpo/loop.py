@@ -65,7 +65,7 @@ class Trainer:
         if settings.loss.kl:
             self.updater.reference = make_reference(session, settings)
         self.size = settings.micro_batches * settings.videos_per_micro_batch
-        sampling = session.profile.sampling(session.loaded.family)
+        sampling = session.profile.sampling(session.loaded.family.factor)
         self.source = make_source(settings.data, sampling, self.size, settings.seed, session.output, session.left_out)
         self.rounds = Rounds(settings.refilter, self.source, self.sampler, session) if settings.refilter else None
         self.plateau = Plateau(settings.plateau, session.state.get("plateau")) if settings.plateau else None

@@ -20,7 +20,7 @@ from timeground.models.sampling import Sampled, SampleSpec
 from timeground.models.served.http import ServerGone
 from timeground.models.served.openai import EndpointBackend
 from timeground.models.served.vllm.backend import is_here
-from timeground.models.served.vllm.media import SentClip, send, why_not_native
+from timeground.models.served.vllm.media import SentClip, send
 from timeground.models.served.vllm.server import VllmServer, sampling_params
 from timeground.stopwatch import Stopwatch
 
@@ -131,7 +131,7 @@ def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bo
     url = settings.url or os.environ.get(URL)
     if not url:
         raise UserError(f"rollout.engine is vllm: give rollout.url, or set {URL}, to the address of a server")
-    if reason := why_not_native(encoder.profile, encoder.family):
+    if reason := encoder.family.why_not_native(encoder.profile):
         raise UserError(f"rollout.engine: vllm cannot be used here: {reason}")
     endpoint = EndpointBackend.connect(
         url, profile=None, concurrency=settings.concurrency + 1, timeout_s=settings.timeout_s

@@ -18,7 +18,7 @@ from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.models.local.backend import LocalBackend
 from timeground.models.served.vllm import media
-from timeground.models.served.vllm.media import placeholders, send_clip, shared_folder, why_not_native
+from timeground.models.served.vllm.media import send_clip, shared_folder
 
 PLUGIN = Path(media.__file__).parent / "plugin" / "timeground_vllm.py"
 
@@ -48,7 +48,7 @@ def test_a_qwen3_video_is_one_piece_with_its_exact_times(qwen3_folder, tmp_path)
     assert np.array_equal(frames, clip.frames.permute(0, 2, 3, 1).numpy())
     assert [i / told["fps"] for i in told["frames_indices"]] == clip.frame_times_s.tolist()
     assert told["do_sample_frames"] is False and told["total_num_frames"] == len(frames) == 8
-    short = placeholders(prompt.ids_L.tolist(), family)
+    short = family.placeholders(prompt.ids_L.tolist())
     assert short.count(family.video_token_id) == 1 and short.count(family.vision_start_id) == 1
     sent.remove()
     assert not file.exists()
@@ -67,7 +67,7 @@ def test_a_qwen2_5_video_is_spaced_as_its_positions(qwen2_5_folder, encoding):
         )
         fps = len(told["frames_indices"]) / told["total_num_frames"] * told["fps"]
         assert 2 / fps == pytest.approx(block.seconds_per_pair)
-    assert placeholders(prompt.ids_L.tolist(), family).count(family.video_token_id) == len(prompt.vision)
+    assert family.placeholders(prompt.ids_L.tolist()).count(family.video_token_id) == len(prompt.vision)
 
 
 def test_what_lies_where_does_not_count(qwen3_folder, tmp_path):
@@ -85,9 +85,9 @@ def test_other_bytes_are_refused():
 def test_which_profiles_can_be_sent(qwen3_folder, qwen2_5_folder):
     families = [LocalBackend.from_pretrained(f).loaded.family for f in (qwen3_folder, qwen2_5_folder)]
     native, seconds = (Profile(time_encoding=e) for e in (TimeEncoding.NATIVE, TimeEncoding.INTERLEAVED_SECONDS))
-    assert why_not_native(native, families[0]) is None and why_not_native(seconds, families[1]) is None
-    assert "own stamps" in str(why_not_native(seconds, families[0]))
-    assert "own stamps" in str(why_not_native(replace(native, stamp="{seconds:.2f}"), families[0]))
+    assert families[0].why_not_native(native) is None and families[1].why_not_native(seconds) is None
+    assert "own stamps" in str(families[0].why_not_native(seconds))
+    assert "own stamps" in str(families[0].why_not_native(replace(native, stamp="{seconds:.2f}")))
 
 
 def test_the_shared_folder_is_private(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
 
 from tests.train.grpo.test_parity import settings
 from timeground.chat.layout import TextSegment
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.loading import load
 from timeground.models.local.inputs import PromptInputs
 

@@ -38,7 +38,7 @@ class LocalBackend:
 
     def __init__(self, loaded: Loaded, profile: Profile, name: str) -> None:
         self.loaded, self.name = loaded, name
-        self.profile = profile.checked(loaded.family.name)
+        self.profile = profile.checked(loaded.family)
         self.builder = loaded.builder()
 
     @classmethod
@@ -50,7 +50,7 @@ class LocalBackend:
         profile: a name of the table instead of the checkpoint's own. overrides: changes to single settings.
         """
         loaded = load(name, **options)
-        own = profile_for(loaded.path, loaded.family.name)
+        own = profile_for(loaded.path, loaded.family)
         base = named_profile(profile, own.knows) if profile else own
         return cls(loaded, base.with_changes(overrides or {}), name)
 
@@ -61,13 +61,13 @@ class LocalBackend:
 
     def sampling(self) -> Sampling:
         """Which frames of a video the model wants."""
-        return self.profile.sampling(self.loaded.family)
+        return self.profile.sampling(self.loaded.family.factor)
 
     def encode(self, clip: Clip) -> LocalPrefix:
         """Run the vision tower, and prefill the prompt up to the last frame where the video comes first."""
         family, profile = self.loaded.family, self.profile
         clip, segments = encode_time(clip, profile.time_encoding, profile.stamp)
-        grid_hw = (clip.frames.shape[2] // family.patch_size, clip.frames.shape[3] // family.patch_size)
+        grid_hw = family.grid_hw(*clip.frames.shape[2:])
         features = self._features(clip, segments)
         if profile.text_first:
             return LocalPrefix(features, segments, grid_hw, None)

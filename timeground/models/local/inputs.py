@@ -17,7 +17,7 @@ from timeground.chat.layout import Segment, TextSegment, TimeEncoding, VisionSeg
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
 from timeground.files.json_text import without_surrogates
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec
 
 Ints = NDArray[np.int64]
@@ -55,7 +55,7 @@ class PromptBuilder:
         self.tokenizer, self.family, self.nested = tokenizer, family, nested
         self.head, self.tail = _split_template(tokenizer, chat_template)
         self._tokenize = lru_cache(maxsize=4096)(self._tokenize_anew)  # stamps come again and again
-        eos = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        eos = tokenizer.convert_tokens_to_ids(family.end_token)
         self.end_id: int = eos if isinstance(eos, int) and eos >= 0 else tokenizer.eos_token_id
 
     def prefix(self, segments: Sequence[Segment], grid_hw: tuple[int, int], encoding: TimeEncoding) -> PromptInputs:
@@ -65,7 +65,7 @@ class PromptBuilder:
         """
         outer: list[Segment] = list(segments)
         if self.nested and encoding is TimeEncoding.NATIVE:
-            outer = [TextSegment("<|vision_start|>"), *outer, TextSegment("<|vision_end|>")]
+            outer = [TextSegment(self.family.block_start), *outer, TextSegment(self.family.block_end)]
         return self._lay_out([TextSegment(self.head), *outer], grid_hw, 0)
 
     def question(self, text: str, start: int) -> PromptInputs:
@@ -118,8 +118,8 @@ class PromptBuilder:
             if isinstance(segment, TextSegment):
                 pending += segment.text
                 continue
-            add_text(pending + "<|vision_start|>")
-            pending = "<|vision_end|>"
+            add_text(pending + self.family.block_start)
+            pending = self.family.block_end
             block, step = self._vision_positions(segment, grid_hw, position)
             is_image = segment.is_image
             ids.extend([self.family.image_token_id if is_image else self.family.video_token_id] * block.shape[1])
@@ -132,8 +132,7 @@ class PromptBuilder:
     def _vision_positions(self, segment: VisionSegment, grid_hw: tuple[int, int], start: int) -> tuple[Ints, int]:
         """Positions of one block's tokens, as transformers' ``get_rope_index`` lays them out."""
         rows, columns = (side // self.family.merge_size for side in grid_hw)
-        timed = self.family.tokens_per_second and not segment.is_image
-        interval = segment.seconds_per_pair * (self.family.tokens_per_second or 1.0) if timed else 1.0
+        interval = self.family.steps_per_pair(segment)
         return _grid_positions(segment.grid_t, rows, columns, interval) + start, max(rows, columns)
 
     def _tokenize_anew(self, text: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timeground.chat.layout import VisionSegment
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.local.attention import attend
 
 CHUNKED_ATTENTION = "timeground_chunked_flash"

@@ -28,7 +28,7 @@ from timeground.files.content_keys import model_contents
 from timeground.files.json_text import without_surrogates
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
-from timeground.models.family import Family
+from timeground.models.families import Family, family_of
 from timeground.models.sampling import SampleSpec
 from timeground.models.served.http import BadReply, HttpClient, KeptReplies
 
@@ -38,6 +38,8 @@ EXTENSIONS = ("top_k", "min_p", "repetition_penalty")
 """Settings that are not in OpenAI's protocol, which says nothing of how a server treats what it does not know."""
 EXTENDED = ("vllm", "sglang")
 """Servers that take them, by the owner that they name for their models."""
+UNKNOWN_FACTOR = 32
+"""Frame sides for a server that does not say what it serves: multiples of so many pixels."""
 LEAST_BIAS = -100
 """What the protocol allows to hold a token back with; e^-100 of its probability is left."""
 
@@ -70,7 +72,7 @@ class EndpointBackend:
         `extended` says whether it takes more settings of sampling than OpenAI's protocol has.
         """
         self.name, self.url, self.model, self.profile = f"{url}#{model}", url.rstrip("/"), model, profile
-        self.family = family or _SOME_QWEN
+        self.family = family
         self.http = HttpClient(self.url, concurrency=concurrency, timeout_s=timeout_s, tries=tries)
         self.kept = KeptReplies(cache)
         self.pool = ThreadPoolExecutor(concurrency)
@@ -114,7 +116,7 @@ class EndpointBackend:
 
     def sampling(self) -> Sampling:
         """Which frames of a video the model wants."""
-        return self.profile.sampling(self.family)
+        return self.profile.sampling(self.family.factor if self.family else UNKNOWN_FACTOR)
 
     def encode(self, clip: Clip) -> EndpointPrefix:
         """Every second frame as an image after its stamp: as many images as there would be frame pairs."""
@@ -153,7 +155,7 @@ class EndpointBackend:
             **{name: getattr(spec, name) for name in spec.narrowed},
             **({"stop": list(spec.stop)} if spec.stop else {}),
         }
-        if self.folder is not None:  # the model is known: no vision placeholder becomes part of an answer
+        if self.family is not None:  # the model is known: no vision placeholder becomes part of an answer
             options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
         return options
 
@@ -188,17 +190,11 @@ class EndpointBackend:
         return self.kept.get([self.url, self.contents, body], ask)
 
 
-_SOME_QWEN = Family("qwen3_vl", 16, 2, None, -1, -1, -1, -1)
-"""Frame sizes for a server that does not say what it serves: multiples of 32 pixels."""
-
-
 def _read_folder(root: Path) -> tuple[Family, Profile]:
     from transformers import AutoConfig
 
-    from timeground.models.family import family_of
-
     family = family_of(AutoConfig.from_pretrained(str(root)), str(root))
-    return family, profile_for(str(root), family.name)
+    return family, profile_for(str(root), family)
 
 
 def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,7 @@ from timeground.models.local.inputs import PromptInputs
 from timeground.models.sampling import AnswerTokens, SampleSpec
 from timeground.models.served.http import BadReply
 from timeground.models.served.openai import EndpointBackend
-from timeground.models.served.vllm.media import SentClip, send_clip, shared_folder, why_not_native
+from timeground.models.served.vllm.media import SentClip, send_clip, shared_folder
 from timeground.models.served.vllm.server import VllmServer, readable, sampling_params
 
 
@@ -59,12 +59,13 @@ class VllmBackend:
         here, its profile asks for another encoding, or (with `check`) a first clip does not become the prompt that we
         expect.
         """
-        if endpoint.folder is None:
+        family = endpoint.family
+        if endpoint.folder is None or family is None:
             raise UserError(f"{endpoint.url}: the folder of its model cannot be read from here")
-        if reason := why_not_native(endpoint.profile, endpoint.family):
+        if reason := family.why_not_native(endpoint.profile):
             raise UserError(f"{endpoint.url}: {reason}")
         processor = load_processor(endpoint.folder)
-        loaded = Loaded(None, processor, endpoint.family, normalisation(processor), endpoint.folder)
+        loaded = Loaded(None, processor, family, normalisation(processor), endpoint.folder)
         if shared is None and is_here(endpoint.url):
             shared = shared_folder()
         made = cls(endpoint, loaded, shared)
@@ -76,13 +77,13 @@ class VllmBackend:
 
     def sampling(self) -> FrameSampling:
         """Which frames of a video the model wants."""
-        return self.profile.sampling(self.family)
+        return self.profile.sampling(self.family.factor)
 
     def encode(self, clip: Clip) -> VllmPrefix:
         """Put a clip where the server finds it; it is removed again with the prefix."""
         profile = self.profile
         clip, segments = encode_time(clip, profile.time_encoding, profile.stamp)
-        grid_hw = (clip.frames.shape[2] // self.family.patch_size, clip.frames.shape[3] // self.family.patch_size)
+        grid_hw = self.family.grid_hw(*clip.frames.shape[2:])
         prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding)
         sent = send_clip(clip, prompt, self.family, self.shared)
         prefix = VllmPrefix(sent, segments, grid_hw, None if profile.text_first else prompt)

@@ -14,7 +14,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,12 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
-from timeground.chat.layout import DEFAULT_STAMPS, TimeEncoding, VisionSegment
-from timeground.chat.profile import Profile
+from timeground.chat.layout import VisionSegment
 from timeground.errors import UserError
 from timeground.files.scratch import named_by_process, remove_of_dead
 from timeground.files.whole_files import output_errors
 from timeground.media.clip import Clip
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.local.inputs import PromptInputs
 
 SHARED = "TIMEGROUND_SHARED"
@@ -49,34 +47,6 @@ def shared_folder(given: str | Path | None = None) -> Path:
         raise UserError(f"{folder} belongs to another user; name a folder of your own in {SHARED}")
     remove_of_dead(folder, "clip")
     return folder
-
-
-def why_not_native(profile: Profile, family: Family) -> str | None:
-    """Why clips cannot be sent as they are for a profile; None if they can.
-
-    vLLM writes Qwen3-VL's own stamps around each frame pair of a video, so no others can stand there.
-    """
-    if profile.time_encoding is TimeEncoding.STAMPED_IMAGES:
-        return "the profile asks for stamped images"
-    if family.name == "qwen3_vl" and profile.time_encoding is not TimeEncoding.NATIVE:
-        return f"vLLM writes Qwen3-VL's own stamps, the profile asks for {profile.time_encoding.value}"
-    if family.name == "qwen3_vl" and profile.stamp not in (None, DEFAULT_STAMPS[TimeEncoding.NATIVE]):
-        return f"vLLM writes Qwen3-VL's own stamps, the profile asks for {profile.stamp!r}"
-    return None
-
-
-def placeholders(ids: Sequence[int], family: Family) -> list[int]:
-    """Our token ids with one visual token in place of each piece of media, as vLLM's processors expect them.
-
-    In Qwen3-VL one piece is a whole video with its stamps, else one block of visual tokens.
-    """
-    ids = list(ids)
-    if family.name == "qwen3_vl" and family.video_token_id in ids:
-        first = ids.index(family.vision_start_id)
-        last = len(ids) - 1 - ids[::-1].index(family.vision_end_id)
-        return [*ids[: first + 1], family.video_token_id, *ids[last:]]
-    visual = (family.image_token_id, family.video_token_id)
-    return [i for token, run in groupby(ids) for i in ([token] if token in visual else run)]
 
 
 @dataclass(frozen=True)
@@ -102,12 +72,12 @@ def send(
     the request.
     """
     parts, files, digests = [], [], []
-    for block in _pieces(vision, family):
+    for block in family.pieces(vision):
         chosen = slice(block.first_frame, block.first_frame + block.num_frames)
         if block.is_image:
             kind, data = "image", _png(frames[block.first_frame])
         else:
-            kind, data = "video", pack(frames[chosen], times_s[chosen], _frames_per_s(block, family))
+            kind, data = "video", pack(frames[chosen], times_s[chosen], family.frames_per_s(block))
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         if shared is not None and not block.is_image:
             files.append(_write(shared, data))
@@ -129,18 +99,6 @@ def pack(frames: torch.Tensor, times_s: torch.Tensor, frames_per_s: float) -> by
     pixels = np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy())
     times = np.ascontiguousarray(times_s.numpy())
     return save({"frames": pixels, "times_s": times, "frames_per_s": np.array([frames_per_s])})
-
-
-def _pieces(vision: Sequence[VisionSegment], family: Family) -> list[VisionSegment]:
-    """What the server takes as one piece of media each."""
-    if family.name != "qwen3_vl" or not vision or vision[0].is_image:
-        return list(vision)
-    return [VisionSegment(vision[0].first_frame, sum(block.num_frames for block in vision))]
-
-
-def _frames_per_s(block: VisionSegment, family: Family) -> float:
-    """1 for Qwen3-VL, whose stamps are ``index / rate``: seconds at rate 1 come through unrounded."""
-    return 1.0 if family.tokens_per_second is None else 2.0 / block.seconds_per_pair
 
 
 def _png(frame_CHW: torch.Tensor) -> bytes:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from timeground.errors import UserError
-from timeground.models.family import Family
+from timeground.models.families import Family
 from timeground.models.sampling import BARRED_LOGIT, AnswerTokens, Sampled, SampleSpec
 from timeground.models.served.http import BadReply, HttpClient, NotThere, ServerGone
-from timeground.models.served.vllm.media import SentClip, placeholders
+from timeground.models.served.vllm.media import SentClip
 
 ADAPTER = "timeground-adapter"
 """The name by which answers are asked of a model with the trainer's adapter."""
@@ -72,7 +72,7 @@ class VllmServer:
         """A request for answers to a prompt (all of its ids, visual ones included)."""
         return {
             "model": self.model,
-            "token_ids": placeholders(ids, self.family),
+            "token_ids": self.family.placeholders(ids),
             "content_parts": sent.parts,
             "sampling_params": sampling,
             "return_token_ids": True,
@@ -222,7 +222,7 @@ class VllmServer:
 
     def _shown(self, ids: Sequence[int]) -> str:
         """Token ids as text on one line, runs of visual tokens counted."""
-        visual = (self.family.image_token_id, self.family.video_token_id)
+        visual = self.family.visual_ids
         runs = groupby(ids, key=lambda token: token if token in visual else None)
         return "".join(
             f"[{len(list(run))} visual]" if token is not None else self.show(list(run)) for token, run in runs
