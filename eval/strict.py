@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from timeground.data.rows import Row
-from timeground.grammar.answers import ParsedSpans
-from timeground.metrics.grounding import best_iou
-from timeground.spans import Span, set_iou, shared_length_s, total_length_s
+from timeground.scoring import first_iou, whole_iou
+from timeground.spans import Span, shared_length_s, total_length_s
 
 from .official.result import groups_of
 from .reading import Prediction, read_letter, read_spans, read_yes_no
@@ -53,18 +52,6 @@ def grounding_judge(thresholds: Sequence[float], with_sets: bool = False) -> Jud
         return Judged(values, said.spans, iou, None, said.failure)
 
     return judge
-
-
-def first_iou(said: ParsedSpans, truth: Sequence[Span]) -> float:
-    """IoU of the first span with the true span it fits best; 1 where both say that nothing happens."""
-    if not said.parsed:
-        return 0.0
-    return best_iou(said.spans[0] if said.spans else None, truth)
-
-
-def whole_iou(said: ParsedSpans, truth: Sequence[Span]) -> float:
-    """IoU of the two supports; a reversed span covers nothing."""
-    return set_iou(said.spans, truth) if said.parsed else 0.0
 
 
 def choice_judge(groups: Sequence[str]) -> Judge:

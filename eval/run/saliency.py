@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from timeground.data.rows import Row
-from timeground.grammar.answers import parse_spans
+from timeground.scoring import parse
 from timeground.spans import Span, total_length_s
 
 from ..official.highlights import CLIP_S
@@ -21,7 +21,7 @@ def votes(row: Row, samples: Sequence[str]) -> tuple[float, ...]:
     rank clips. Reversed spans and answers that cannot be read cover nothing.
     """
     clips = [Span(CLIP_S * i, CLIP_S * (i + 1)) for i in range(int(row.duration / CLIP_S))]
-    said = [[s for s in parse_spans(text, query=row.query).spans if not s.is_reversed] for text in samples]
+    said = [parse(text, row).spans for text in samples]
     return tuple(sum(_covered(clip, spans) for spans in said) / len(said) for clip in clips)
 
 

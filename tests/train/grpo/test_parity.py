@@ -54,7 +54,7 @@ def plain_logprobs(reference, loaded, example, turn, answer) -> torch.Tensor:
     """Log-probabilities of one answer from one full row through transformers' own forward pass."""
     ids = torch.from_numpy(np.concatenate([example.prompt.ids_L, turn.question.ids_L, answer]))[None]
     pixels = cut_patches(example.frames, example.vision, loaded.family, loaded.norm, torch.float32)
-    timed = {"second_per_grid_ts": [1.0]} if loaded.family.name == "qwen2_5_vl" else {}
+    timed = {"second_per_grid_ts": [1.0]} if loaded.family.steps_per_s else {}
     grid = pixels.grids[0] if timed else [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
     logits = reference(
         input_ids=ids,
