@@ -22,7 +22,7 @@ from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row, read_rows
 from timeground.grammar.answers import parse_events, parse_option, parse_spans, parse_yes_no
 from timeground.methods.grounder import Grounder
-from timeground.metrics.grounding import grounding_scores
+from timeground.metrics.grounding import THRESHOLDS, recall_at
 from timeground.spans import Span, set_iou
 from timeground.synth.files import dataset_videos, write_annotations
 
@@ -93,9 +93,8 @@ def main() -> None:
         "split": args.split,
         "single_span_queries": len(single),
         "standard_error": round(statistics.stdev(single) / len(single) ** 0.5, 4),
-        **{
-            name.lower().replace("@", "_"): round(v, 4) for name, v in grounding_scores(single, (0.3, 0.5, 0.7)).items()
-        },
+        **{f"r1_{threshold:g}": round(recall_at(single, threshold), 4) for threshold in THRESHOLDS},
+        "miou": round(statistics.fmean(single), 4),
         "mean_score_by_kind": {k: [round(statistics.mean(v), 3), len(v)] for k, v in sorted(scores.items())},
         "versions": versions("torch", "transformers", "av"),
         "machine": machine(),

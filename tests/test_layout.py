@@ -57,6 +57,9 @@ def test_every_package_is_listed_and_installed_where_the_design_says(tmp_path):
         assert inside in names
     for data in (
         "timeground/train/recipes/tiny-sft.yaml",
+        "timeground/py.typed",
+        "timeground/models/served/vllm/plugin/sitecustomize.py",
+        "timeground/models/served/vllm/plugin/timeground_vllm-1.0.dist-info/entry_points.txt",
         "timeground/assets/tiny/model.safetensors",
         "timeground/data_pipeline/prompts/rewrite.txt",
         "timeground/eval/lmms_eval/synth.yaml",

@@ -16,9 +16,9 @@ from timeground.eval.reading import Prediction
 from timeground.eval.score import score
 from timeground.eval.tasks import get_spec, load_task
 
+from tests.support.spans_text import format_spans
 from timeground.chat.prompts import get_prompts, row_prompt
 from timeground.errors import UserError
-from timeground.grammar.answers import format_spans
 from timeground.spans import Span
 
 FOLDER = Path(folder.__file__).parent

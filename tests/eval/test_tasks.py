@@ -10,10 +10,10 @@ import pytest
 from timeground.eval.tasks import SHOW_WHEN, Task, get_spec, load_task, read_specs
 
 from tests.eval.helpers import choice, ground, said
+from tests.support.spans_text import format_spans
 from timeground.chat.prompts import PROMPTS, row_answer
 from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.grammar.answers import format_spans
 
 ROW = {"id": "1", "video": "v.mp4", "duration": 9.0, "query": "a man sits", "spans": [[1, 2]]}
 QUESTION = {"id": "2", "video": "v.mp4", "duration": 9.0, "question": "what?", "options": ["x", "y"], "answer": "A"}

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.spans_text import NO_EVENT, format_spans
 from timeground.grammar.answers import (
-    NO_EVENT,
     format_seconds,
-    format_spans,
     parse_events,
     parse_option,
     parse_spans,
@@ -181,12 +180,6 @@ def test_reversed_pairs_are_kept_flagged_and_can_be_ordered() -> None:
     assert not parse_spans("24.3 - 30.4").reversed
 
 
-def test_duration_only_flags() -> None:
-    assert parse_spans("5 - 90", duration_s=60).outside and parse_spans("90 - 5", duration_s=60).outside
-    assert not parse_spans("5 - 60", duration_s=60).outside and not parse_spans("5 - 90").outside
-    assert parse_spans("5 - 90", duration_s=60).spans == (Span(5, 90),)
-
-
 OPTIONS = ["A. a woman closes the door", "B. dunking a basketball", "C. A man opens the door", "D. a man"]
 
 
@@ -323,7 +316,7 @@ PIECES = str.split(
 
 
 def _read_everything(text: str) -> None:
-    result = parse_spans(text, duration_s=10.0)
+    result = parse_spans(text)
     assert result.parsed == (bool(result.spans) or result.absent) and not (result.spans and result.absent)
     assert parse_option(text, ["a", "b"]).letter in ("A", "B", None)
     assert parse_option(text).parsed in (True, False) and parse_yes_no(text).value in (True, False, None)

@@ -1,4 +1,4 @@
-"""Recall, mean IoU, direction and pass@k on worked cases."""
+"""Recall, direction and pass@k on worked cases."""
 
 from __future__ import annotations
 
@@ -7,30 +7,19 @@ from itertools import combinations
 import pytest
 
 from timeground.metrics.direction import directional_discrimination, discrimination
-from timeground.metrics.grounding import best_iou, grounding_scores, mean_iou, recall_at
+from timeground.metrics.grounding import recall_at
 from timeground.metrics.passk import mean_pass_at_k, pass_at_k
-from timeground.spans import Span
-
-
-def test_best_iou():
-    truth = [Span(0, 10), Span(20, 30)]
-    assert best_iou(Span(20, 25), truth) == 0.5
-    assert best_iou(None, []) == 1 and best_iou(None, truth) == 0 and best_iou(Span(1, 2), []) == 0
-    assert best_iou(Span(30, 20), truth) == 0
 
 
 def test_the_threshold_itself_counts_only_where_it_is_inclusive():
     ious = [0.5, 0.7, 0.2, 0.5]
     assert recall_at(ious, 0.5) == 0.75 and recall_at(ious, 0.5, inclusive=False) == 0.25
-    assert grounding_scores(ious, (0.3,)) == {"R1@0.3": 0.75, "mIoU": pytest.approx(0.475)}
 
 
 def test_nothing_and_nan_are_refused():
     for bad in ([], [0.5, float("nan")]):
         with pytest.raises(ValueError):
             recall_at(bad, 0.5)
-        with pytest.raises(ValueError):
-            mean_iou(bad)
 
 
 def test_directional_discrimination():

@@ -1,4 +1,4 @@
-"""The answer grammar: what a model writes, read as spans of time, and spans written as text.
+"""The answer grammar: what a model writes, read as spans of time.
 
 The one parser of timeground, used by rewards, evaluation, pipeline and demo; ``docs/answers.md`` states the
 grammar. A reply goes through three stages: ``reply.py`` finds the answer in it, ``time_tokens.py`` turns that into
@@ -8,7 +8,6 @@ Nothing here raises on any text, and all of it takes time linear in the text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from timeground.grammar.choices import ParsedOption, parse_option
@@ -20,20 +19,15 @@ from timeground.grammar.yes_no import ParsedYesNo, parse_yes_no
 from timeground.spans import Span
 
 __all__ = [
-    "NO_EVENT",
     "ParsedOption",
     "ParsedSpans",
     "ParsedYesNo",
     "format_seconds",
-    "format_spans",
     "parse_events",
     "parse_option",
     "parse_spans",
     "parse_yes_no",
 ]
-
-NO_EVENT = "The event does not happen."
-"""How ``format_spans`` writes that there is no span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,6 @@ class ParsedSpans:
     rule: the rule that matched ("brackets", "labels", "range", "numbers", "prose", "absent") or "none".
     absent: the reply says that it does not happen; that is an answer, not a failure.
     failure: why nothing matched, or None.
-    outside: some span leaves ``[0, duration_s]`` (only looked at when a duration is given).
     scores: one for each span where the reply gives a score with each, as ``[start, end, score]`` does; else empty.
     """
 
@@ -52,7 +45,6 @@ class ParsedSpans:
     rule: str = "none"
     absent: bool = False
     failure: str | None = None
-    outside: bool = False
     scores: tuple[float, ...] = ()
 
     @property
@@ -70,19 +62,14 @@ class ParsedSpans:
         return replace(self, spans=tuple(span.ordered() for span in self.spans))
 
 
-def parse_spans(text: str, *, duration_s: float | None = None, query: str | None = None) -> ParsedSpans:
+def parse_spans(text: str, *, query: str | None = None) -> ParsedSpans:
     """Read the spans of a reply. Never raises; ``failure`` says why nothing was found.
 
-    duration_s: length of the video in seconds. It never changes what is read, it only sets ``outside``.
     query: what was looked for. Where the reply repeats it, its words are not read as a denial ("the man does not
         find his keys" is something that can happen).
     """
     results = [_parse_candidate(candidate, query) for candidate in time_candidates(text)]
-    result = next((r for r in results if r.parsed), results[-1])
-    if duration_s is None:
-        return result
-    outside = any(min(s.start_s, s.end_s) < 0 or max(s.start_s, s.end_s) > duration_s for s in result.spans)
-    return replace(result, outside=outside)
+    return next((r for r in results if r.parsed), results[-1])
 
 
 def _parse_candidate(text: str, query: str | None) -> ParsedSpans:
@@ -113,14 +100,3 @@ def format_seconds(time_s: float, *, decimals: int = 1) -> str:
     if not 0 <= time_s < float("inf"):
         raise ValueError(f"a time must be a finite number of seconds from 0 on, got {time_s}")
     return f"{abs(time_s):.{decimals}f}"
-
-
-def format_spans(spans: Sequence[Span], *, decimals: int = 1) -> str:
-    """Spans as canonical text: ``3.0 - 7.5 seconds, 20.0 - 25.0 seconds``; no span gives ``NO_EVENT``.
-
-    ``parse_spans`` reads it back to the precision written (TimeLens writes one decimal).
-    """
-    if not spans:
-        return NO_EVENT
-    pairs = ((format_seconds(s.start_s, decimals=decimals), format_seconds(s.end_s, decimals=decimals)) for s in spans)
-    return ", ".join(f"{start} - {end} seconds" for start, end in pairs)

@@ -1,4 +1,4 @@
-"""Recall and mean IoU of grounding answers.
+"""Recall of grounding answers at a threshold.
 
 Benchmarks disagree on the comparison: TimeLens, lmms-eval and QVHighlights count ``IoU >= t``, Time-R1 and 2D-TAN
 count ``IoU > t``. Every function here takes ``inclusive`` and says which it means by default.
@@ -6,22 +6,11 @@ count ``IoU > t``. Every function here takes ``inclusive`` and says which it mea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from timeground.spans import Span, iou
-
 THRESHOLDS = (0.3, 0.5, 0.7)
 """What most papers report."""
-
-
-def best_iou(pred: Span | None, truth: Sequence[Span]) -> float:
-    """IoU of one span with the true span that it fits best; no span against no true span is 1, one alone is 0."""
-    if pred is None:
-        return 0.0 if truth else 1.0
-    return max((iou(pred, span) for span in truth), default=0.0)
 
 
 def hits(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> npt.NDArray[np.bool_]:
@@ -35,20 +24,6 @@ def hits(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> np
 def recall_at(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> float:
     """R1@threshold in [0, 1]: the share of rows whose IoU reaches it. ValueError without rows."""
     return _mean(hits(ious, threshold, inclusive=inclusive))
-
-
-def mean_iou(ious: npt.ArrayLike) -> float:
-    """mIoU in [0, 1], over all rows given. ValueError without rows or for NaN."""
-    hits(ious, 0.0)  # refuses NaN
-    return _mean(np.asarray(ious, dtype=np.float64))
-
-
-def grounding_scores(
-    ious: npt.ArrayLike, thresholds: Sequence[float] = THRESHOLDS, *, inclusive: bool = True
-) -> dict[str, float]:
-    """``{"R1@0.3": ..., "mIoU": ...}``, shares in [0, 1]."""
-    recalls = {f"R1@{t:g}": recall_at(ious, t, inclusive=inclusive) for t in thresholds}
-    return recalls | {"mIoU": mean_iou(ious)}
 
 
 def _mean(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> float:

@@ -14,7 +14,7 @@ from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
 
 from tests.train.grpo.test_parity import settings
 from timeground.chat.layout import TextSegment
-from timeground.models.families import Family
+from timeground.models.families.qwen3_vl import Qwen3VL
 from timeground.models.loading import load
 from timeground.models.local.inputs import PromptInputs
 
@@ -26,7 +26,7 @@ MAX_TOKENS = 6
 
 
 @dataclass(frozen=True)
-class Unbarred(Family):
+class Unbarred(Qwen3VL):
     """A family that bars no tokens, as TRL does not."""
 
     @property
