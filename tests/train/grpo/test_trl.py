@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
@@ -93,7 +93,7 @@ def test_loss_and_gradients_equal_trls(qwen3_folder, tmp_path, loss_type, normal
     torch.testing.assert_close(ours, their_advantages, atol=1e-6, rtol=0)
 
     loaded = load(qwen3_folder)
-    family = Unbarred(**{f: getattr(loaded.family, f) for f in loaded.family.__dataclass_fields__})
+    family = Unbarred(**{f.name: getattr(loaded.family, f.name) for f in fields(loaded.family)})
     loss_settings = {
         "normalisation": normalisation, "scale": scale, "ratio": level, "kl": beta, "clip_low": 0.2, "clip_high": 0.28,
         "kl_corrected": level == "sequence",
