@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from timeground.chat.layout import Segment, TextSegment, TimeEncoding, VisionSegment
 from timeground.chat.parts import Message
+from timeground.chat.template import ChatTemplate
 from timeground.chat.trajectory import Turn
 from timeground.files.json_text import without_surrogates
 from timeground.models.families import Family
 from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec
 
 Ints = NDArray[np.int64]
-_MARK = "\u2063timeground\u2063"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,15 @@ class PromptInputs:
     def __len__(self) -> int:
         return len(self.ids_L)
 
+    def joined(self, more: PromptInputs) -> PromptInputs:
+        """Return this and what follows it as one."""
+        return PromptInputs(
+            np.concatenate([self.ids_L, more.ids_L]),
+            np.concatenate([self.positions_3L, more.positions_3L], axis=1),
+            (*self.vision, *more.vision),
+            more.next_position,
+        )
+
     def split_last(self) -> tuple[PromptInputs, PromptInputs]:
         """All but the last token, and the last token: what is prefilled, and what is then asked with."""
         body = replace(self, ids_L=self.ids_L[:-1], positions_3L=self.positions_3L[:, :-1])
@@ -53,7 +62,8 @@ class PromptBuilder:
     def __init__(self, tokenizer: Any, chat_template: str | None, family: Family, nested: bool = False) -> None:
         """`nested`: whether the processor keeps a vision start and end around all of a native video."""
         self.tokenizer, self.family, self.nested = tokenizer, family, nested
-        self.head, self.tail = _split_template(tokenizer, chat_template)
+        self.template = ChatTemplate(tokenizer, chat_template)
+        self.head, self.tail = self.template.head, self.template.tail
         self._tokenize = lru_cache(maxsize=4096)(self._tokenize_anew)  # stamps come again and again
         eos = tokenizer.convert_tokens_to_ids(family.end_token)
         self.end_id: int = eos if isinstance(eos, int) and eos >= 0 else tokenizer.eos_token_id
@@ -63,10 +73,7 @@ class PromptBuilder:
 
         grid_hw: patches down and across one frame.
         """
-        outer: list[Segment] = list(segments)
-        if self.nested and encoding is TimeEncoding.NATIVE:
-            outer = [TextSegment(self.family.block_start), *outer, TextSegment(self.family.block_end)]
-        return self._lay_out([TextSegment(self.head), *outer], grid_hw, 0)
+        return self._lay_out([TextSegment(self.head), *self.wrapped(segments, encoding)], grid_hw, 0)
 
     def question(self, text: str, start: int) -> PromptInputs:
         """A question after the video, up to where the answer begins, from position `start` on."""
@@ -80,6 +87,21 @@ class PromptBuilder:
     def answer_tokens(self) -> AnswerTokens:
         """What its tokens mean in an answer."""
         return AnswerTokens(self.end_id, self.family.forbidden_ids, self.decode)
+
+    def given(self, ids: Sequence[int], start: int) -> PromptInputs:
+        """Return tokens that were sampled as input, from position `start` on."""
+        positions = np.tile(np.arange(start, start + len(ids)), (3, 1))
+        return PromptInputs(np.array(ids, dtype=np.int64), positions, (), start + len(ids))
+
+    def texts_and_blocks(self, segments: Sequence[Segment], grid_hw: tuple[int, int], start: int) -> PromptInputs:
+        """Return texts and vision blocks as they stand, from position `start` on. grid_hw: patches of one frame."""
+        return self._lay_out(segments, grid_hw, start)
+
+    def wrapped(self, segments: Sequence[Segment], encoding: TimeEncoding) -> list[Segment]:
+        """Return a clip's segments as the checkpoint's processor puts them."""
+        if self.nested and encoding is TimeEncoding.NATIVE:
+            return [TextSegment(self.family.block_start), *segments, TextSegment(self.family.block_end)]
+        return list(segments)
 
     def answer_ids(self, text: str) -> list[int]:
         """Token ids of an answer, with the token that ends it."""
@@ -145,13 +167,3 @@ def _grid_positions(grid_t: int, rows: int, columns: int, interval: float) -> In
     times = np.floor(np.arange(grid_t, dtype=np.float32) * np.float32(interval)).astype(np.int64)
     grid = np.meshgrid(times, np.arange(rows), np.arange(columns), indexing="ij")
     return np.stack(grid).reshape(3, -1)
-
-
-def _split_template(tokenizer: Any, chat_template: str | None) -> tuple[str, str]:
-    """What a chat template writes before and after a user's turn (its answer opening included)."""
-    messages = [{"role": "user", "content": [{"type": "text", "text": _MARK}]}]
-    text = tokenizer.apply_chat_template(
-        messages, chat_template=chat_template, tokenize=False, add_generation_prompt=True
-    )
-    head, _, tail = text.partition(_MARK)
-    return head, tail

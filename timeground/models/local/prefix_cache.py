@@ -5,6 +5,7 @@ Shape legend: L tokens of the prefix, S tokens that are appended, N live answers
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -48,17 +49,34 @@ class PrefixCache:
         self.model, self.prompt = model, prompt
         self.device = next(model.parameters()).device
         self.cache = _empty_cache(model)
-        visual = np.isin(prompt.ids_L, list(_visual_ids(model)))
-        rows = PackedRows(
+        with nullcontext() if keep else torch.inference_mode():
+            forward_hidden(model, self._rows(prompt, features, None), self.cache)
+        self.kept = self._let_go() if keep else None
+
+    def grow(self, more: PromptInputs, features: VisionFeatures | None) -> None:
+        """Make what follows the prefix a part of it. features: of the visual tokens in it."""
+        self.prompt = self.prompt.joined(more)
+        see = np.tri(len(more), len(self.prompt), len(self.prompt) - len(more), dtype=np.bool_)
+        with torch.inference_mode():
+            forward_hidden(self.model, self._rows(more, features, self._tensor(see)[None, None]), self.cache)
+
+    def fork(self) -> PrefixCache:
+        """Return a copy that grows apart from this one; what both have is held once."""
+        other = copy.copy(self)
+        other.cache = _empty_cache(self.model)
+        for number, layer in enumerate(self.cache.layers):
+            other.cache.update(layer.keys, layer.values, number)
+        return other
+
+    def _rows(self, prompt: PromptInputs, features: VisionFeatures | None, mask_B1SK: Tensor | None) -> PackedRows:
+        visual = np.isin(prompt.ids_L, list(_visual_ids(self.model)))
+        return PackedRows(
             ids_BL=self._tensor(prompt.ids_L)[None],
             positions_3BL=self._tensor(prompt.positions_3L)[:, None],
             visual_BL=self._tensor(visual)[None],
             features=features,
-            mask_B1SK=None,
+            mask_B1SK=mask_B1SK,
         )
-        with nullcontext() if keep else torch.inference_mode():
-            forward_hidden(model, rows, self.cache)
-        self.kept = self._let_go() if keep else None
 
     def _let_go(self) -> KeptPrefix:
         """Go on without a graph; what had it."""

@@ -1,0 +1,74 @@
+"""The text that a checkpoint's own chat template writes between messages.
+
+A template renders a whole conversation; a session grows message by message. So each step from one role to the next is
+rendered once, in the shortest conversation that has it, with marks where the contents stand.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from timeground.chat.parts import Role
+from timeground.errors import UserError
+
+_MARK = "\u2063timeground-"
+_BEFORE: dict[Role | None, tuple[Role, ...]] = {
+    None: (),
+    "system": ("system",),
+    "user": ("user",),
+    "assistant": ("user", "assistant"),
+    "tool": ("user", "assistant", "tool"),
+}
+"""The shortest conversation that ends with a role."""
+
+
+class ChatTemplate:
+    """What stands before, between and after messages."""
+
+    def __init__(self, tokenizer: Any, template: str | None) -> None:
+        """tokenizer: with ``apply_chat_template``. template: the checkpoint's, None for the tokenizer's own."""
+        self.tokenizer, self.template = tokenizer, template
+        self.between = lru_cache(maxsize=None)(self._between)
+
+    @property
+    def head(self) -> str:
+        """What stands before a first user's message."""
+        return self.between(None, "user")
+
+    @property
+    def tail(self) -> str:
+        """What stands after a user's message, up to where the answer begins."""
+        return self.between("user", "assistant")
+
+    def _between(self, before: Role | None, role: Role) -> str:
+        """Return the text from the end of a message (or from nothing) to the start of the next one's content.
+
+        Messages of one role that follow each other are one. Raises UserError for a step that the template refuses.
+        """
+        if before == role:
+            return ""
+        if role == "assistant" and before in ("user", "tool"):
+            return self._rendered(_BEFORE[before], answers=True)[-1]
+        known = _BEFORE[before]
+        return self._rendered((*known, role), answers=False)[len(known)]
+
+    def _rendered(self, roles: tuple[Role, ...], answers: bool) -> list[str]:
+        """Return the texts around the contents of a conversation of these roles."""
+        marks = [f"{_MARK}{number}\u2063" for number in range(len(roles))]
+        messages = [
+            {"role": role, "content": [{"type": "text", "text": mark}]} for role, mark in zip(roles, marks, strict=True)
+        ]
+        try:
+            text = self.tokenizer.apply_chat_template(
+                messages, chat_template=self.template, tokenize=False, add_generation_prompt=answers
+            )
+        except Exception as error:  # templates raise what they like
+            raise UserError(f"the model's chat template takes no {roles[-1]} message here: {error}") from None
+        pieces = []
+        for mark in marks:
+            piece, found, text = str(text).partition(mark)
+            if not found:
+                raise UserError(f"the model's chat template leaves out a {roles[-1]} message")
+            pieces.append(piece)
+        return [*pieces, text]
