@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from timeground.chat.layout import TimeEncoding
+from timeground.chat.parts import Message
 from timeground.doctor.diagnosis import Readings, Row, attempt, judge
 from timeground.doctor.inputs import last_numbers, texts_around
 from timeground.doctor.pattern import ClockClip, shown_times_s
@@ -84,7 +85,7 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
 def _check_images(server: Server, clip: Clip, what: str) -> Row:
     """Every second frame as an image after its stamp."""
     prefix = server.endpoint.encode(clip)
-    reply = server.endpoint.chat(prefix, QUESTION, {"temperature": 0.0, "max_tokens": 1, "return_token_ids": True})
+    reply = prefix.reply(Message.of("user", QUESTION), {"temperature": 0.0, "max_tokens": 1, "return_token_ids": True})
     ids = reply.get("prompt_token_ids")
     if not ids:
         return Row(SERVER, what, "skipped", note="the server does not tell its prompt (vLLM does)")

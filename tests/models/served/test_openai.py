@@ -6,13 +6,14 @@ import pytest
 
 from tests.conftest import noise_clip
 from tests.support.openai_server import serve
+from timeground.chat.parts import Message
 from timeground.errors import UserError
 from timeground.methods.grounder import Grounder
 from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
 from timeground.models.sampling import SampleSpec
 from timeground.models.served import http as http_client
-from timeground.models.served import openai as endpoint
+from timeground.models.served.chat_session import UNTOLD_LOGPROB
 from timeground.models.served.openai import EndpointBackend
 
 TEXTS = ["When does this happen: the red circle moves left?", "What can be seen in the video?"]
@@ -44,7 +45,7 @@ def test_options_are_scored_by_the_first_token(served):
     prefix = backend.encode(noise_clip(4, 64, 64))
     likely = backend.sample(prefix, TEXTS[:1], SampleSpec(max_new_tokens=1))[0][0].text
     scores = backend.score(prefix, TEXTS[0], [likely, "surely not among the likely ones"])
-    assert scores[0] > scores[1] == endpoint.UNTOLD_LOGPROB
+    assert scores[0] > scores[1] == UNTOLD_LOGPROB
 
 
 def test_settings_beyond_the_protocol_are_refused_by_name_or_sent(served):
@@ -62,6 +63,26 @@ def test_settings_beyond_the_protocol_are_refused_by_name_or_sent(served):
     assert "min_p" not in sent
 
 
+def test_a_conversation_grows_by_answers_and_forks(served):
+    """What one role says in a row is one message; an answer is the assistant's."""
+    url, model = served
+    backend = EndpointBackend.connect(url)
+    session = backend.open([Message.of("user", noise_clip(4, 64, 64))])
+    other = session.fork()
+    session.extend(Message.of("user", TEXTS[0]))
+    ((answer,),) = session.ask([Message.of("user", " Now?")], SampleSpec(max_new_tokens=4))
+    session.extend(answer)
+    session.extend(Message.of("user", "Sure?"))
+    assert [m["role"] for m in session.messages] == ["user", "assistant", "user"]
+    assert [p["type"] for p in session.messages[0]["content"]] == ["text", "image_url"] * 2 + ["text"]
+    assert session.messages[1]["content"] == [{"type": "text", "text": answer.text}]
+    assert len(other.messages) == 1 and len(other.messages[0]["content"]) == 4
+    assert model.requests[-1]["messages"][0]["content"][-2:] == [
+        {"type": "text", "text": TEXTS[0]},
+        {"type": "text", "text": " Now?"},
+    ]
+
+
 def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, monkeypatch):
     url, model = served
     monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
@@ -75,7 +96,7 @@ def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, mon
     assert len(model.requests) - before == len(TEXTS) + 2  # the second time nobody was asked
     other = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
     other.contents = "other weights in the folder that the server serves"
-    assert other.sample(prefix, TEXTS, SampleSpec(max_new_tokens=4)) == first
+    assert other.sample(other.encode(noise_clip(4, 64, 64)), TEXTS, SampleSpec(max_new_tokens=4)) == first
     assert len(model.requests) - before == 2 * len(TEXTS) + 2
     assert not list(tmp_path.rglob("*.part"))
 

@@ -6,34 +6,26 @@ to a bound, tried again when the server is busy or drops one, and answers can be
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from timeground.chat.layout import DEFAULT_STAMPS, TextSegment, TimeEncoding, encode_time
+from timeground.chat.layout import TimeEncoding
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile, profile_for
 from timeground.chat.prompts import as_texts
 from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
-from timeground.files.json_text import without_surrogates
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.models.families import Family, family_of
 from timeground.models.sampling import SampleSpec
+from timeground.models.served.chat_session import ChatSession
 from timeground.models.served.http import BadReply, HttpClient, KeptReplies
 
-UNTOLD_LOGPROB = -1e9
-"""Log-probability of an option that is not among the most likely tokens."""
 EXTENSIONS = ("top_k", "min_p", "repetition_penalty")
 """Settings that are not in OpenAI's protocol, which says nothing of how a server treats what it does not know."""
 EXTENDED = ("vllm", "sglang")
@@ -42,13 +34,6 @@ UNKNOWN_FACTOR = 32
 """Frame sides for a server that does not say what it serves: multiples of so many pixels."""
 LEAST_BIAS = -100
 """What the protocol allows to hold a token back with; e^-100 of its probability is left."""
-
-
-@dataclass(frozen=True)
-class EndpointPrefix:
-    """A clip as message content: texts and images."""
-
-    content: list[dict[str, Any]]
 
 
 class EndpointBackend:
@@ -118,28 +103,24 @@ class EndpointBackend:
         """Which frames of a video the model wants."""
         return self.profile.sampling(self.family.factor if self.family else UNKNOWN_FACTOR)
 
-    def encode(self, clip: Clip) -> EndpointPrefix:
-        """Every second frame as an image after its stamp: as many images as there would be frame pairs."""
-        stamp = self.profile.stamp or DEFAULT_STAMPS.get(self.profile.time_encoding)
-        clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, stamp)
-        content: list[dict[str, Any]] = []
-        for segment in segments:
-            if isinstance(segment, TextSegment):
-                content.append(_text(segment.text))
-            else:
-                content.append(_image(clip.frames[segment.first_frame].permute(1, 2, 0).numpy()))
-        return EndpointPrefix(content)
+    def open(self, messages: Sequence[Message]) -> ChatSession:
+        """Begin a conversation."""
+        return ChatSession(self, messages)
 
-    def sample(self, prefix: EndpointPrefix, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
-        """Return answers to each text; the texts are asked side by side.
+    def encode(self, clip: Clip) -> ChatSession:
+        """Begin a conversation with a clip."""
+        return self.open([Message.of("user", clip)])
 
-        Raises UserError for settings that the server is not known to take.
-        """
-        options = self._options((spec or SampleSpec()).with_room(self.profile.max_new_tokens))
-        return list(self.pool.map(lambda text: self._answers(prefix, text, options), as_texts(texts)))
+    def sample(self, prefix: ChatSession, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each text; the texts are asked side by side."""
+        return prefix.ask([Message.of("user", text) for text in as_texts(texts)], spec)
 
-    def _options(self, spec: SampleSpec) -> dict[str, Any]:
-        """The protocol's names for how to sample."""
+    def score(self, prefix: ChatSession, text: str, options: Sequence[str]) -> list[float]:
+        """Return the log-probability of each option's first token."""
+        return prefix.score([Message.of("user", text)], [as_texts(options)])[0]
+
+    def options(self, spec: SampleSpec) -> dict[str, Any]:
+        """Return the protocol's names for how to sample. Raises UserError for what the server is not known to take."""
         unknown = [name for name in spec.narrowed if name in EXTENSIONS]
         if unknown and not self.extended:
             raise UserError(
@@ -159,29 +140,11 @@ class EndpointBackend:
             options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
         return options
 
-    def score(self, prefix: EndpointPrefix, text: str, options: Sequence[str]) -> list[float]:
-        """Log-probability of each option's first token, among the 20 that the server tells; far below else."""
-        reply = self.chat(prefix, text, {"temperature": 0.0, "max_tokens": 1, "logprobs": True, "top_logprobs": 20})
-        told: dict[str, float] = {}
-        try:
-            for entry in reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
-                told.setdefault(entry["token"].strip(), float(entry["logprob"]))
-        except (KeyError, TypeError, IndexError, ValueError, AttributeError):
-            raise BadReply(f"{self.url} tells no probabilities of tokens (logprobs with top_logprobs)") from None
-        return [told.get(option, UNTOLD_LOGPROB) for option in as_texts(options)]
-
-    def _answers(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> list[Turn]:
-        try:
-            return [_turn(choice) for choice in self.chat(prefix, text, options)["choices"]]
-        except BadReply as error:
-            return [Turn.failed(str(error))] * options["n"]
-
-    def chat(self, prefix: EndpointPrefix, text: str, options: dict[str, Any]) -> dict[str, Any]:
-        """The server's reply to a text about a clip. options: beside model and messages, such as ``max_tokens``.
+    def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
+        """Return the server's reply to a conversation. options: beside model and messages, such as ``max_tokens``.
 
         Raises BadReply unless it has as many answers as were asked for, each a text.
         """
-        messages = [{"role": "user", "content": [*prefix.content, _text(text)]}]
         body = {"model": self.model, "messages": messages, **options}
 
         def ask() -> dict[str, Any]:
@@ -226,34 +189,3 @@ def _checked(reply: dict[str, Any], url: str, num_answers: int) -> dict[str, Any
         if content is not None and not isinstance(content, str):
             raise BadReply(f"{url} sent a message whose content is a {type(content).__name__}, not a text")
     return reply
-
-
-def _turn(choice: dict[str, Any]) -> Turn:
-    return Turn(
-        Message.of("assistant", (choice["message"].get("content") or "").strip()),
-        logprobs=_logprobs(choice.get("logprobs")),
-        finished=choice.get("finish_reason") != "length",
-    )
-
-
-def _logprobs(told: Any) -> tuple[float, ...] | None:
-    """The log-probability of each token of an answer, NaN for what is no number; None where they are not told."""
-    entries = told.get("content") if isinstance(told, dict) else None
-    if not isinstance(entries, list):
-        return None
-    values = [entry.get("logprob") if isinstance(entry, dict) else None for entry in entries]
-    return tuple(float(v) if isinstance(v, (int, float)) else math.nan for v in values)
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": without_surrogates(text)}
-
-
-def _image(pixels_HWC: NDArray[Any]) -> dict[str, Any]:
-    """A frame as PNG: nothing is lost on the way."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels_HWC).save(buffer, "PNG", compress_level=1)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
