@@ -110,12 +110,12 @@ def plain(root: Path, num_videos: int) -> dict[str, float]:
 def run_plain(root: Path, num_videos: int) -> dict[str, float]:
     """What `plain` starts."""
     import torch
-    from timeground.data_pipeline import asking
-    from timeground.data_pipeline.asking import Asked
+    from timeground.data_pipeline import tools as pipeline_tools
+    from timeground.data_pipeline.asking import StageModel
     from timeground.data_pipeline.inputs import read_items
     from timeground.data_pipeline.recipe import Recipe
+    from timeground.data_pipeline.stage import VideoStage
     from timeground.data_pipeline.stages import probe as probing
-    from timeground.data_pipeline.stages.base import VideoStage
     from timeground.data_pipeline.tools import Tools
     from timeground.data_pipeline.work import make_tools
 
@@ -124,9 +124,9 @@ def run_plain(root: Path, num_videos: int) -> dict[str, float]:
     for owner, name, what in (
         (Tools, "clip", "decode"),
         (probing, "probe", "decode"),
-        (asking, "open_model", "model"),
-        (Asked, "watch", "model"),
-        (Asked, "say", "model"),
+        (pipeline_tools, "open_model", "model"),
+        (StageModel, "encode", "model"),
+        (StageModel, "answer", "model"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), clock, what))
     source = {"videos": str(root), "rows": str(root / "rows.jsonl"), "limit": num_videos}

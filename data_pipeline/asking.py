@@ -1,4 +1,4 @@
-"""Models as the stages use them: asked within limits, with the tokens counted."""
+"""Models as the stages ask them, within limits and with tokens counted. Stages reach a model only through this file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pydantic import Field
+
 from timeground.chat.layout import origin_s
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import as_texts, ground_prompt
 from timeground.chat.trajectory import Turn
+from timeground.cli.recipes import Settings
 from timeground.errors import UserError
 from timeground.grammar.answers import ParsedSpans, parse_spans
 from timeground.media.clip import Clip
@@ -23,32 +26,49 @@ from timeground.models.opening import is_url, open_backend
 from timeground.models.sampling import SampleSpec
 from timeground.spans import shifted
 
-from .settings import ModelSettings
-from .tools import RunStopped
+from .item import RunStopped
 
 MAX_TOKENS_TO_LIST = 768
 """Room for an answer that lists events."""
 
 
+class ModelSettings(Settings):
+    """A model of a recipe."""
+
+    name: str
+    """``tiny``, a Hub id, a folder, or ``http://host:port/v1#name``."""
+    profile: str | None = None
+    """Ask it as this known model is asked."""
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    """Changes to its profile, such as ``{fps: 4}``."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Of the backend, such as ``dtype``, or for a server ``concurrency`` and ``cache`` (a folder for answers)."""
+    max_requests_per_minute: float | None = Field(None, gt=0)
+    """In each worker; it pauses before it sends more."""
+    max_tokens: int | None = Field(None, ge=1)
+    """The run stops when the model has written more tokens than that in one worker: a limit on cost."""
+
+
 @dataclass(frozen=True)
-class Seen:
-    """A clip that a model has read. origin_s: the second of the file that it calls 0."""
+class EncodedClip:
+    """A clip that a model has read."""
 
     prefix: Any
+    """What the backend keeps of it."""
     origin_s: float
+    """The second of the file that the model calls 0."""
 
 
 @dataclass
-class Asked:
-    """An opened model. tokens: what it was given to read is not told by every server; what it wrote is counted.
-
-    allow_toy: it may be shown videos of a kind of which it knows nothing.
-    """
+class StageModel:
+    """An opened model, as a stage asks it."""
 
     backend: Backend
     settings: ModelSettings
     allow_toy: bool = False
+    """Whether it may be shown videos of a kind of which it knows nothing."""
     usage: Counter[str] = field(default_factory=Counter)
+    """Answers and the tokens of them; not every server says how many tokens it has read."""
     next_call_s: float = 0.0
 
     @property
@@ -57,11 +77,11 @@ class Asked:
         return self.backend.profile
 
     def sampling(self) -> Sampling:
-        """Which frames it looks at."""
+        """Return which frames it looks at."""
         return self.backend.sampling()
 
-    def changed(self, **changes: Any) -> Asked:
-        """The same loaded weights, asked another way: changes to the profile, such as ``time_encoding`` or ``fps``."""
+    def with_profile(self, **changes: Any) -> StageModel:
+        """Return the same weights, asked another way: changes to the profile, such as ``time_encoding`` or ``fps``."""
         changes = {name: value for name, value in changes.items() if value is not None}
         if not changes:
             return self
@@ -69,43 +89,50 @@ class Asked:
         other.profile = self.profile.with_changes(changes)
         return replace(self, backend=other)
 
-    def watch(self, clip: Clip) -> Seen:
+    def encode(self, clip: Clip) -> EncodedClip:
         """Encode a clip once, for all that is asked about it. RunStopped if the model knows nothing of such videos."""
-        told = clip_warning(self.settings.name, self.profile, clip)
-        if told and not self.allow_toy:
-            raise RunStopped(refusal(clip.source, told))
-        return Seen(self.backend.encode(clip), self.calls_zero_s(clip))
+        warning = clip_warning(self.settings.name, self.profile, clip)
+        if warning and not self.allow_toy:
+            raise RunStopped(refusal(clip.source, warning))
+        return EncodedClip(self.backend.encode(clip), self.origin_s(clip))
 
-    def calls_zero_s(self, clip: Clip) -> float:
-        """The second of the file that the model calls 0, shown this clip."""
+    def origin_s(self, clip: Clip) -> float:
+        """Return the second of the file that the model calls 0 when it is shown this clip."""
         return origin_s(self.profile.time_encoding, clip.start_s)
 
-    def say(self, seen: Seen, texts: Sequence[str], **request: Any) -> list[list[Turn]]:
-        """Answers to each text; the fields of `request` are those of `SampleSpec`."""
+    def answer(self, clip: EncodedClip, texts: Sequence[str], **request: Any) -> list[list[Turn]]:
+        """Return the answers to each text; `request` takes the fields of `SampleSpec`.
+
+        Raises UserError where a server sent no answer, RunStopped at the limit on tokens.
+        """
         texts = as_texts(texts)
         if not texts:
             return []
         self._wait(len(texts))
-        found = self.backend.sample(seen.prefix, texts, SampleSpec(**request))
-        if failure := next((one.failure for group in found for one in group if one.failure), None):
+        groups = self.backend.sample(clip.prefix, texts, SampleSpec(**request))
+        if failure := next((one.failure for group in groups for one in group if one.failure), None):
             raise UserError(failure)
-        self.usage["answers"] += sum(len(group) for group in found)
-        self.usage["tokens"] += sum(one.num_tokens for group in found for one in group)
+        self._count([one for group in groups for one in group])
+        return groups
+
+    def ground(self, clip: EncodedClip, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
+        """Return when each query happens, as parsed answers in seconds of the file."""
+        queries = as_texts(queries)
+        texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
+        groups = zip(queries, self.answer(clip, texts, **request), strict=True)
+        parsed = [[parse_spans(one.text, query=query).ordered() for one in group] for query, group in groups]
+        return [[replace(one, spans=tuple(shifted(one.spans, clip.origin_s))) for one in group] for group in parsed]
+
+    def _count(self, turns: Sequence[Turn]) -> None:
+        """Count what was written. RunStopped at the limit."""
+        self.usage["answers"] += len(turns)
+        self.usage["tokens"] += sum(one.num_tokens for one in turns)
         limit = self.settings.max_tokens
         if limit is not None and self.usage["tokens"] > limit:
             raise RunStopped(
                 f"model {self.settings.name} has written {self.usage['tokens']} tokens, max_tokens is {limit}; "
                 "raise it and start again, nothing that is done is lost"
             )
-        return found
-
-    def ground(self, seen: Seen, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
-        """When each query happens, as parsed answers in seconds of the file."""
-        queries = as_texts(queries)
-        texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
-        found = zip(queries, self.say(seen, texts, **request), strict=True)
-        parsed = [[parse_spans(one.text, query=query).ordered() for one in group] for query, group in found]
-        return [[replace(one, spans=tuple(shifted(one.spans, seen.origin_s))) for one in group] for group in parsed]
 
     def _wait(self, num_requests: int) -> None:
         """Keep to the rate limit."""
@@ -117,16 +144,16 @@ class Asked:
         self.next_call_s = max(now, self.next_call_s) + num_requests * 60 / rate
 
 
-def refusal(video: str, told: str) -> str:
-    """Why a model may not annotate a video."""
-    return f"{video}: {told} (as models.NAME.name), or add --allow-toy-model to annotate with it all the same"
+def refusal(video: str, warning: str) -> str:
+    """Return why a model may not annotate a video."""
+    return f"{video}: {warning} (as models.NAME.name), or add --allow-toy-model to annotate with it all the same"
 
 
-def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = False) -> Asked:
+def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = False) -> StageModel:
     """Open a model. Raises RunStopped if it cannot be opened: every video would meet that."""
     options = dict(settings.options)
     if not is_url(settings.name):
-        _be_quiet()
+        _silence_transformers()
         if device:
             options.setdefault("device", device)
     try:
@@ -135,11 +162,11 @@ def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = Fa
         raise RunStopped(f"model {settings.name}: {error}") from error
     except TypeError as error:
         raise RunStopped(f"model {settings.name}: options: {error}") from error
-    return Asked(backend, settings, allow_toy)
+    return StageModel(backend, settings, allow_toy)
 
 
-def _be_quiet() -> None:
-    """No bars and advice from every worker in the middle of the run's own display."""
+def _silence_transformers() -> None:
+    """Keep bars and advice of every worker out of the run's own display."""
     from timeground.models.torchvision_repair import repair_torchvision
 
     repair_torchvision()

@@ -5,20 +5,27 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timeground.cli.recipes import RecipeParser
 from timeground.errors import UserError
 
+if TYPE_CHECKING:
+    from .recipe import Recipe
+    from .work import Executor
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Three commands: run, report, check."""
+    """Add three commands: run, report, check."""
     commands = parser.add_subparsers(
         dest="action", metavar="run | report | check", required=True, parser_class=RecipeParser
     )
     run_parser = commands.add_parser("run", help="run a recipe; a run that was stopped goes on")
     add = run_parser.add_argument
     run_parser.add_recipe("a YAML file, or the name of a recipe that ships", "input.videos=clips")
-    add("--engine", choices=("local", "ray"), default="local", help="processes on this machine, or a Ray cluster")
+    where = "processes on this machine, or a Ray cluster"
+    add("--executor", choices=("local", "ray"), default="local", help=where)
+    add("--engine", choices=("local", "ray"), dest="executor", help=argparse.SUPPRESS)  # its name before
     add("--workers", type=int, default=1, help="processes for stages that ask no model")
     add("--model-workers", type=int, help="processes for stages that do (default: one a GPU, else --workers)")
     add("--address", help="of a Ray cluster (default: start one here)")
@@ -41,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what is asked; the exit status."""
+    """Do what is asked and return the exit status."""
     if args.action == "report":
         from .report import write_report
 
@@ -51,12 +58,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.engine == "local":
-        from .forking import import_ahead
+    """Run a recipe, and print what is left."""
+    if args.executor == "local":
+        from .executors.local import import_ahead
 
         import_ahead()
     from .recipe import load_recipe
-    from .run import Engine, run_recipe
+    from .run import run_recipe
 
     allowed = ["allow_toy_model=true"] if args.allow_toy_model else []
     recipe = load_recipe(args.recipe, [*args.overrides, *allowed])
@@ -64,34 +72,38 @@ def _run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
-    num_model_workers = args.model_workers or _default_model_workers(args.workers)
-    engine: Engine
-    if args.engine == "ray":
-        from .engine_ray import RayEngine
-
-        engine = RayEngine(recipe, args.workers, num_model_workers, args.address)
-    else:
-        from .engine_local import LocalEngine
-
-        engine = LocalEngine(recipe, args.workers, num_model_workers, args.recycle_after)
+    executor = _executor(args, recipe)
     try:
-        summary = run_recipe(recipe, engine, retry_failed=args.retry_failed, shown=not args.quiet)
+        summary = run_recipe(recipe, executor, retry_failed=args.retry_failed, shown=not args.quiet)
     finally:
-        engine.close()
+        executor.close()
     came_in = f" of {summary['rows_in']}" if summary["rows_in"] else ""
     left = f"{summary['rows_out']}{came_in} rows, {summary['videos']} videos, {len(summary['failed_videos'])} failed"
     print(f"{recipe.output}/rows.jsonl: {left}")
     return 0
 
 
+def _executor(args: argparse.Namespace, recipe: Recipe) -> Executor:
+    """Return what runs the stages."""
+    num_model_workers = args.model_workers or _default_model_workers(args.workers)
+    if args.executor == "ray":
+        from .executors.ray import RayExecutor
+
+        return RayExecutor(recipe, args.workers, num_model_workers, args.address)
+    from .executors.local import LocalExecutor
+
+    return LocalExecutor(recipe, args.workers, num_model_workers, args.recycle_after)
+
+
 def _default_model_workers(num_workers: int) -> int:
+    """Return one process a GPU, or as many as for other stages where there are none."""
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else num_workers
 
 
 def _check(file: Path, root: Path | None) -> int:
-    """Print every problem; status 2 if there are any."""
+    """Print every problem of a file of rows, and return status 2 if there are any."""
     from timeground.data.rows import scan_rows
     from timeground.data.video_checks import against_files
 

@@ -1,4 +1,4 @@
-"""The unit of work: one video with its rows, what is known of it, and what was dropped from it and why."""
+"""The unit of work: one video with its rows, what is known about it, and what was dropped from it and why."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from timeground.data.rows import Row
+from timeground.errors import UserError
+
+from .notes import Facts
+
+
+class RunStopped(UserError):
+    """Stops the whole run: every video would meet the same, such as a model that cannot be opened."""
 
 
 @dataclass
 class Item:
-    """A video on its way through the stages.
-
-    video: path relative to the video root. rows: those still in. facts: what stages found out about the video.
-    rejected: rows that were dropped, as ``{"row", "stage", "class", "reason"}``; ``row`` is None where the video came
-    without rows. failure: the stage that could not work on the video, and why; later stages pass it by.
-    """
+    """A video on its way through the stages."""
 
     video: str
+    """Path relative to the video root."""
     rows: list[Row] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    """Rows that are still in."""
+    facts: Facts = field(default_factory=Facts)
+    """What stages found out about the video."""
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    """Dropped rows as ``{"row", "stage", "class", "reason"}``; ``row`` is None where the video came without rows."""
     failure: dict[str, str] | None = None
+    """The stage that could not work on the video, and the reason; later stages skip the video."""
 
     def drop(self, row: Row, stage: str, kind: str, reason: str) -> None:
         """Take a row out. kind: the class of the reason, one word; reason: a sentence for people."""
@@ -44,17 +51,17 @@ class Item:
 
     @property
     def is_out(self) -> bool:
-        """Whether later stages have nothing to do with this video."""
+        """Whether later stages skip this video."""
         return self.failure is not None or "out" in self.facts
 
-    def keep_only(self, wanted: Callable[[Row], str | None], stage: str, kind: str) -> None:
-        """Drop each row for which `wanted` gives a reason."""
+    def drop_where(self, problem: Callable[[Row], str | None], stage: str, kind: str) -> None:
+        """Drop each row for which `problem` gives a reason."""
         for row in list(self.rows):
-            if reason := wanted(row):
+            if reason := problem(row):
                 self.drop(row, stage, kind, reason)
 
     def to_json(self) -> dict[str, Any]:
-        """The item as plain data."""
+        """Return the item as plain data."""
         rows = [row.to_json() for row in self.rows]
         return {
             "video": self.video,
@@ -66,11 +73,6 @@ class Item:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Item:
-        """The item that `to_json` wrote."""
+        """Return the item that `to_json` wrote."""
         rows = [Row.from_json(row) for row in data["rows"]]
         return cls(data["video"], rows, data["facts"], data["rejected"], data["failure"])
-
-
-def note(row: Row, stage: str, what: str, why: str, prompt: str | None = None) -> None:
-    """A line in a row's history. prompt: ``name@version`` of the prompt that the change rests on."""
-    row.history.append({"stage": stage, "what": what, "why": why, **({"prompt": prompt} if prompt else {})})

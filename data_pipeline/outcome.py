@@ -19,24 +19,25 @@ def write_outcome(recipe: Recipe, plan: Plan, warnings: Sequence[str] = ()) -> d
     """Write the three files into the output folder and return what is in summary.json."""
     output, last = Path(recipe.output), len(plan.folders) - 1
     write_rows(output / "rows.jsonl", _rows(plan, last))
-    rejected, failed, badly_covered, tokens = [], {}, {}, 0
+    rejected, failed, badly_covered, num_tokens = [], {}, {}, 0
     for item in plan.items(last):
         rejected += [{"video": item.video, **one} for one in item.rejected]
-        tokens += item.facts.get("tokens", 0)
+        num_tokens += item.facts.get("tokens", 0)
         if item.failure:
             failed[item.video] = item.failure
-        if flag := item.facts.get("coverage", {}).get("flag"):
-            badly_covered[item.video] = flag
+        coverage = item.facts.get("coverage")
+        if coverage and "flag" in coverage:
+            badly_covered[item.video] = coverage["flag"]
     lines = [dump_json(_ordered(one)) + "\n" for one in rejected]
     write_text(output / "rejected.jsonl", "".join(lines))
     summary = {
         "videos": plan.num_videos,
-        "rows_in": sum(plan.counts(0, shard)["rows"] for shard in range(plan.num_shards)),
-        "rows_out": sum(plan.counts(last, shard)["rows"] for shard in range(plan.num_shards)),
+        "rows_in": plan.total(0, "rows"),
+        "rows_out": plan.total(last, "rows"),
         "rejected": len(rejected),
         "models": {name: model.name for name, model in sorted(recipe.models.items())},
         "warnings": list(warnings),
-        "tokens_written_by_models": tokens,
+        "tokens_written_by_models": num_tokens,
         "stages": _stages(recipe, plan, rejected),
         "failed_videos": failed,
         "badly_covered_videos": badly_covered,
@@ -45,28 +46,28 @@ def write_outcome(recipe: Recipe, plan: Plan, warnings: Sequence[str] = ()) -> d
     return summary
 
 
-def _rows(plan: Plan, place: int) -> Iterator[Row]:
-    for item in plan.items(place):
+def _rows(plan: Plan, position: int) -> Iterator[Row]:
+    """Yield the rows that are left after a stage."""
+    for item in plan.items(position):
         yield from item.rows
 
 
 def _ordered(one: dict[str, Any]) -> dict[str, Any]:
-    """A rejected row: what people look for comes first."""
+    """Return a rejected row with what people look for in front."""
     return {key: one.get(key) for key in ("video", "stage", "class", "reason", "row")}
 
 
 def _stages(recipe: Recipe, plan: Plan, rejected: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What each stage got, dropped (by class) and changed."""
+    """Return what each stage got, dropped (by class) and changed."""
     changed = _changes(plan)
     report = []
-    for place, stage in enumerate(recipe.stages, start=1):
-        shards = range(plan.num_shards)
+    for position, stage in enumerate(recipe.stages, start=1):
         dropped = Counter(one["class"] for one in rejected if one["stage"] == stage.stage)
         report.append(
             {
                 "stage": stage.stage,
-                "rows_in": sum(plan.counts(place - 1, shard)["rows"] for shard in shards),
-                "rows_out": sum(plan.counts(place, shard)["rows"] for shard in shards),
+                "rows_in": plan.total(position - 1, "rows"),
+                "rows_out": plan.total(position, "rows"),
                 "dropped": dict(sorted(dropped.items())),
                 "changed": dict(sorted(changed.get(stage.stage, Counter()).items())),
             }
@@ -75,11 +76,11 @@ def _stages(recipe: Recipe, plan: Plan, rejected: list[dict[str, Any]]) -> list[
 
 
 def _changes(plan: Plan) -> dict[str, Counter[str]]:
-    """How often each stage changed what in the rows that are left."""
-    found: dict[str, Counter[str]] = {}
+    """Return how often each stage changed what in the rows that are left."""
+    changes: dict[str, Counter[str]] = {}
     for item in plan.items(len(plan.folders) - 1):
         for row in item.rows:
             for entry in row.history:
                 if "stage" in entry and "what" in entry:
-                    found.setdefault(entry["stage"], Counter())[entry["what"].split(":")[0]] += 1
-    return found
+                    changes.setdefault(entry["stage"], Counter())[entry["what"].split(":")[0]] += 1
+    return changes

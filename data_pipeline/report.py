@@ -1,4 +1,4 @@
-"""`timeground data report`: one page about a run. What came in, what each stage dropped and changed, and why."""
+"""`timeground data report`: one page about a run, with what came in, what each stage dropped and changed, and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from timeground.files.scratch import scratch_folder
 from timeground.report.page import Page
 from timeground.spans import total_length_s
 
+from .notes import difficulty, quality
 from .shards import read_plan
+from .tools import read_clip
 
 MOST_REASONS = 40
 Values = Callable[[Row], list[float]]
@@ -44,7 +46,7 @@ def write_report(folder: Path, num_samples: int = 12) -> Path:
 
 
 def _counts(page: Page, summary: dict[str, Any]) -> None:
-    """What came in, and stage by stage what is left."""
+    """Show what came in, and stage by stage what is left."""
     came, left = summary["rows_in"], summary["rows_out"]
     page.note(f"{summary['videos']} videos with {came} rows came in; {left} rows are left.")
     for line in summary.get("warnings", ()):
@@ -53,7 +55,7 @@ def _counts(page: Page, summary: dict[str, Any]) -> None:
         page.note(f"The models wrote {tokens} tokens.")
     page.heading("Stages")
     lines = [
-        (one["stage"], one["rows_in"], one["rows_out"], _told(one["dropped"]), _told(one["changed"]))
+        (one["stage"], one["rows_in"], one["rows_out"], _in_words(one["dropped"]), _in_words(one["changed"]))
         for one in summary["stages"]
     ]
     page.table(("stage", "rows in", "rows out", "dropped", "changed"), lines)
@@ -66,12 +68,13 @@ def _counts(page: Page, summary: dict[str, Any]) -> None:
         page.table(("video", "stage", "reason"), failed[:MOST_REASONS])
 
 
-def _told(counts: dict[str, int]) -> str:
+def _in_words(counts: dict[str, int]) -> str:
+    """Return counts as text."""
     return ", ".join(f"{name}: {count}" for name, count in counts.items())
 
 
 def _reasons(page: Page, rejected: list[dict[str, Any]]) -> None:
-    """Reasons by class with an example each."""
+    """Show the reasons by class, with an example each."""
     page.heading("Why rows were dropped")
     counts = Counter((one["stage"], one["class"]) for one in rejected)
     example = {(one["stage"], one["class"]): one for one in reversed(rejected)}
@@ -83,7 +86,7 @@ def _reasons(page: Page, rejected: list[dict[str, Any]]) -> None:
 
 
 def _distributions(page: Page, before: list[Row], after: list[Row]) -> None:
-    """The same histogram of what came in and of what is left."""
+    """Show the same histogram of what came in and of what is left."""
     page.heading("Before and after")
     _histogram(page, "Duration of the video, s", before, after, lambda row: [row.duration])
     _histogram(page, "Length of the spans, s", before, after, lambda row: [total_length_s(row.spans)] * bool(row.spans))
@@ -94,21 +97,25 @@ def _distributions(page: Page, before: list[Row], after: list[Row]) -> None:
         after,
         lambda row: [span.centre_s / row.duration for span in row.spans],
     )
-    _histogram(page, "Mean IoU of the rollouts", [], after, lambda row: _known(row.difficulty.get("mean_iou")))
-    _histogram(
-        page, "Agreement of the passes", [], after, lambda row: _known(row.quality.get("agreement", {}).get("iou"))
-    )
+    _histogram(page, "Mean IoU of the rollouts", [], after, _mean_iou)
+    _histogram(page, "Agreement of the passes", [], after, _agreement)
     for name, rows in (("came in", before), ("left", after)):
         counts = Counter(row.direction for row in rows)
         page.bars(f"Direction, rows that {name}", {kind: float(counts[kind]) for kind in sorted(counts)})
 
 
-def _known(value: float | None) -> list[float]:
-    return [] if value is None else [float(value)]
+def _mean_iou(row: Row) -> list[float]:
+    """Return the mean IoU of a row's rollouts, if it is known."""
+    return [float(difficulty(row)["mean_iou"])] if "mean_iou" in row.difficulty else []
+
+
+def _agreement(row: Row) -> list[float]:
+    """Return how well the passes agree on a row, if any answered it."""
+    return [float(quality(row)["agreement"]["iou"])] if "agreement" in row.quality else []
 
 
 def _histogram(page: Page, title: str, before: Iterable[Row], after: Iterable[Row], values: Values) -> None:
-    """Bars of both, over the same bins."""
+    """Show bars of both, over the same bins."""
     sides = {"came in": [v for row in before for v in values(row)], "left": [v for row in after for v in values(row)]}
     everything = [value for side in sides.values() for value in side]
     if not everything:
@@ -122,7 +129,7 @@ def _histogram(page: Page, title: str, before: Iterable[Row], after: Iterable[Ro
 
 
 def _samples(page: Page, after: list[Row], rejected: list[dict[str, Any]], root: Path, count: int) -> None:
-    """Rows with a strip of frames: evenly many of those left, those changed and those dropped."""
+    """Show rows with a strip of frames: as many of those changed, those dropped and those left as they came."""
     page.heading("Samples")
     dropped = [(Row.from_json(one["row"]), f"{one['class']}: {one['reason']}") for one in rejected if one["row"]]
     changed = [(row, "; ".join(f"{e['stage']}: {e['why']}" for e in row.history)) for row in after if row.history]
@@ -139,21 +146,18 @@ def _samples(page: Page, after: list[Row], rejected: list[dict[str, Any]], root:
 
 
 def _strip(root: Path, row: Row) -> bytes | None:
-    """Frames along the row's time axis with its spans; None where the video cannot be read."""
+    """Return frames along the row's time axis with its spans; None where the video cannot be read."""
     from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
-    from timeground.media.decode import decode
     from timeground.media.sampling import Sampling
     from timeground.report.timeline import save_timeline
 
-    window = row.window
+    sampling = Sampling(fps=1.0, max_frames=12, min_tokens_per_pair=16, max_tokens_per_pair=32, total_tokens=400)
     try:
-        sampling = Sampling(fps=1.0, max_frames=12, min_tokens_per_pair=16, max_tokens_per_pair=32, total_tokens=400)
-        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
-        fps = row.folder_fps or DEFAULT_FOLDER_FPS
-        clip = decode(resolve_video(root, row.video), sampling, start_s=start_s, end_s=end_s, folder_fps=fps)
+        path = resolve_video(root, row.video)
+        clip = read_clip(path, sampling, row.window, row.folder_fps or DEFAULT_FOLDER_FPS)
     except UserError:
         return None
     with scratch_folder("report") as scratch:
-        path = scratch / "strip.png"
-        save_timeline(path, clip, [("spans", row.spans)])
-        return path.read_bytes()
+        picture = scratch / "strip.png"
+        save_timeline(picture, clip, [("spans", row.spans)])
+        return picture.read_bytes()

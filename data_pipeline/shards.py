@@ -1,17 +1,17 @@
 """Where finished work lies: a folder for each stage, named by everything that shaped it, a file for each shard.
 
-A shard's file appears whole or not at all, so that its being there means that it is done. Its first line counts what is
-in it; then comes one line for each video.
+A shard's file appears whole or not at all: if it is there, it is done. Its first line counts what is in it; then comes
+one line for each video.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from timeground.files.content_keys import CODE_VERSION, model_contents, path_contents, video_contents_or_missing
 from timeground.files.json_text import dump_json
@@ -19,35 +19,54 @@ from timeground.files.whole_files import write_text
 
 from .item import Item
 from .recipe import Recipe
+from .stage import Stage
 from .tools import read_prompt
+
+
+class Counts(TypedDict):
+    """What a shard holds: its first line."""
+
+    videos: int
+    failed: int
+    """Videos that a stage could not work on."""
+    rows: int
+    rejected: int
+    """Rows that this stage and all before it have dropped."""
+    dropped: NotRequired[int]
+    """Rows that this stage has dropped; a task tells it, no file holds it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The folders of a run: `folders[0]` holds what came in, `folders[i]` what stage i - 1 made of it."""
+    """The folders of a run."""
 
     folders: tuple[Path, ...]
+    """Position 0 holds what came in, position i what the i-th stage (counted from 1) made of it."""
     num_shards: int
     num_videos: int
 
-    def file(self, place: int, shard: int) -> Path:
-        """The file of a shard."""
-        return self.folders[place] / f"{shard:05d}.jsonl"
+    def file(self, position: int, shard: int) -> Path:
+        """Return the file of a shard."""
+        return self.folders[position] / f"{shard:05d}.jsonl"
 
-    def missing(self, place: int) -> list[int]:
-        """Shards that are still to be done."""
-        return [shard for shard in range(self.num_shards) if not self.file(place, shard).is_file()]
+    def missing(self, position: int) -> list[int]:
+        """Return the shards that are still to be done."""
+        return [shard for shard in range(self.num_shards) if not self.file(position, shard).is_file()]
 
-    def items(self, place: int) -> Iterator[Item]:
-        """Every video, in order, a shard at a time."""
+    def items(self, position: int) -> Iterator[Item]:
+        """Yield every video, in order, a shard at a time."""
         for shard in range(self.num_shards):
-            yield from read_shard(self.file(place, shard))
+            yield from read_shard(self.file(position, shard))
 
-    def counts(self, place: int, shard: int) -> dict[str, int]:
-        """How many videos, failures, rows and rejected rows a shard holds."""
-        with self.file(place, shard).open(encoding="utf-8") as lines:
-            found: dict[str, int] = json.loads(lines.readline())
-        return found
+    def counts(self, position: int, shard: int) -> Counts:
+        """Return how many videos, failures, rows and rejected rows a shard holds."""
+        with self.file(position, shard).open(encoding="utf-8") as lines:
+            counts: Counts = json.loads(lines.readline())
+        return counts
+
+    def total(self, position: int, name: Literal["rows", "rejected"]) -> int:
+        """Return a count summed over all shards."""
+        return sum(self.counts(position, shard)[name] for shard in range(self.num_shards))
 
 
 def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
@@ -69,39 +88,39 @@ def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
 
 
 def read_plan(output: Path) -> Plan:
-    """The plan of the last run in a folder. Raises OSError or ValueError if there is none."""
+    """Return the plan of the last run in a folder. Raises OSError or ValueError if there is none."""
     names = json.loads((output / "work" / "plan.json").read_text(encoding="utf-8"))
     folders = tuple(output / "work" / Path(name).name for name in names["folders"])
     return Plan(folders, int(names["num_shards"]), int(names["num_videos"]))
 
 
-def write_shard(path: Path, items: Iterable[Item]) -> dict[str, int]:
+def write_shard(path: Path, items: Sequence[Item]) -> Counts:
     """Write a shard at once and return its counts."""
-    held = list(items)
-    counts = {
-        "videos": len(held),
-        "failed": sum(item.failure is not None for item in held),
-        "rows": sum(len(item.rows) for item in held),
-        "rejected": sum(len(item.rejected) for item in held),
-    }
-    lines = [json.dumps(counts), *(dump_json(item.to_json()) for item in held)]
+    counts = Counts(
+        videos=len(items),
+        failed=sum(item.failure is not None for item in items),
+        rows=sum(len(item.rows) for item in items),
+        rejected=sum(len(item.rejected) for item in items),
+    )
+    lines = [json.dumps(counts), *(dump_json(item.to_json()) for item in items)]
     write_text(path, "\n".join(lines) + "\n")
     return counts
 
 
 def read_shard(path: Path) -> list[Item]:
-    """The videos of a shard."""
+    """Return the videos of a shard."""
     with path.open(encoding="utf-8") as lines:
         next(lines)
         return [Item.from_json(json.loads(line)) for line in lines]
 
 
 def _hash(data: Any) -> str:
+    """Return the SHA-256 of plain data."""
     return hashlib.sha256(dump_json(data, sort_keys=True).encode()).hexdigest()
 
 
 def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:
-    """What tells one input from another: rows, videos by content, seed, shards, our code."""
+    """Return a hash of the input: rows, videos by content, seed, shards, our code."""
     digest = hashlib.sha256(json.dumps([CODE_VERSION, recipe.seed, recipe.shard_size]).encode())
     for item in items:
         video = video_contents_or_missing(Path(recipe.input.videos) / item.video)
@@ -109,12 +128,13 @@ def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:
     return digest.hexdigest()
 
 
-def _models(recipe: Recipe, stage: Any) -> list[Any]:
-    """The models a stage asks, with what tells one set of weights from another."""
+def _models(recipe: Recipe, stage: Stage) -> list[Any]:
+    """Return the settings of the models that a stage asks, with the identity of their files."""
     asked = [recipe.models[name] for name in sorted(set(stage.models()))]
     return [[settings.model_dump(mode="json"), model_contents(settings.name)] for settings in asked]
 
 
-def _prompts(recipe: Recipe, stage: Any) -> list[str]:
+def _prompts(recipe: Recipe, stage: Stage) -> list[str]:
+    """Return the versions of the prompts that a stage reads."""
     folder = Path(recipe.prompts) if recipe.prompts else None
     return [read_prompt(name, folder).version for name in stage.prompt_names()]

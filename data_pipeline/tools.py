@@ -1,4 +1,4 @@
-"""What a stage is handed: clips of the video, models that stay loaded, prompts with versions, seeded chance."""
+"""What a stage is handed: clips of the video, models that stay loaded, prompts with versions, seeded randomness."""
 
 from __future__ import annotations
 
@@ -15,30 +15,25 @@ from timeground.errors import UserError
 from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
 from timeground.spans import Span
 
-from .settings import ModelSettings
+from .asking import ModelSettings, StageModel, open_model
 
 if TYPE_CHECKING:
     from timeground.media.clip import Clip
     from timeground.media.sampling import Sampling
 
-    from .asking import Asked
-
 PROMPTS = Path(__file__).parent / "prompts"
-
-
-class RunStopped(UserError):
-    """Something that every video would meet, such as a model that cannot be opened: the whole run stops."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt file. version: ``name@hash``, which goes into the history of rows."""
+    """A prompt file."""
 
     text: str
     version: str
+    """``name@hash``, which goes into the history of rows."""
 
     def fill(self, **values: object) -> str:
-        """The text with ``{name}`` filled in; braces that name nothing given stay as they are."""
+        """Return the text with ``{name}`` filled in; braces that name nothing given stay as they are."""
         text = self.text
         for name, value in values.items():
             text = text.replace("{" + name + "}", str(value))
@@ -47,62 +42,68 @@ class Prompt:
 
 @dataclass
 class Tools:
-    """One worker's tools. device: where local models go, None for the default. allow_toy_model: as in the recipe.
-
-    follow_links: videos may be links out of the root. folder_fps: of the video at hand, if it is a folder of pictures.
-    """
+    """One worker's tools."""
 
     root: Path
+    """The video root."""
     output: Path
+    """The run's output folder."""
     models: dict[str, ModelSettings]
     seed: int = 0
     prompt_folder: Path | None = None
+    """A folder whose prompts go before those of the same name that ship."""
     device: str | None = None
+    """Where local models run; None for the default."""
     allow_toy_model: bool = False
+    """As in the recipe."""
     follow_links: bool = False
+    """Whether videos may be links out of the root."""
     folder_fps: float = DEFAULT_FOLDER_FPS
-    _opened: dict[str, Asked] = field(default_factory=dict)
+    """Pictures a second of the video at hand, if it is a folder of pictures."""
+    _opened: dict[str, StageModel] = field(default_factory=dict)
 
     def path(self, video: str) -> Path:
-        """The file of a video, inside the root."""
+        """Return the file of a video, inside the root. UserError for one outside."""
         return resolve_video(self.root, video, follow_links=self.follow_links)
 
     def clip(self, video: str, sampling: Sampling, window: Span | None = None) -> Clip:
-        """The frames of a video, or of a window of it. VideoError if it cannot be read."""
-        from timeground.media.decode import decode
+        """Return the frames of a video, or of a window of it. VideoError if it cannot be read."""
+        return read_clip(self.path(video), sampling, window, self.folder_fps)
 
-        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
-        path, fps = self.path(video), self.folder_fps
-        return decode(path, sampling, start_s=start_s, end_s=end_s, num_threads=1, folder_fps=fps)
-
-    def model(self, name: str) -> Asked:
-        """A model of the recipe; it is opened once. Raises RunStopped if that fails."""
+    def model(self, name: str) -> StageModel:
+        """Return a model of the recipe; it is opened once. Raises RunStopped if that fails."""
         if name not in self._opened:
-            from .asking import open_model
-
             self._opened[name] = open_model(self.models[name], self.device, self.allow_toy_model)
         return self._opened[name]
 
     def tokens(self, name: str) -> int:
-        """Tokens that a model has written so far, here."""
+        """Return the number of tokens that a model has written so far, in this worker."""
         return self._opened[name].usage["tokens"] if name in self._opened else 0
 
     def prompt(self, name: str) -> Prompt:
-        """A prompt file, of the recipe's folder or else of those that ship."""
+        """Return a prompt file, of the recipe's folder or else of those that ship."""
         return read_prompt(name, self.prompt_folder)
 
     def rng(self, *what: object) -> np.random.Generator:
-        """Chance that depends on the recipe's seed and on what it is for, and on nothing else."""
+        """Return randomness that depends on the recipe's seed and on what it is for, and on nothing else."""
         return np.random.default_rng(self.number(*what))
 
     def number(self, *what: object) -> int:
-        """A seed below 2**31, from the recipe's seed and what it is for."""
+        """Return a seed below 2**31, from the recipe's seed and what it is for."""
         text = json.dumps([self.seed, *map(str, what)])
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1
 
 
+def read_clip(path: Path, sampling: Sampling, window: Span | None, folder_fps: float) -> Clip:
+    """Return the frames of a file, or of a window of it. VideoError if it cannot be read."""
+    from timeground.media.decode import decode
+
+    start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
+    return decode(path, sampling, start_s=start_s, end_s=end_s, num_threads=1, folder_fps=folder_fps)
+
+
 def read_prompt(name: str, folder: Path | None) -> Prompt:
-    """The prompt ``name.txt``. UserError if there is none."""
+    """Return the prompt ``name.txt``. UserError if there is none."""
     for place in ([folder] if folder else []) + [PROMPTS]:
         path = place / f"{name}.txt"
         if path.is_file():

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from timeground.errors import OutputError, UserError
 from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
 
-from .item import Item
+from .item import Item, RunStopped
 from .recipe import Recipe
-from .shards import read_shard, write_shard
-from .stages.base import VideoStage
-from .tools import RunStopped, Tools
+from .shards import Counts, read_shard, write_shard
+from .stage import VideoStage
+from .tools import Tools
 
 
 @dataclass(frozen=True)
 class Task:
-    """One stage on one shard. crashed: videos whose reader ended the worker before, with how; they are not tried."""
+    """One stage on one shard."""
 
-    place: int
+    position: int
+    """Which stage of the recipe, counted from 1."""
     shard: int
     source: Path
     target: Path
     crashed: tuple[tuple[str, str], ...] = ()
+    """Videos whose reader ended the worker before, each with how it ended; they fail without being tried."""
+
+
+class Executor(Protocol):
+    """Does tasks somewhere."""
+
+    def run(self, tasks: Sequence[Task], asks_models: bool) -> Iterator[Counts]:
+        """Do all tasks and yield the counts of each."""
+        ...
+
+    def close(self) -> None:
+        """Let go of workers."""
+        ...
 
 
 def make_tools(recipe: Recipe, device: str | None = None) -> Tools:
-    """A worker's tools."""
+    """Return a worker's tools. device: where local models run, None for the default."""
     return Tools(
         root=Path(recipe.input.videos),
         output=Path(recipe.output),
@@ -41,12 +56,12 @@ def make_tools(recipe: Recipe, device: str | None = None) -> Tools:
     )
 
 
-def do_task(recipe: Recipe, task: Task, tools: Tools, begins: Callable[[str], None]) -> dict[str, int]:
-    """Read a shard, put every video through the stage, write the result. Returns counts; ``dropped``: rows.
+def do_task(recipe: Recipe, task: Task, tools: Tools, begins: Callable[[str], None] = lambda video: None) -> Counts:
+    """Read a shard, put every video through the stage, write the result, and return the counts.
 
-    begins: told each video before work on it starts. Raises RunStopped where every video would fail alike.
+    begins: called with each video before work on it starts. Raises RunStopped where every video would fail alike.
     """
-    stage = recipe.stages[task.place - 1]
+    stage = recipe.stages[task.position - 1]
     assert isinstance(stage, VideoStage)
     items = read_shard(task.source)
     before = sum(len(item.rejected) for item in items)
@@ -63,11 +78,12 @@ def do_task(recipe: Recipe, task: Task, tools: Tools, begins: Callable[[str], No
         counts = write_shard(task.target, items)
     except OutputError as error:
         raise RunStopped(str(error)) from error
-    return {**counts, "dropped": counts["rejected"] - before}
+    counts["dropped"] = counts["rejected"] - before
+    return counts
 
 
 def _run(stage: VideoStage, item: Item, tools: Tools) -> None:
-    """The stage on one video, with what it cost in tokens."""
+    """Put one video through the stage, and note what it cost in tokens."""
     names = stage.models()
     before = _tokens(tools, names)
     tools.folder_fps = next((row.folder_fps for row in item.rows if row.folder_fps), DEFAULT_FOLDER_FPS)
@@ -87,5 +103,5 @@ def _run(stage: VideoStage, item: Item, tools: Tools) -> None:
 
 
 def _tokens(tools: Tools, names: Collection[str]) -> int:
-    """Tokens that the stage's models have written in this worker; a model that is not open yet has written none."""
+    """Return the tokens that models have written in this worker; one that is not open yet has written none."""
     return sum(tools.tokens(name) for name in set(names))

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     if args.processes > 1:
         start_processes("timeground.eval", _words(args), args.processes)
         return
-    from .run.run import Means, evaluate
+    from .run.run import Runtime, evaluate
     from .run.settings import RunSettings
 
     settings = RunSettings(
@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> None:
     )
     if args.concurrency is not None and args.concurrency < 1:
         raise UserError(f"--concurrency must be at least 1, got {args.concurrency}")
-    means = Means(args.device, args.workers, args.cache, args.concurrency, args.follow_links)
-    evaluate(settings, args.output_path, means)
+    runtime = Runtime(args.device, args.workers, args.cache, args.concurrency, args.follow_links)
+    evaluate(settings, args.output_path, runtime)
 
 
 def _print_tasks(specs: Iterable[TaskSpec]) -> None:

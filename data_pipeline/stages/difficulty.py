@@ -1,9 +1,9 @@
-"""How hard a row is for the model that will be trained on it: rollouts, pass@k, and whether it needs eyes at all."""
+"""Measures how hard a row is for the model that will be trained: rollouts, pass@k, and whether it needs eyes at all."""
 
 from __future__ import annotations
 
 import statistics
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,46 +14,57 @@ from timeground.metrics.passk import pass_at_k
 from timeground.spans import set_iou
 
 from ..item import Item
+from ..notes import difficulty
+from ..stage import VideoStage, by_window, grounding
 from ..tools import Tools
-from .base import VideoStage, by_window
 from .ground import Pass
 
 
 class Difficulty(VideoStage):
-    """Writes ``difficulty``: ``ious``, ``mean_iou``, ``spread`` (standard deviation), ``pass@1``, ``pass@k``.
+    """Writes ``difficulty``: ``ious``, ``mean_iou``, ``spread`` (standard deviation), ``pass@1``, ``pass@k``."""
 
-    rollouts: answers to each row at `temperature` (TimeLens2: 8). hit_iou: from here on an answer is right. blind: also
-    ask on grey frames; a row that is answered right there is ``blind_solvable``.
-    """
-
+    needs = ("rows",)
+    gives = (
+        "difficulty.ious",
+        "difficulty.mean_iou",
+        "difficulty.spread",
+        "difficulty.blind_iou",
+        "difficulty.blind_solvable",
+    )
+    gives_if: ClassVar[dict[str, str]] = {"difficulty.blind_iou": "blind", "difficulty.blind_solvable": "blind"}
     stage: Literal["difficulty"] = "difficulty"
     model: str = "tiny"
     rollouts: int = Field(8, ge=1, le=64)
+    """Answers to each row (TimeLens2: 8)."""
     temperature: float = Field(1.0, gt=0)
     hit_iou: float = Field(0.5, gt=0, le=1)
+    """From this IoU on an answer is right."""
     blind: bool = True
+    """Also ask on grey frames; a row that is answered right there is ``blind_solvable``."""
 
     def models(self) -> list[str]:
-        """The model to be trained."""
+        """Return the model to be trained."""
         return [self.model]
 
     def run(self, item: Item, tools: Tools) -> None:
-        """Roll out, and look away."""
+        """Ask about each window as it is, and on grey frames."""
         sampled = Pass(model=self.model, temperature=self.temperature, samples=self.rollouts)
-        for window, rows in by_window(item.rows):
+        for window, rows in by_window(grounding(item.rows)).items():
             model, queries = sampled.opened(tools), [row.query for row in rows]
             clip = tools.clip(item.video, model.sampling(), window)
             seed = tools.number(item.video, window, 0)
-            for row, answers in zip(rows, sampled.ask(model, model.watch(clip), queries, seed), strict=True):
+            for row, answers in zip(rows, sampled.ask(model, model.encode(clip), queries, seed), strict=True):
                 self._write(row, answers)
             if not self.blind:
                 continue
-            unseen = Pass(model=self.model).ask(model, model.watch(blank(clip)), queries, seed)
+            unseen = Pass(model=self.model).ask(model, model.encode(blank(clip)), queries, seed)
             for row, (answer,) in zip(rows, unseen, strict=True):
-                row.difficulty["blind_iou"] = round(score(answer, row), 4)
-                row.difficulty["blind_solvable"] = row.difficulty["blind_iou"] >= self.hit_iou
+                blind_iou = round(score(answer, row), 4)
+                difficulty(row)["blind_iou"] = blind_iou
+                difficulty(row)["blind_solvable"] = blind_iou >= self.hit_iou
 
     def _write(self, row: Row, answers: list[ParsedSpans]) -> None:
+        """Note how well the rollouts of a row do."""
         ious = [round(score(answer, row), 4) for answer in answers]
         hits, count = sum(iou >= self.hit_iou for iou in ious), len(ious)
         row.difficulty |= {
@@ -66,5 +77,5 @@ class Difficulty(VideoStage):
 
 
 def score(answer: ParsedSpans, row: Row) -> float:
-    """Set IoU of an answer with the row's spans; what was not understood scores 0."""
+    """Return the set IoU of an answer with the row's spans; one that could not be read scores 0."""
     return set_iou(list(answer.spans), row.spans) if answer.parsed else 0.0

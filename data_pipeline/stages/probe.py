@@ -1,11 +1,11 @@
-"""Looks at each video file: can it be read, how long is it; TimeLens's plain filters; keeps test videos out."""
+"""Measures each video file, filters by TimeLens's plain rules, and keeps test videos out."""
 
 from __future__ import annotations
 
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,9 +18,10 @@ from timeground.media.decode import probe
 from timeground.media.sampling import Sampling
 
 from ..inputs import MEASURED_LATER_S
-from ..item import Item, note
+from ..item import Item
+from ..notes import note
+from ..stage import VideoStage
 from ..tools import Tools
-from .base import VideoStage
 
 SOUND = re.compile(
     r"\b(?:hear[sd]?|hearing|sounds?|sounding|audio|audible|listen\w*|loud\w*|noises?|noisy|voices?|music\w*|songs?)\b",
@@ -33,34 +34,39 @@ CLOSE_S = 0.5
 
 
 class Probe(VideoStage):
-    """Facts of the file, and plain filters (TimeLens's defaults).
+    """Writes facts of the file, and applies plain filters (TimeLens's defaults)."""
 
-    min_s, max_s: length of a video. max_words: of a query. hears: the model hears, so queries about sound stay.
-    fingerprint: eight frames as bits, for the stage `duplicates`. keep_out: files of rows, or ``reader:path``, of
-    benchmarks; a video whose file name (without suffix) is among theirs is dropped.
-    """
-
+    gives = ("facts.duration_s", "facts.fps", "facts.width", "facts.height", "facts.has_audio", "facts.fingerprint")
+    gives_if: ClassVar[dict[str, str]] = {"facts.fingerprint": "fingerprint"}
     stage: Literal["probe"] = "probe"
     min_s: float = Field(5.0, ge=0)
+    """Shorter videos are dropped."""
     max_s: float = Field(500.0, gt=0)
+    """Longer videos are dropped."""
     max_words: int = Field(200, ge=1)
+    """Rows with a longer query are dropped."""
     hears: bool = False
+    """The model hears, so queries about sound stay."""
     fingerprint: bool = True
+    """Keep eight frames as bits, for the stage `duplicates`."""
     keep_out: tuple[str, ...] = ()
+    """Files of rows, or ``reader:path``, of benchmarks; a video whose file name (without suffix) is among theirs is
+    dropped."""
 
     @model_validator(mode="after")
     def _keeps_something(self) -> Probe:
+        """Refuse limits between which no video lies."""
         if self.min_s > self.max_s:
             raise ValueError(f"min_s {self.min_s:g} is above max_s {self.max_s:g}, so no video would be kept")
         return self
 
     @cached_property
     def test_names(self) -> frozenset[str]:
-        """File names, without suffix, of the benchmarks' videos."""
+        """The file names, without suffix, of the benchmarks' videos."""
         return frozenset(Path(row.video).stem for source in self.keep_out for row in rows_of(source))
 
     def files(self) -> list[Path]:
-        """The benchmarks' files."""
+        """Return the benchmarks' files."""
         return [Path(source if Path(source).exists() else source.partition(":")[2]) for source in self.keep_out]
 
     def run(self, item: Item, tools: Tools) -> None:
@@ -84,17 +90,18 @@ class Probe(VideoStage):
             item.facts["fingerprint"] = fingerprint(tools.clip(item.video, LOOK))
         for row in item.rows:
             _measure(row, info.duration_s)
-        item.keep_only(self._too_long, self.stage, "words")
+        item.drop_where(self._too_long, self.stage, "words")
         if not self.hears:
-            item.keep_only(_about_sound, self.stage, "sound")
+            item.drop_where(_about_sound, self.stage, "sound")
 
     def _too_long(self, row: Row) -> str | None:
+        """Return what is wrong with a query of too many words."""
         words = len(row.query.split())
         return f"the query has {words} words; at most {self.max_words} are kept" if words > self.max_words else None
 
 
 def rows_of(source: str) -> list[Row]:
-    """Rows of a file, or of ``reader:path``."""
+    """Return the rows of a file, or of ``reader:path``."""
     reader, sign, path = source.partition(":")
     try:
         return list(read(reader, path) if sign and not Path(source).exists() else read_rows(source))
@@ -103,7 +110,7 @@ def rows_of(source: str) -> list[Row]:
 
 
 def fingerprint(clip: Clip) -> str:
-    """Difference hash of each frame (64 bits: is a place brighter than the next), as hexadecimal text."""
+    """Return a difference hash of each frame (64 bits: is a pixel brighter than the next), as hexadecimal text."""
     from PIL import Image
 
     bits = []
@@ -124,5 +131,6 @@ def _measure(row: Row, duration_s: float) -> None:
 
 
 def _about_sound(row: Row) -> str | None:
+    """Return what is wrong with a query about sound."""
     found = SOUND.search(row.query)
     return f"the query is about sound ({found[0]!r}), which the model cannot hear" if found else None

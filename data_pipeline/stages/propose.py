@@ -1,4 +1,4 @@
-"""Has a model list the distinct events of a video, each a query with rough times, spread over the video."""
+"""Makes rows: a model lists the distinct events of a video, each a query with rough times."""
 
 from __future__ import annotations
 
@@ -14,47 +14,52 @@ from timeground.media.decode import probe
 from timeground.spans import Span, clamp, shifted
 
 from ..asking import MAX_TOKENS_TO_LIST
-from ..item import Item, note
+from ..item import Item
+from ..notes import note
+from ..stage import VideoStage, to_spans
 from ..tools import Tools
-from .base import VideoStage, to_spans
 
 Event = tuple[str, Span]
 
 
 class Propose(VideoStage):
-    """New rows for videos that have none (or for all, with `everywhere`), and where `audit` found too little covered.
+    """Makes rows for videos that have none, and where `audit` found too little covered."""
 
-    prompt: the file that asks; the default suits the bundled model, `propose-detailed` larger ones. every_s: one event
-    for so many seconds of video, between `fewest` and `most`. within: look at the whole video, or at each segment that
-    `shots` found.
-    """
-
+    gives = ("rows", "meta.rough")
     stage: Literal["propose"] = "propose"
     model: str = "tiny"
     prompt: str = "propose"
+    """The prompt file; the default suits the bundled model, `propose-detailed` larger ones."""
     every_s: float = Field(8.0, gt=0)
+    """One event for so many seconds of video, between `fewest` and `most`."""
     fewest: int = Field(2, ge=1)
     most: int = Field(12, ge=1)
     within: Literal["video", "segments"] = "video"
+    """Look at the whole video, or at each segment that `shots` found."""
     everywhere: bool = False
+    """Make rows for videos that have some, too."""
     temperature: float = Field(0.0, ge=0)
 
+    def needed(self) -> tuple[str, ...]:
+        """Return the segments, if it looks at these."""
+        return ("facts.segments",) if self.within == "segments" else ()
+
     def models(self) -> list[str]:
-        """The model that lists."""
+        """Return the model that lists."""
         return [self.model]
 
     def prompt_names(self) -> list[str]:
-        """The prompt that asks."""
+        """Return the prompt that asks."""
         return [self.prompt]
 
     def run(self, item: Item, tools: Tools) -> None:
-        """Ask, and make rows of what is said."""
+        """Ask, and make rows of the answers."""
         more = item.facts.pop("propose_more", False)
         if item.rows and not (self.everywhere or more):
             return
         duration_s = item.facts.get("duration_s") or probe(tools.path(item.video), tools.folder_fps).duration_s
-        found = to_spans(item.facts.get("segments", [])) if self.within == "segments" else []
-        windows: list[Span | None] = [*found] or [None]
+        segments = to_spans(item.facts["segments"]) if self.within == "segments" else []
+        windows: list[Span | None] = [*segments] or [None]
         events: list[Event] = []
         for window in windows:
             events += self._events(item, tools, window, duration_s)
@@ -70,23 +75,24 @@ class Propose(VideoStage):
             item.drop_all(self.stage, "nothing", "the model listed no event with a time")
 
     def _events(self, item: Item, tools: Tools, window: Span | None, duration_s: float) -> list[Event]:
-        """What the model lists in a window."""
+        """Return what the model lists in a window."""
         model = tools.model(self.model)
         length_s = window.length_s if window else duration_s
         text = tools.prompt(self.prompt).fill(num_events=self._number(length_s), duration_s=f"{length_s:.1f}")
-        seen = model.watch(tools.clip(item.video, model.sampling(), window))
+        clip = model.encode(tools.clip(item.video, model.sampling(), window))
         request = {"temperature": self.temperature, "seed": tools.number(item.video, "propose", window)}
-        ((said,),) = model.say(seen, [text], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
+        ((answer,),) = model.answer(clip, [text], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
         inside = window or Span(0.0, duration_s)
-        listed = [(query, shifted([span.ordered()], seen.origin_s)[0]) for query, span in parse_events(said.text)]
-        found = [(query, clamp(span, inside.start_s, inside.end_s)) for query, span in listed]
-        return [(query, span) for query, span in found if span.length_s > 0]
+        listed = [(query, shifted([span.ordered()], clip.origin_s)[0]) for query, span in parse_events(answer.text)]
+        clamped = [(query, clamp(span, inside.start_s, inside.end_s)) for query, span in listed]
+        return [(query, span) for query, span in clamped if span.length_s > 0]
 
     def _number(self, length_s: float) -> int:
+        """Return how many events a stretch of this length should have."""
         return max(self.fewest, min(self.most, round(length_s / self.every_s)))
 
     def _chosen(self, events: list[Event], duration_s: float) -> list[Event]:
-        """As many as the length allows, each query once, spread evenly over time."""
+        """Return as many as the length allows, each query once, spread evenly over time."""
         once = {query.lower(): (query, span) for query, span in reversed(events)}
         ordered = sorted(once.values(), key=lambda event: (event[1], event[0]))
         wanted = self._number(duration_s)

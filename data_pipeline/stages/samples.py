@@ -1,8 +1,7 @@
-"""Timestamp-interleaved training samples: stamped segments, frame times and, if wanted, the decoded frames.
+"""Makes training samples: stamped segments, frame times and, if wanted, the decoded frames.
 
-What a clip costs to decode is paid once: the frames lie in ``OUTPUT/samples``, a shard for each video (see
-`timeground.data.clip_shards`), named by all that shaped it. The stage `export` with format ``samples`` writes their
-index.
+A clip is decoded once: its frames lie in ``OUTPUT/samples``, a shard for each video, named by all that shaped it (see
+`timeground.data.clip_shards`). The stage `export` with format ``samples`` writes their index.
 """
 
 from __future__ import annotations
@@ -19,51 +18,49 @@ from timeground.data.clip_shards import write_shard
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
-from timeground.spans import Span
 
 from ..item import Item
+from ..stage import VideoStage, by_window
 from ..tools import Tools
-from .base import VideoStage
 
 FOLDER = "samples"
 
 
 class Samples(VideoStage):
-    """Puts ``samples`` into the facts of a video: one for each window that rows ask about.
+    """Writes the fact ``samples`` of a video: one sample for each window that rows ask about."""
 
-    model: whose profile says which frames, which stamps and which prompts. time_encoding: another than the profile's.
-    frames: also keep the frames (uint8 ``[T, C, H, W]``) with their times, for `data.samples` of `timeground train`.
-    """
-
+    needs = ("rows",)
+    gives = ("facts.samples",)
     stage: Literal["samples"] = "samples"
     model: str = "tiny"
+    """Its profile says which frames, which stamps and which prompts."""
     time_encoding: TimeEncoding | None = None
+    """Another than the profile's."""
     frames: bool = True
+    """Also keep the frames (uint8 ``[T, C, H, W]``) with their times, for `data.samples` of `timeground train`."""
 
     def models(self) -> list[str]:
-        """The model whose profile is used."""
+        """Return the model whose profile is used."""
         return [self.model]
 
     def run(self, item: Item, tools: Tools) -> None:
         """Decode each window once and write down all that is asked about it."""
-        groups: dict[Span | None, list[Row]] = {}
-        for row in item.rows:
-            groups.setdefault(row.window, []).append(row)
+        groups = by_window(item.rows)
         sampling = tools.model(self.model).sampling()
         clips = [tools.clip(item.video, sampling, window) for window in groups]
-        found = [self._sample(clip, rows, tools) for clip, rows in zip(clips, groups.values(), strict=True)]
+        samples = [self._sample(clip, rows, tools) for clip, rows in zip(clips, groups.values(), strict=True)]
         shard = _keep(item.video, clips, sampling, tools) if self.frames and clips else None
         item.facts["samples"] = [
             {"shard": shard, "clip": number, "sampling": asdict(sampling), **sample}
-            for number, sample in enumerate(found)
+            for number, sample in enumerate(samples)
         ]
 
     def _sample(self, clip: Clip, rows: Sequence[Row], tools: Tools) -> dict[str, Any]:
-        """A clip as a model is shown it, with all questions about it."""
+        """Return a clip as a model is shown it, with all questions about it."""
         profile = tools.model(self.model).profile
         encoding, prompts = self.time_encoding or profile.time_encoding, profile.prompts()
         shown, segments = encode_time(clip, encoding, profile.stamp)
-        told_from_s = origin_s(encoding, clip.start_s)
+        zero_s = origin_s(encoding, clip.start_s)
         return {
             "window": [clip.start_s, clip.end_s],
             "duration": clip.duration_s,
@@ -71,14 +68,14 @@ class Samples(VideoStage):
             "segments": [_plain(segment) for segment in segments],
             "frame_times_s": [round(t, 6) for t in shown.frame_times_s.tolist()],
             "questions": [
-                {"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r.told_from(told_from_s))}
+                {"id": r.id, "text": row_prompt(prompts, r), "answer": row_answer(prompts, r.told_from(zero_s))}
                 for r in rows
             ],
         }
 
 
 def _keep(video: str, clips: Sequence[Clip], sampling: Sampling, tools: Tools) -> str:
-    """Write the frames of a video, unless they are there; returns the shard's path in the folder of samples."""
+    """Write the frames of a video, unless they are there, and return the shard's path in the folder of samples."""
     windows = [(clip.start_s, clip.end_s) for clip in clips]
     digest = hashlib.sha256(json.dumps([video, asdict(sampling), windows]).encode())
     for clip in clips:
@@ -91,5 +88,5 @@ def _keep(video: str, clips: Sequence[Clip], sampling: Sampling, tools: Tools) -
 
 
 def _plain(segment: Segment) -> dict[str, Any]:
-    """A segment as data: ``{"text": ...}`` or ``{"first_frame", "num_frames", ...}``."""
+    """Return a segment as data: ``{"text": ...}`` or ``{"first_frame", "num_frames", ...}``."""
     return {"text": segment.text} if isinstance(segment, TextSegment) else asdict(segment)

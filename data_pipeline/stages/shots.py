@@ -12,31 +12,32 @@ from timeground.errors import UserError, VideoError
 from timeground.media.decode import probe
 
 from ..item import Item
+from ..stage import VideoStage
 from ..tools import Tools
-from .base import VideoStage
 
 
 class Shots(VideoStage):
-    """Facts `shots` and `segments`, both ``[[start_s, end_s], ...]`` over the whole video.
+    """Writes the facts `shots` and `segments`, both ``[[start_s, end_s], ...]`` over the whole video."""
 
-    threshold: of ContentDetector, lower finds more cuts. min_shot_s: shorter shots are joined to their neighbour.
-    segment_s: segments are shots joined (or cut) to between these lengths (TimeLens2: 20 to 60 s).
-    """
-
+    gives = ("facts.shots", "facts.segments")
     stage: Literal["shots"] = "shots"
     threshold: float = Field(27.0, gt=0)
+    """Of ContentDetector; a lower one finds more cuts."""
     min_shot_s: float = Field(0.6, gt=0)
+    """Shorter shots are joined to their neighbour."""
     segment_s: tuple[float, float] = (20.0, 60.0)
+    """Segments are shots joined (or cut) to between these lengths (TimeLens2: 20 to 60 s)."""
 
     @field_validator("segment_s")
     @classmethod
     def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        """Refuse a shortest length above the longest."""
         if not 0 < value[0] <= value[1]:
             raise ValueError(f"{list(value)}: give [shortest, longest], above 0 s")
         return value
 
     def run(self, item: Item, tools: Tools) -> None:
-        """Look for cuts."""
+        """Look for cuts, and join shots to segments."""
         path = tools.path(item.video)
         duration_s = item.facts.get("duration_s") or probe(path, tools.folder_fps).duration_s
         cuts = [cut for cut in find_cuts(str(path), self.threshold, self.min_shot_s) if 0 < cut < duration_s]
@@ -46,7 +47,7 @@ class Shots(VideoStage):
 
 
 def find_cuts(path: str, threshold: float, min_shot_s: float) -> list[float]:
-    """Times in seconds at which a new shot begins. VideoError if PySceneDetect cannot read the file."""
+    """Return the times in seconds at which a new shot begins. VideoError if PySceneDetect cannot read the file."""
     try:
         from scenedetect import ContentDetector, SceneManager, open_video
     except ImportError:
@@ -63,7 +64,7 @@ def find_cuts(path: str, threshold: float, min_shot_s: float) -> list[float]:
 
 
 def segments(edges: list[float], shortest_s: float, longest_s: float) -> list[list[float]]:
-    """Shots joined until they are long enough; what is too long is cut into equal parts."""
+    """Return shots joined until they are long enough; what is too long is cut into equal parts."""
     joined: list[list[float]] = []
     for start_s, end_s in pairwise(edges):
         if joined and joined[-1][1] - joined[-1][0] < shortest_s and end_s - joined[-1][0] <= longest_s:

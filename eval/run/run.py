@@ -34,21 +34,21 @@ Shown = tuple[Group, Clip | Exception, Clip | Exception | None]
 
 
 @dataclass(frozen=True)
-class Means:
-    """What a run works with; other means give the same files.
-
-    num_workers: processes that decode ahead. cache, concurrency: of an endpoint: a folder in which its answers are
-    kept, and how many videos are asked about at a time. follow_links: videos may be links out of their folder.
-    """
+class Runtime:
+    """Where and how a run works; another runtime gives the same files."""
 
     device: str | None = None
     num_workers: int = 1
+    """Processes that decode ahead."""
     cache: str | None = None
+    """For an endpoint: a folder in which its answers are kept."""
     concurrency: int | None = None
+    """For an endpoint: how many videos are asked about at a time."""
     follow_links: bool = False
+    """Whether videos may be links out of their folder."""
 
-    def options(self, model: str, world: int) -> dict[str, Any]:
-        """The backend's options. UserError for an endpoint's options where the model is none."""
+    def backend_options(self, model: str, world: int) -> dict[str, Any]:
+        """Return the backend's options. UserError for an endpoint's options where the model is none."""
         if is_url(model):
             return {"cache": self.cache, "concurrency": self.concurrency}
         for name in ("cache", "concurrency"):
@@ -57,12 +57,14 @@ class Means:
         return {"device": self.device or _own_device(world)}
 
 
-def evaluate(settings: RunSettings, output: Path, means: Means) -> None:
+def evaluate(settings: RunSettings, output: Path, runtime: Runtime) -> None:
     """Run the tasks of `settings` and write everything into `output`. UserError if another run works there."""
-    options = means.options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
-    tasks, missing = load_tasks(settings, means.follow_links)  # what is wrong with them is told before a folder is made
+    options = runtime.backend_options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
+    tasks, missing = load_tasks(
+        settings, runtime.follow_links
+    )  # what is wrong with them is told before a folder is made
     with only_run(output):
-        _answer_tasks(tasks, missing, settings, output, means, options)
+        _answer_tasks(tasks, missing, settings, output, runtime, options)
 
 
 def _answer_tasks(
@@ -70,7 +72,7 @@ def _answer_tasks(
     missing: dict[str, list[str]],
     settings: RunSettings,
     output: Path,
-    means: Means,
+    runtime: Runtime,
     options: dict[str, Any],
 ) -> None:
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -83,11 +85,11 @@ def _answer_tasks(
         keep_settings(output, facts | {"model_contents": backend.contents})
     for task in tasks:
         asker = Asker(backend, task, settings, clock)
-        _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), means)
+        _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), runtime)
     _wait_for_all(output, rank, world)
     if rank == 0:
         timings = {**clock.seconds, "total": time.perf_counter() - began}
-        write_outcome(output, tasks, backend, settings, missing, timings, means.follow_links)
+        write_outcome(output, tasks, backend, settings, missing, timings, runtime.follow_links)
 
 
 def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[Task], dict[str, list[str]]]:
@@ -114,17 +116,17 @@ def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[
     return tasks, missing
 
 
-def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: Means) -> None:
+def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime: Runtime) -> None:
     """Ask this process's share of a task's videos, and keep what is said."""
     (rank, world), task, clock = share, asker.task, asker.clock
-    every = group_rows(task.rows, task.video_root, means.follow_links)
+    every = group_rows(task.rows, task.video_root, runtime.follow_links)
     videos = contents_of(every)
     done = {key for key, answer in file.read(videos).items() if not answer.ask_again}
     groups = every[rank::world]
     todo = [group for group in groups if any((row.id, CLEAN) not in done for row in group.rows)]
     others = _others(todo, every, asker.settings)
     wanted = [group for pair in zip(todo, others, strict=True) for group in pair if group]
-    found = clips(wanted, asker.backend.sampling(), means.num_workers)
+    found = clips(wanted, asker.backend.sampling(), runtime.num_workers)
 
     def decoded() -> Iterator[Shown]:
         for group, other in zip(todo, others, strict=True):
@@ -134,7 +136,7 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], means: 
 
     with _progress(rank == 0) as progress:
         bar = progress.add_task(task.spec.name, total=len(groups), completed=len(groups) - len(todo))
-        at_once = (means.concurrency or AT_ONCE) if is_url(asker.settings.model) else 0
+        at_once = (runtime.concurrency or AT_ONCE) if is_url(asker.settings.model) else 0
         for answers in _side_by_side(asker, decoded(), at_once) if at_once else (_asked(asker, *s) for s in decoded()):
             file.add(replace(answer, video=videos[answer.id]) for answer in answers)
             progress.advance(bar)

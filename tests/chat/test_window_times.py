@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from timeground.data_pipeline.asking import Asked
-from timeground.data_pipeline.settings import ModelSettings
+from timeground.data_pipeline.asking import ModelSettings, StageModel
 from timeground.eval.predictions import read_predictions
 from timeground.eval.reading import Prediction, read_spans
 from timeground.eval.run.answering import Asker
@@ -163,8 +162,8 @@ def test_snapping_comes_before_the_shift(qwen2_5_folder):
 
 
 def test_the_pipeline_hears_seconds_of_the_file():
-    asked = Asked(Says("<answer>2.0 to 5.0</answer>", named_profile("arrowgev")), ModelSettings(name="m"))
-    ((answer,),) = asked.ground(asked.watch(clip_from(100.0)), ["the man sits"])
+    model = StageModel(Says("<answer>2.0 to 5.0</answer>", named_profile("arrowgev")), ModelSettings(name="m"))
+    ((answer,),) = model.ground(model.encode(clip_from(100.0)), ["the man sits"])
     assert answer.spans == (Span(102.0, 105.0),)
-    asked = Asked(Says("102 - 105", Profile()), ModelSettings(name="m"))
-    assert asked.ground(asked.watch(clip_from(100.0)), ["x"])[0][0].spans == (Span(102.0, 105.0),)
+    model = StageModel(Says("102 - 105", Profile()), ModelSettings(name="m"))
+    assert model.ground(model.encode(clip_from(100.0)), ["x"])[0][0].spans == (Span(102.0, 105.0),)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from timeground.data_pipeline.settings import ModelSettings
+from timeground.data_pipeline.asking import ModelSettings
 from timeground.data_pipeline.tools import Tools
 
+from tests.support.pipeline import run
 from timeground.data.rows import Row, read_rows, write_rows
 from timeground.spans import Span
 
@@ -59,9 +61,39 @@ def tools(pile: Path, tmp_path: Path) -> Tools:
     return Tools(pile, tmp_path, {"tiny": ModelSettings(name="tiny")})
 
 
-def make_row(name: str = "a", query: str = "the red circle moves left", spans=((2.0, 4.0),), **more) -> Row:
-    return Row(name, "v.mp4", 20.0, query, [Span(*pair) for pair in spans], **more)
+@pytest.fixture
+def three(pile: Path, tmp_path: Path) -> Path:
+    """Two rows about each of three videos."""
+    rows = []
+    for number in range(3):
+        video = sorted(p.name for p in (pile / "videos").glob("*.mp4") if p.name not in ("bad.mp4", "copy.mp4"))[number]
+        rows.append(Row(f"{number}-a", f"videos/{video}", 8.0, f"shape {number} slides left", [Span(1, 3)]))
+        rows.append(Row(f"{number}-b", f"videos/{video}", 8.0, f"shape {number} and another talk", [Span(4, 6)]))
+    write_rows(tmp_path / "three.jsonl", rows)
+    return tmp_path / "three.jsonl"
 
 
-def passes(*answers) -> list[dict]:
-    return [{"pass": "p", "spans": spans, "absent": spans == []} for spans in answers]
+@pytest.fixture
+def ask_server(write_recipe, three: Path):
+    """Run stages on the rows of `three` (or `rows`) with the model ``big`` of a server, and give the exit status."""
+
+    def ask(url: str, out: Path, stages: list[dict], *more: str, rows: Path = three, **settings: Any) -> int:
+        models = {"big": {"name": url, "options": {"tries": 2, **settings.pop("options", {})}, **settings}}
+        recipe = write_recipe(stages, models=models, shard_size=1)
+        return run(recipe, f"input.rows={rows}", f"output={out}", *more)
+
+    return ask
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Stages run in this process, so that a test can patch what they use."""
+    from timeground.data_pipeline.executors.local import LocalExecutor
+    from timeground.data_pipeline.work import do_task, make_tools
+
+    def here(self, tasks, asks_models: bool):
+        tools = make_tools(self.recipe)
+        for task in tasks:
+            yield do_task(self.recipe, task, tools)
+
+    monkeypatch.setattr(LocalExecutor, "run", here)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 
 
@@ -37,15 +39,22 @@ def test_the_commands_of_the_guide_run(tmp_path):
     assert [json.loads(line)["step"] for line in metrics] == [1, 2]
 
 
+def test_the_weights_of_the_guide_are_those_that_ship():
+    from timeground.data_pipeline.stages.audit import Audit
+
+    (text,) = re.findall(r"^```yaml\n(  - stage: audit\n.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (stage,) = yaml.safe_load(text)
+    assert Audit.model_validate(stage) == Audit(model="judge")
+
+
 def test_the_guide_names_every_stage_recipe_and_option_that_it_may():
     from timeground.data_pipeline.recipe import RECIPES
-    from timeground.data_pipeline.stages import AnyStage
+    from timeground.data_pipeline.stage import STAGES
 
-    stages = AnyStage.__origin__.__args__
     table = PAGE.split("## Stages")[1].split("##")[0]
     named = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", table, re.M)}
-    assert set(named) == {stage.model_fields["stage"].default for stage in stages}
-    for stage in stages:
-        assert set(named[stage.model_fields["stage"].default]) <= set(stage.model_fields)
+    assert set(named) == set(STAGES)
+    for name, stage in STAGES.items():
+        assert set(named[name]) <= set(stage.model_fields)
     recipes = PAGE.split("| recipe that ships |")[1].split("\n\n")[0]
     assert {path.stem for path in RECIPES.glob("*.yaml")} == set(re.findall(r"^\| `([\w-]+)` \|", recipes, re.M))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from timeground.data_pipeline.inputs import read_items
+from timeground.data_pipeline.inputs import InputSettings, read_items
 from timeground.data_pipeline.recipe import Recipe
-from timeground.data_pipeline.settings import InputSettings
 from timeground.data_pipeline.shards import read_shard, write_shard
 from timeground.data_pipeline.work import Task, do_task, make_tools
 
@@ -38,7 +37,7 @@ def test_a_link_out_of_the_root_fails_one_video_and_folders_have_their_rate(root
     recipe = Recipe(input=given, output=str(root / "out"), stages=[{"stage": "probe"}])
     items = read_items(given)
     write_shard(root / "in.jsonl", items)
-    do_task(recipe, Task(1, 0, root / "in.jsonl", root / "done.jsonl"), make_tools(recipe), lambda video: None)
+    do_task(recipe, Task(1, 0, root / "in.jsonl", root / "done.jsonl"), make_tools(recipe))
     inside, link = read_shard(root / "done.jsonl")
     assert inside.failure is None and inside.facts["duration_s"] == pytest.approx(4.0)
     assert (link.failure is None) is follow

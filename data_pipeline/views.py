@@ -1,4 +1,4 @@
-"""The same video seen another way: mirrored left to right, played backwards. Errors of a model differ between them.
+"""Views of a video: as it is, mirrored left to right, played backwards, or both. A model's errors differ between them.
 
 A query is worded for the view, and spans come back in the times of the video itself. So one model gives passes that
 depend less on each other than its samples do: test-time augmentation, with the arrow of time as one of its axes.
@@ -14,7 +14,7 @@ from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.spans import Span, mirror_all
 
-from .turning import mirrored_query, reversed_query
+from .language.turning import mirrored_query, reversed_query
 
 
 class View(StrEnum):
@@ -36,18 +36,18 @@ class View(StrEnum):
         return self in (View.REVERSED, View.BOTH)
 
     def show(self, clip: Clip) -> Clip:
-        """The clip as this view has it."""
+        """Return the clip as this view has it."""
         if self.is_mirrored:
             clip = replace(clip, frames=clip.frames.flip(-1))
         return clip.reversed() if self.is_reversed else clip
 
     def word(self, row: Row) -> str | None:
-        """The row's query for this view; None where no rule tells what it becomes."""
+        """Return the row's query for this view; None where no rule tells what it becomes."""
         query: str | None = row.query
         if self.is_reversed:
             query = row.mirrored_query or reversed_query(row.query, row.direction)
         return mirrored_query(query) if query and self.is_mirrored else query
 
     def turn(self, spans: Sequence[Span], extent: Span) -> list[Span]:
-        """Spans of the video in the times of this view, and the other way round. extent: the part that is meant."""
+        """Return spans of the video in the times of this view, or the other way round. extent: the part meant."""
         return mirror_all(spans, extent.start_s, extent.end_s) if self.is_reversed else list(spans)

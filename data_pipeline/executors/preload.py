@@ -1,4 +1,7 @@
-"""What local workers need, imported before they are forked (see `forking`). What fails is told by who then needs it."""
+"""Imports what local workers need, in the process from which they are forked (see `local.context`).
+
+An import that fails is ignored here: the worker that needs the module meets the error again and reports it.
+"""
 
 import contextlib
 from importlib import import_module

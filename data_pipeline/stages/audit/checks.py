@@ -1,4 +1,4 @@
-"""The audit's checks that need no model. Each gives what is wrong as a sentence, or None.
+"""The audit's checks that need no model. Each returns what is wrong as a sentence, or None.
 
 The criteria and classes are those that TimeLens counts (arXiv 2512.14698): a query is clear, happens, is unique in its
 video, gives no position away; spans are precise.
@@ -31,19 +31,19 @@ _VAGUE = word_set("something someone somebody anything thing things stuff event 
 
 
 def leak(query: str) -> str | None:
-    """Wording that gives away where in the video to look; the order of events ("the first time") is no leak."""
-    found = LEAKS.search(query)
-    return f"the wording gives the position away: {found[0].strip(' ,;')!r}" if found else None
+    """Return wording that tells where in the video to look; the order of events ("the first time") is no leak."""
+    match = LEAKS.search(query)
+    return f"the wording gives the position away: {match[0].strip(' ,;')!r}" if match else None
 
 
 def without_leak(query: str) -> str | None:
-    """The query with that wording taken out; None if too little is left."""
+    """Return the query with that wording taken out; None if too little is left."""
     rest = " ".join(LEAKS.sub(" ", query).split()).strip(" ,;")
     return rest if not leak(rest) and not unclear(rest, 200) and len(rest.split()) >= 3 else None
 
 
 def unclear(query: str, max_words: int) -> str | None:
-    """A query that says too little or too much."""
+    """Return whether a query says too little or too much."""
     words = re.findall(r"\w+", query.lower())
     if len(words) > max_words:
         return f"the query has {len(words)} words; at most {max_words} are clear"
@@ -54,7 +54,7 @@ def unclear(query: str, max_words: int) -> str | None:
 
 
 def bad_span(row: Row, max_share: float) -> str | None:
-    """Spans that cannot be right whatever the video shows."""
+    """Return which span cannot be right whatever the video shows."""
     inside = row.extent
     for span in row.spans:
         if span.length_s == 0:
@@ -68,13 +68,13 @@ def bad_span(row: Row, max_share: float) -> str | None:
 
 
 def similarity(a: str, b: str) -> float:
-    """How alike two sentences are, in [0, 1]: words they share of all telling words they have (Jaccard)."""
+    """Return how alike two sentences are, in [0, 1]: words they share of all telling words they have (Jaccard)."""
     first, second = (set(re.findall(r"\w+", text.lower())) - _EMPTY_WORDS for text in (a, b))
     return len(first & second) / len(first | second) if first | second else 1.0
 
 
 def duplicate_of(row: Row, others: Sequence[Row], min_similarity: float, min_iou: float) -> str | None:
-    """An earlier row for the same event: the same sentence, or a similar one for nearly the same time."""
+    """Return an earlier row for the same event: the same sentence, or a similar one for nearly the same time."""
     for other in others:
         alike = similarity(row.query, other.query)
         if alike == 1.0 or (alike >= min_similarity and row.spans and set_iou(row.spans, other.spans) >= min_iou):
@@ -82,10 +82,10 @@ def duplicate_of(row: Row, others: Sequence[Row], min_similarity: float, min_iou
     return None
 
 
-def fits_several(spans: Sequence[Span], seen: Sequence[Span]) -> str | None:
-    """The passes see the event more often than the row says: the row's spans are among those seen, others as well."""
-    found = merge(seen)
-    known = [one for one in found if any(set_iou([one], [span]) >= 0.5 for span in spans)]
-    if len(found) <= len(merge(spans)) or len(known) < len(merge(spans)):
+def fits_several(spans: Sequence[Span], answer: Sequence[Span]) -> str | None:
+    """Return whether an answer has more moments than the row: the row's spans are among them, others as well."""
+    moments = merge(answer)
+    known = [one for one in moments if any(set_iou([one], [span]) >= 0.5 for span in spans)]
+    if len(moments) <= len(merge(spans)) or len(known) < len(merge(spans)):
         return None
-    return f"the query fits {len(found)} moments, the row names {len(merge(spans))}"
+    return f"the query fits {len(moments)} moments, the row names {len(merge(spans))}"

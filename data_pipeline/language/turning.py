@@ -1,10 +1,10 @@
-"""What a query becomes when its video is mirrored left to right, or played backwards; by rule, where a rule is sure."""
+"""Words a query for its video mirrored left to right, or played backwards; by rule, where a rule is sure."""
 
 from __future__ import annotations
 
 import re
 
-from timeground.data.row_checks import Direction as Label
+from timeground.data.row_checks import Direction
 
 from .direction import INSENSITIVE, SENSITIVE
 
@@ -37,7 +37,7 @@ _WAYS |= {"towards": "away from", "toward": "away from", "together": "apart", "i
 
 
 def _both_ways(pairs: dict[str, str]) -> dict[str, str]:
-    """Each word's opposite; where two words share one, the first named is its opposite."""
+    """Return each word's opposite; where two words share one, the first named is its opposite."""
     return {b: a for a, b in reversed(pairs.items())} | pairs
 
 
@@ -52,12 +52,12 @@ _PARTS = re.compile(
 
 
 def mirrored_query(query: str) -> str:
-    """The query for the picture mirrored left to right: left and right change places where they are sides."""
+    """Return the query for the mirrored picture: left and right change places where they are sides."""
     return _SIDES.sub(lambda found: found[1] + {"left": "right", "right": "left"}[found[2].lower()], query)
 
 
-def reversed_query(query: str, direction: Label = "unknown") -> str | None:
-    """The query for the video played backwards; None where no rule is sure.
+def reversed_query(query: str, direction: Direction = "unknown") -> str | None:
+    """Return the query for the video played backwards; None where no rule is sure.
 
     Words with an opposite take it. Every part that tells time's direction must have one; a query without such parts
     stays as it is if it is known, by `direction` or by rule, that it does not tell the direction.
@@ -72,7 +72,7 @@ def reversed_query(query: str, direction: Label = "unknown") -> str | None:
 
 
 def _opposite(found: re.Match[str]) -> str:
-    """A part of the query turned round."""
+    """Return the opposite of a part of the query."""
     if found["words"]:
         return _TURNED[found["words"].lower()]
     return found["verb"] + _WAYS[found["way"].lower()]

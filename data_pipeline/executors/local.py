@@ -1,26 +1,48 @@
-"""The engine for one machine: worker processes that are watched, recycled, and replaced when they die."""
+"""The executor for one machine: worker processes that are watched, recycled, and replaced when they die.
+
+Workers are forked off a process that has imported what they need, so that a new one starts at once. That process runs
+no Python threads and touches no GPU, which makes forking it safe. This file itself imports nothing heavy.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from multiprocessing import connection
-from typing import Any
+from multiprocessing import connection, forkserver
+from multiprocessing.context import BaseContext
+from typing import TYPE_CHECKING, Any
 
 from timeground.watchdog import end_with
 
-from .forking import context
-from .recipe import Recipe
-from .tools import RunStopped
-from .work import Task, do_task, make_tools
+from ..item import RunStopped
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
+    from ..shards import Counts
+    from ..work import Task
 
 CRASHES_ALLOWED = 2
 """A worker that dies may have been killed from outside; a video that was being read at so many deaths is to blame."""
-Counts = dict[str, int]
+
+
+def context() -> BaseContext:
+    """Return what makes workers: a fork server with `preload` imported, or `spawn` where there is none."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["timeground.data_pipeline.executors.preload"])
+    return server
+
+
+def import_ahead() -> None:
+    """Start the fork server, so that it imports while the caller reads its recipe and its rows."""
+    if context().get_start_method() == "forkserver":
+        forkserver.ensure_running()
 
 
 class Worker:
@@ -41,8 +63,13 @@ class Worker:
         self.task, self.video, self.since_s = task, "", time.monotonic()
         self.pipe.send(task)
 
+    def begin(self, video: str) -> None:
+        """Note that the worker begins with a video; its time limit runs from here."""
+        self.video, self.since_s = video, time.monotonic()
+        self.num_videos += 1
+
     def stop(self) -> int | None:
-        """End the process; how it ended. Nothing is lost: what it has done is in files, written whole."""
+        """End the process and return its exit code. Nothing is lost: finished work is in files, written whole."""
         self.pipe.close()
         self.process.kill()
         self.process.join(30)
@@ -50,43 +77,42 @@ class Worker:
         return code
 
 
-class LocalEngine:
-    """Runs tasks in `num_workers` processes (`num_model_workers` for stages that ask models).
-
-    recycle_after: a worker is replaced after so many videos (those of each stage counted), since readers of videos leak
-    memory. A new worker opens models anew.
-    """
+class LocalExecutor:
+    """Runs tasks in processes of this machine."""
 
     def __init__(self, recipe: Recipe, num_workers: int, num_model_workers: int, recycle_after: int = 500) -> None:
-        self.recipe, self.recycle_after = recipe, recycle_after
+        self.recipe = recipe
+        self.recycle_after = recycle_after
+        """Videos (those of each stage counted) after which a worker is replaced, since readers of videos leak memory.
+        A new worker opens its models anew."""
         self.sizes = {False: num_workers, True: num_model_workers}
+        """Number of processes, by whether the stage asks models."""
         self.workers: list[Worker] = []
         self.crashes: Counter[str] = Counter()
 
-    def run(self, tasks: Sequence[Task], asks_models: bool, begins: Callable[[str], None]) -> Iterator[Counts]:
-        """Do all tasks; gives the counts of each as it ends, in no fixed order. Raises RunStopped."""
+    def run(self, tasks: Sequence[Task], asks_models: bool) -> Iterator[Counts]:
+        """Do all tasks and yield the counts of each as it ends, in no fixed order. Raises RunStopped."""
         todo = list(reversed(tasks))
-        wanted = min(self.sizes[asks_models], len(todo))
-        while len(self.workers) > wanted:
+        size = min(self.sizes[asks_models], len(todo))
+        while len(self.workers) > size:
             self.workers.pop().stop()
         while todo or any(worker.task for worker in self.workers):
-            self._fill(todo, wanted)
+            self._fill(todo, size)
             busy = {worker.pipe: worker for worker in self.workers if worker.task}
             for pipe in connection.wait(list(busy), timeout=1.0):
                 worker = busy[pipe]
                 try:
-                    kind, said = worker.pipe.recv()
+                    kind, message = worker.pipe.recv()
                 except (EOFError, OSError):
                     todo.append(self._bury(worker, "its reader crashed"))
                     continue
                 if kind == "begins":
-                    worker.video, worker.since_s = said, time.monotonic()
-                    worker.num_videos += 1
-                    begins(said)
+                    worker.begin(message)
                 elif kind == "stopped":
-                    raise RunStopped(said)
+                    raise RunStopped(message)
                 else:
-                    yield self._ended(worker, said)
+                    self._release(worker)
+                    yield message
             todo += self._too_slow()
 
     def close(self) -> None:
@@ -95,11 +121,11 @@ class LocalEngine:
             worker.stop()
         self.workers.clear()
 
-    def _fill(self, todo: list[Task], wanted: int) -> None:
-        """A task for every idle worker; new workers where some are missing."""
-        while len(self.workers) < wanted and sum(w.task is None for w in self.workers) < len(todo):
+    def _fill(self, todo: list[Task], size: int) -> None:
+        """Give a task to every idle worker, and start workers where some are missing."""
+        while len(self.workers) < size and sum(w.task is None for w in self.workers) < len(todo):
             used = {worker.device for worker in self.workers}
-            free = [device for device in _devices(wanted) if device not in used]
+            free = [device for device in _devices(size) if device not in used]
             self.workers.append(Worker(self.recipe, free[0] if free else None))
         for worker in [w for w in self.workers if w.task is None][: len(todo)]:
             try:
@@ -107,15 +133,15 @@ class LocalEngine:
             except OSError:  # it was killed while it had nothing to do
                 todo.append(self._bury(worker, "its reader crashed"))
 
-    def _ended(self, worker: Worker, counts: Counts) -> Counts:
+    def _release(self, worker: Worker) -> None:
+        """Mark a worker as idle, or end it where it has read enough videos."""
         worker.task = None
         if worker.num_videos >= self.recycle_after:
             self.workers.remove(worker)
             worker.stop()
-        return counts
 
     def _bury(self, worker: Worker, how: str) -> Task:
-        """End a worker that died or hangs; its task comes back, without the video that is to blame."""
+        """End a worker that died or hangs, and return its task, without the video that is to blame."""
         task, video = worker.task, worker.video
         assert task is not None
         self.workers.remove(worker)
@@ -128,14 +154,14 @@ class LocalEngine:
         return replace(task, crashed=(*task.crashed, (video, f"{how} ({_cause(code)}), {CRASHES_ALLOWED} times")))
 
     def _too_slow(self) -> list[Task]:
-        """Tasks of workers that have been at one video for too long."""
+        """Return the tasks of workers that have been at one video for too long; these workers are ended."""
         limit = self.recipe.timeout_s
         late = [w for w in self.workers if w.task and w.video and time.monotonic() - w.since_s > limit]
         return [self._bury(worker, f"took longer than timeout_s = {limit:g}") for worker in late]
 
 
 def _devices(count: int) -> list[str | None]:
-    """A GPU for each worker, in turn, where there are some."""
+    """Return a GPU for each worker, in turn, or None for each where there are none."""
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -143,14 +169,17 @@ def _devices(count: int) -> list[str | None]:
 
 
 def _cause(code: int | None) -> str:
+    """Return an exit code in words."""
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit status {code}"
 
 
 def _serve(pipe: Any, recipe: Recipe, device: str | None, parent: int) -> None:
-    """A worker's life, which ends with its parent's."""
+    """Do what comes through the pipe, until it is closed or the parent ends."""
     import torch
+
+    from ..work import do_task, make_tools
 
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the workers

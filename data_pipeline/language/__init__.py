@@ -1,0 +1,1 @@
+"""Rules about sentences: whether one tells time's direction, and what it becomes when its video is turned round."""
