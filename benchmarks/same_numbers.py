@@ -38,6 +38,8 @@ TRAININGS: dict[str, list[str]] = {
     "grpo-shuffled": ["grpo", "tiny-grpo", *SMALL, "sampling.shuffled=2", "rewards=[tiou, shuffle_bonus]"],
 }
 """What is trained, by the name of its folder under OUT/train: words of ``timeground train``."""
+IGNORED = ("date", "seconds", "video")
+"""Keys of what differs from run to run; an answer names its video by content and time of the file."""
 PARTS = ("answers", "rows", "train")
 
 
@@ -106,7 +108,8 @@ def _compared(folder: Path) -> Iterator[str]:
         "train/*/model/*.safetensors",
     ):
         for path in folder.glob(pattern):
-            yield path.relative_to(folder).as_posix()
+            if path.name != "timings.jsonl":
+                yield path.relative_to(folder).as_posix()
 
 
 def _difference(before: Path, after: Path) -> str | None:
@@ -129,9 +132,7 @@ def _lines(path: Path) -> list[Any]:
 def _differs(a: Any, b: Any, place: str = "") -> str | None:
     """Return where two JSON values differ, None where they are the same."""
     if isinstance(a, dict) and isinstance(b, dict):
-        pairs = [
-            (f"{place}.{key}", a.get(key), b.get(key)) for key in sorted({*a, *b}) if key not in ("date", "seconds")
-        ]
+        pairs = [(f"{place}.{key}", a.get(key), b.get(key)) for key in sorted({*a, *b}) if key not in IGNORED]
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         pairs = [(f"{place}[{i}]", x, y) for i, (x, y) in enumerate(zip(a, b, strict=True))]
     elif isinstance(a, float) and isinstance(b, float):

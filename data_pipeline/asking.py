@@ -116,11 +116,11 @@ class StageModel:
         return groups
 
     def ground(self, clip: EncodedClip, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
-        """Return when each query happens, as parsed answers in seconds of the file."""
+        """Return when each query happens, as it is said, in seconds of the file."""
         queries = as_texts(queries)
         texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
         groups = zip(queries, self.answer(clip, texts, **request), strict=True)
-        parsed = [[parse_spans(one.text, query=query).ordered() for one in group] for query, group in groups]
+        parsed = [[parse_spans(one.text, query=query) for one in group] for query, group in groups]
         return [[replace(one, spans=tuple(shifted(one.spans, clip.origin_s))) for one in group] for group in parsed]
 
     def _count(self, turns: Sequence[Turn]) -> None:

@@ -40,7 +40,7 @@ PROTOCOLS = {
 """``strict`` is evaluation's and validation's. The two TimeLens are those papers' rewards: the first pair that is said,
 or all of them, where one bad pair spoils the answer, so that junk beside a good span never pays. ``lenient`` is how
 the pipeline reads annotators."""
-STRICT = PROTOCOLS["strict"]
+STRICT, LENIENT = PROTOCOLS["strict"], PROTOCOLS["lenient"]
 
 
 def protocol_of(name: str) -> Protocol:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,7 +12,7 @@ from timeground.data.rows import Row
 from timeground.grammar.answers import ParsedSpans
 from timeground.media.views import blank
 from timeground.metrics.passk import pass_at_k
-from timeground.spans import set_iou
+from timeground.scoring import whole_iou
 
 from ..item import Item
 from ..notes import difficulty
@@ -54,28 +55,27 @@ class Difficulty(VideoStage):
             clip = tools.clip(item.video, model.sampling(), window)
             seed = tools.number(item.video, window, 0)
             for row, answers in zip(rows, sampled.ask(model, model.encode(clip), queries, seed), strict=True):
-                self._write(row, answers)
+                row.difficulty |= of_rollouts(answers, row, self.hit_iou)
             if not self.blind:
                 continue
             unseen = Pass(model=self.model).ask(model, model.encode(blank(clip)), queries, seed)
             for row, (answer,) in zip(rows, unseen, strict=True):
-                blind_iou = round(score(answer, row), 4)
+                blind_iou = round(whole_iou(answer, row.spans), 4)
                 difficulty(row)["blind_iou"] = blind_iou
                 difficulty(row)["blind_solvable"] = blind_iou >= self.hit_iou
 
-    def _write(self, row: Row, answers: list[ParsedSpans]) -> None:
-        """Note how well the rollouts of a row do."""
-        ious = [round(score(answer, row), 4) for answer in answers]
-        hits, count = sum(iou >= self.hit_iou for iou in ious), len(ious)
-        row.difficulty |= {
-            "ious": ious,
-            "mean_iou": round(statistics.fmean(ious), 4),
-            "spread": round(statistics.pstdev(ious), 4),
-            "pass@1": round(pass_at_k(count, hits, 1), 4),
-            f"pass@{count}": round(pass_at_k(count, hits, count), 4),
-        }
 
+def of_rollouts(answers: Sequence[ParsedSpans], row: Row, hit_iou: float) -> dict[str, Any]:
+    """Return what answers to a row tell of its difficulty. The strict protocol scores them, as it does in evaluation.
 
-def score(answer: ParsedSpans, row: Row) -> float:
-    """Return the set IoU of an answer with the row's spans; one that could not be read scores 0."""
-    return set_iou(list(answer.spans), row.spans) if answer.parsed else 0.0
+    hit_iou: from here on an answer is right.
+    """
+    ious = [round(whole_iou(answer, row.spans), 4) for answer in answers]
+    hits, count = sum(iou >= hit_iou for iou in ious), len(ious)
+    return {
+        "ious": ious,
+        "mean_iou": round(statistics.fmean(ious), 4),
+        "spread": round(statistics.pstdev(ious), 4),
+        "pass@1": round(pass_at_k(count, hits, 1), 4),
+        f"pass@{count}": round(pass_at_k(count, hits, count), 4),
+    }

@@ -11,6 +11,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.cli.recipes import Settings
 from timeground.data.rows import Row
 from timeground.grammar.answers import ParsedSpans
+from timeground.scoring import LENIENT, counted_spans
 from timeground.spans import clamp
 
 from ..item import Item
@@ -110,7 +111,9 @@ def _ask_in_view(
 def stored(label: str, answer: ParsedSpans, row: Row, view: View = View.PLAIN) -> PassAnswer:
     """Return an answer as it is kept in the row, inside the row's window and in its times."""
     inside = row.extent
-    spans = [clamp(span, inside.start_s, inside.end_s) for span in view.turn(answer.spans, inside)]
+    spans = [
+        clamp(span, inside.start_s, inside.end_s) for span in view.turn(counted_spans(answer, LENIENT) or [], inside)
+    ]
     kept = [[round(span.start_s, 3), round(span.end_s, 3)] for span in spans if span.length_s > 0]
     understood = answer.absent or bool(kept)
     return {"pass": label, "spans": kept if understood else None, "absent": answer.absent}

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from timeground.data.rows import Row
+from timeground.scoring import LENIENT, counted_spans
 from timeground.spans import Span
 
 from ..asking import StageModel
@@ -63,7 +64,7 @@ class Refine(VideoStage):
         clip = tools.clip(row.video, model.sampling(), window)
         ((answer,),) = model.ground(model.encode(clip), [row.query])
         step_s = 1 / self.fps
-        ends: list[float] = [getattr(span, end) for span in answer.spans]
+        ends: list[float] = [getattr(span, end) for span in counted_spans(answer, LENIENT) or []]
         inner = [end_s for end_s in ends if window.start_s + step_s < end_s < window.end_s - step_s]
         nearest = min(inner, key=lambda end_s: abs(end_s - time_s), default=time_s)
         return round(nearest, 3)
