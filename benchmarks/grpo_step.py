@@ -21,16 +21,17 @@ from typing import Any
 
 import psutil
 import torch
-from timeground.train.batches import pack
-from timeground.train.engine import trim_memory
-from timeground.train.examples import Encoder
+from timeground.train.config import GrpoSettings, SamplingSettings
+from timeground.train.data.batches import pack
+from timeground.train.data.render import ClipRows, Encoder
 from timeground.train.grpo.advantages import advantages
+from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
-from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
-from timeground.train.grpo.rollout import Sampler
 from timeground.train.grpo.scoring import make_rewards, score
-from timeground.train.grpo.settings import GrpoSettings
-from timeground.train.sources import ClipRows
+from timeground.train.rewards import Question
+from timeground.train.rewards.columns import trajectory_of
+from timeground.train.rollout.local import Sampler
+from timeground.train.runtime.memory import trim_memory
 
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
@@ -85,7 +86,7 @@ class Step:
         batch = pack([scored.rollout.example], (family.image_token_id, family.video_token_id))
         inputs = PolicyInputs(advantages(scored.total_QG, "group").flatten().to(self.policy.device))
         divisor = Divisor(len(batch.targets_N), batch.num_answers, NEW_TOKENS)
-        loss, _ = self.policy.train()(batch, inputs, divisor)
+        loss, _ = self.policy.objective(self.policy.train()(batch), batch, inputs, divisor)
         self._learn(loss)
 
     def plain(self, recompute: bool) -> None:
@@ -94,7 +95,8 @@ class Step:
         length = inputs["input_ids"].shape[1]
         ids = self._generate(inputs, count, recompute)
         texts = [self.encoder.builder.decode(row[length:].tolist()) for row in ids]
-        rewards = make_rewards(self.settings)(texts, spans=[[[1.0, 2.0]]] * count, duration=[10.0] * count).total
+        question = Question(self.item.rows[0], [trajectory_of(text) for text in texts])
+        rewards = make_rewards(self.settings)([question]).total
         advantage = advantages(torch.tensor(rewards).view(1, -1), "group")[0].to(ids.device)
         logits = self._update_logits(inputs, ids, recompute)
         logits[..., list(self.loaded.family.forbidden_ids)] = -1e9
@@ -142,7 +144,7 @@ class Step:
         (example, _), *_ = self.encoder.asked(self.item)
         ids = torch.from_numpy(example.prompt.ids_L)[None]
         ids = torch.cat([ids, torch.from_numpy(example.turns[0].question.ids_L)[None]], 1).to(self.policy.device)
-        pixels = self.policy._pixels(example)
+        pixels = self.policy.pixels(example)
         grid = [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
         return {
             "input_ids": ids,
@@ -167,9 +169,11 @@ def make_step(num_pairs: int, group_size: int, plain: bool) -> Step:
     settings = GrpoSettings.model_validate(
         {
             "output": "unused", "steps": 1, "rewards": ["tiou"], "data": {"synth_seed": 0},
-            "model": {"init": str(folder), "frozen": "tower"}, "sampling": {"group_size": group_size},
+            "model": {"init": str(folder), "frozen": "tower"},
         }
     )  # fmt: skip
+    one_is_enough = {"sampling": SamplingSettings(group_size=group_size)}  # to be timed; a run refuses it
+    settings = settings.model_copy(update=one_is_enough)
     policy = GrpoModel(loaded, settings)
     builder = loaded.builder()
     builder.end_id = -1  # every answer has its full length

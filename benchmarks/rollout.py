@@ -24,15 +24,14 @@ from typing import Any
 
 import httpx
 import torch
-from timeground.train.batches import pack
-from timeground.train.examples import Encoder
+from timeground.train.config import GrpoSettings
+from timeground.train.data.batches import pack
+from timeground.train.data.render import ClipRows, Encoder
+from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
-from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
-from timeground.train.grpo.rollout import Rollout, RolloutEngine, Sampler
-from timeground.train.grpo.settings import GrpoSettings
-from timeground.train.grpo.vllm_sampler import VllmSampler
-from timeground.train.grpo.weights import Weights
-from timeground.train.sources import ClipRows
+from timeground.train.rollout.local import Rollout, RolloutEngine, Sampler
+from timeground.train.rollout.served import VllmSampler
+from timeground.train.rollout.weights import Weights
 
 from benchmarks.common import cache_folder, print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
@@ -71,9 +70,8 @@ class Setting:
         """One step of the optimizer on a clip's answers."""
         batch = pack([r.example for r in rollouts], self.visual_ids)
         inputs = PolicyInputs(torch.linspace(-1, 1, batch.num_answers, device=self.policy.device))
-        loss, _ = self.policy.train()(
-            batch, inputs, Divisor(len(batch.targets_N), batch.num_answers, PROFILE.max_new_tokens)
-        )
+        divisor = Divisor(len(batch.targets_N), batch.num_answers, PROFILE.max_new_tokens)
+        loss, _ = self.policy.objective(self.policy.train()(batch), batch, inputs, divisor)
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

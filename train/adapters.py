@@ -33,7 +33,7 @@ def add_lora(model: nn.Module, settings: LoraSettings) -> None:
 
 
 def adapted(model: nn.Module, targets: Sequence[str]) -> list[str]:
-    """Names of the layers that get an adapter. UserError for a target that names none, which peft would let pass."""
+    """Return names of the layers that get an adapter. UserError for one that names none, which peft lets pass."""
     inside = {name: part for name, part in model.named_modules() if LANGUAGE_MODEL in name.split(".")}
     linear = [name for name, part in inside.items() if isinstance(part, nn.Linear)]
     for target in targets:
@@ -62,7 +62,7 @@ def _config(settings: LoraSettings, layers: Sequence[str]) -> Any:
 
 @contextmanager
 def without_lora(model: nn.Module) -> Iterator[None]:
-    """The model as it was before training, its adapters switched off."""
+    """Run the model as it was before training, its adapters switched off."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
@@ -76,7 +76,7 @@ def without_lora(model: nn.Module) -> Iterator[None]:
 
 
 def is_adapter(name: str) -> bool:
-    """Whether a parameter belongs to an adapter."""
+    """Return whether a parameter belongs to an adapter."""
     return ".lora_" in name
 
 
@@ -91,7 +91,7 @@ def save_adapter(state: dict[str, Tensor], settings: LoraSettings, folder: Path)
 
 
 def merged(state: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
-    """A state dict with each adapter added into the layer that it adapts: ``W + scale * B A``."""
+    """Return a state dict with each adapter added into the layer that it adapts: ``W + scale * B A``."""
     plain: dict[str, Any] = {}
     for name, value in state.items():
         if is_adapter(name):

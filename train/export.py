@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from timeground.chat.profile import Profile
+from timeground.data.clip_shards import read_index, shard_tags
+from timeground.data.rows import read_rows, resolve_video
+from timeground.errors import UserError
 from timeground.files.whole_files import writing
+from timeground.media.containers.container import made_by
+from timeground.media.containers.tag import SYNTH
 from timeground.models.loading import Loaded, load_processor
 
 from .adapters import merged
-from .engine import full_state, on_first_rank
+from .config import DataSettings
+from .runtime.distributed import on_first_rank
+from .runtime.memory import full_state
 
 
-def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path, lora_scale: float = 0) -> None:
-    """Write weights (bfloat16 safetensors), configuration, processor and ``grounding_config.json``.
+def export_model(
+    engine: Any,
+    loaded: Loaded,
+    profile: Profile,
+    folder: Path,
+    lora_scale: float = 0,
+    dtype: torch.dtype | None = torch.bfloat16,
+) -> None:
+    """Write weights (safetensors), configuration, processor and ``grounding_config.json``.
 
-    lora_scale: by how much adapters are added into the weights; 0 where there are none.
+    lora_scale: by how much adapters are added into the weights; 0 where there are none. dtype: of the weights; None:
+    that in which they are trained.
 
     The processor is the one the model was loaded with, so no setting of this run (such as ``do_resize: false``,
     which broke vLLM for TimeLens's users) is saved into it.
@@ -29,11 +47,11 @@ def export_model(engine: Any, loaded: Loaded, profile: Profile, folder: Path, lo
     def write() -> None:
         assert state is not None
         weights = merged(state, lora_scale) if lora_scale else state
-        half = {name: t.to(torch.bfloat16) if t.is_floating_point() else t for name, t in weights.items()}
+        cast = {name: t.to(dtype) if dtype and t.is_floating_point() else t for name, t in weights.items()}
         processor = load_processor(loaded.path)
         with writing(folder) as part:
-            loaded.model.save_pretrained(part, state_dict=half)
-            _name_dtype(part / "config.json", "bfloat16")
+            loaded.model.save_pretrained(part, state_dict=cast)
+            _name_dtype(part / "config.json", str(dtype or loaded.model.dtype).removeprefix("torch."))
             processor.save_pretrained(part)
             profile.save(part)
 
@@ -46,3 +64,37 @@ def _name_dtype(file: Path, dtype: str) -> None:
     for part in (config, *(v for v in config.values() if isinstance(v, dict) and "dtype" in v)):
         part["dtype"] = dtype
     file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def profile_after(profile: Profile, data: DataSettings, is_fresh: bool) -> Profile:
+    """Return the profile that a run's exports carry.
+
+    is_fresh: the model starts from random weights, and so knows what the run shows it and nothing else.
+    """
+    if not is_fresh and profile.knows is None:
+        return profile
+    return replace(profile, knows=None if _shows_others(data) else SYNTH)
+
+
+def _shows_others(data: DataSettings) -> bool:
+    """Return whether a run shows any video without the tag of the rendered world; where none can be read, it may."""
+    if data.synth_seed is not None:
+        return False
+    tags = _tags(data)
+    first = next(tags, "")
+    return not first or any(not tag for tag in tags)
+
+
+def _tags(data: DataSettings) -> Iterator[str]:
+    """Yield the tags of the videos that can be read."""
+    if data.samples is not None:
+        folder = Path(data.samples)
+        for shard in dict.fromkeys(sample.shard for sample in read_index(folder)):
+            with suppress(UserError):  # a shard that is gone is told where it is read
+                yield from shard_tags(resolve_video(folder, shard))
+        return
+    for video in dict.fromkeys(row.video for row in read_rows(Path(data.rows or ""))):
+        try:
+            yield made_by(resolve_video(Path(data.videos), video))
+        except UserError:
+            continue

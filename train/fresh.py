@@ -37,7 +37,7 @@ def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: in
 
 
 def make_tokenizer(vocab_size: int) -> Any:
-    """A byte-level BPE over the sentences of SynthMoments; Qwen's splitting makes each digit a token."""
+    """Return a byte-level BPE over the sentences of SynthMoments; Qwen's splitting makes each digit a token."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import Qwen2Tokenizer
 
@@ -60,7 +60,7 @@ def make_tokenizer(vocab_size: int) -> Any:
 
 
 def _corpus() -> list[str]:
-    """Every kind of sentence that the model reads or writes, often enough that its words become tokens."""
+    """Return every kind of sentence that the model reads or writes, often enough that its words become tokens."""
     names = [f"{c} {s}" for c, s in itertools.product(COLOURS, SHAPES)]
     events = [p.format(a=a, b="red circle") for a in names for ps in PHRASES.values() for p in ps]
     ordered = [o.format(ref=names[i % len(names)], event=events[i]) for o in ORDER.values() for i in range(60)]

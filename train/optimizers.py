@@ -8,17 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from timeground.errors import UserError
-
 from .config import EngineSettings, OptimizerSettings
 
 
 def make_optimizer(model: nn.Module, settings: OptimizerSettings, engine: EngineSettings) -> torch.optim.Optimizer:
-    """The recipe's optimizer over the parameters that are trained; weight decay is for matrices only."""
+    """Return the recipe's optimizer over the parameters that are trained; weight decay is for matrices only."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if settings.name == "muon" and engine.zero_stage:
-        raise UserError("recipe: optimizer.name muon needs whole matrices; set engine.zero_stage 0, or choose adamw")
-    hidden = [p for name, p in trained.items() if settings.name == "muon" and _is_hidden_matrix(name, p)]
+    hidden = [p for name, p in trained.items() if settings.name == "muon" and is_hidden_matrix(name, p)]
     chosen = {id(p) for p in hidden}
     rest = [p for p in trained.values() if id(p) not in chosen]
     groups = [
@@ -34,7 +30,8 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings, engine: Engine
     return Together([muon, adamw])
 
 
-def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Return whether Muon trains a parameter: a matrix that is neither embedding nor head."""
     return parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
 
 
@@ -52,7 +49,7 @@ class Together(torch.optim.Optimizer):
             part.step(closure)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each, in order."""
+        """Return the state of each, in order."""
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -19,12 +19,11 @@ from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
 
-from . import engine as engines
-from .checkpoints import remember
-from .config import RunSettings
-from .journal import Journal
-from .session import Session
-from .sources import REJECTED, RowSource, pass_order
+from .data.sources import REJECTED, RowSource, pass_order
+from .runtime import memory
+from .runtime.distributed import sum_over_ranks
+from .runtime.journal import Journal
+from .runtime.run import Run
 
 
 class Validation:
@@ -34,20 +33,20 @@ class Validation:
     Videos are dealt out to the processes.
     """
 
-    def __init__(self, session: Session, settings: RunSettings) -> None:
-        self.session, self.settings = session, settings
-        self.backend = LocalBackend(session.loaded, session.profile, "training")
-        self.best: float = session.state.get("best") or 0.0
+    def __init__(self, run: Run) -> None:
+        self.run, self.settings = run, run.settings
+        self.backend = LocalBackend(run.loaded, run.profile, "training")
+        self.best: float = run.state.get("best") or 0.0
 
     def due(self, step: int, last: bool = False) -> bool:
-        """Whether this step is one of those at which the recipe wants it, or the last."""
+        """Return whether this step is one of those at which the recipe wants it, or the last."""
         every = self.settings.validate_every
         return bool(every) and (last or step % every == 0 or step == self.settings.steps)
 
     def catch_up(self, journal: Journal) -> None:
         """Validate at the step that a run goes on from, if it was stopped between saving that step and validating."""
-        if self.session.done and self.session.state.get("validated") is False:
-            self._validate(self.session.done, journal, self.session.state)
+        if self.run.done and self.run.state.get("validated") is False:
+            self._validate(self.run.done, journal, self.run.state)
 
     def save_and_validate(self, step: int, journal: Journal, state: dict[str, Any], last: bool = False) -> None:
         """End a step: save it if it is to be saved, and validate if that is due.
@@ -55,35 +54,35 @@ class Validation:
         It is saved before, for whatever goes wrong while validating. state: what the loop itself remembers.
         """
         due = self.due(step, last)
-        self.session.save(step, {**state, "best": self.best, "validated": not due}, always=last or due)
+        self.run.save(step, {**state, "best": self.best, "validated": not due}, always=last or due)
         if due:
             self._validate(step, journal, state)
 
     def _validate(self, step: int, journal: Journal, state: dict[str, Any]) -> None:
-        with engines.whole_weights(self.session.engine):
-            self.session.engine.eval()
+        with memory.whole_weights(self.run.engine):
+            self.run.engine.eval()
             found = self.score()
-            self.session.engine.train()
+            self.run.engine.train()
         journal.note(step, found)
         if found["validation_miou"] > self.best:
             self.best = found["validation_miou"]
-            self.session.export("best")
-        remember(self.session.output, step, {**state, "best": self.best, "validated": True})
+            self.run.export(self.run.output / "best")
+        self.run.remember(step, {**state, "best": self.best, "validated": True})
 
     def score(self) -> dict[str, Any]:
-        """Mean IoU and share of IoU >= 0.5, of the merged set of spans said with the true set."""
-        sums = torch.zeros(3, dtype=torch.float64, device=self.session.engine.device)
+        """Return mean IoU and share of IoU >= 0.5, of the merged set of spans said with the true set."""
+        sums = torch.zeros(3, dtype=torch.float64, device=self.run.engine.device)
         for clip, rows in self._clips():
             if not rows:
                 continue  # nothing is asked for spans in it
             prefix = self.backend.encode(clip)
-            rows = [row.told_from(origin_s(self.session.profile.time_encoding, clip.start_s)) for row in rows]
-            answers = self.backend.sample(prefix, [row_prompt(self.session.profile.prompts(), row) for row in rows])
+            rows = [row.told_from(origin_s(self.run.profile.time_encoding, clip.start_s)) for row in rows]
+            answers = self.backend.sample(prefix, [row_prompt(self.run.profile.prompts(), row) for row in rows])
             for row, (answer,) in zip(rows, answers, strict=True):
                 said = [s for s in parse_spans(answer.text, query=row.query).spans if not s.is_reversed]
                 iou = set_iou(said, row.spans) if said or not row.spans else 0.0
                 sums += torch.tensor([iou, float(iou >= 0.5), 1.0], dtype=torch.float64)
-        total_iou, hits, queries = engines.sum_over_ranks(sums).tolist()
+        total_iou, hits, queries = sum_over_ranks(sums).tolist()
         return {
             "validation_miou": total_iou / max(1.0, queries),
             "validation_r1_0.5": hits / max(1.0, queries),
@@ -91,8 +90,8 @@ class Validation:
         }
 
     def _clips(self) -> Iterator[tuple[Clip, list[Row]]]:
-        data, session = self.settings.data, self.session
-        numbers = range(session.rank, self.settings.validate_videos, session.world)
+        data, run = self.settings.data, self.run
+        numbers = range(run.rank, self.settings.validate_videos, run.world)
         if data.validation_rows is None:
             for index in numbers:
                 seed, wanted = scene_seed("validation", self.settings.seed, index), data.validation_scenes
@@ -104,7 +103,7 @@ class Validation:
         rejected = Path(self.settings.output) / REJECTED
         source = RowSource(held_out, self.backend.sampling(), 1, self.settings.seed, rejected)
         order = pass_order(self.settings.seed, 0, len(source.groups))[: self.settings.validate_videos]
-        for place in order[session.rank :: session.world]:
+        for place in order[run.rank :: run.world]:
             item = source.tried(source.groups[place], lambda item: item)
             if item is not None:
                 yield item.clip, [row for row in item.rows if row.task == "ground"]

@@ -18,8 +18,7 @@ from timeground.eval.samples import write_samples
 from timeground.eval.score import score
 from timeground.eval.task_spec import TaskSpec
 from timeground.eval.tasks import Task
-from timeground.train.examples import Encoder
-from timeground.train.sources import ClipRows
+from timeground.train.data.render import ClipRows, Encoder
 
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.parts import Message

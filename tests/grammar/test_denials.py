@@ -197,12 +197,12 @@ def test_quotes_that_hold_the_answer_are_kept() -> None:
 
 def test_a_refusal_earns_nothing_where_nothing_happens():
     """Rows without spans had paid IoU 1 for "I cannot see any video"."""
-    from timeground.train.rewards import load_reward
+    from timeground.train.rewards import REWARDS
 
     row = {"spans": [[]], "duration": [30.0], "query": ["the dog is not seen"]}
     for name in ("tiou", "set_iou"):
-        reward = load_reward(name)
+        reward = REWARDS[name]
         assert reward(["Sorry, I cannot see any video."], **row) == [0.0]
         assert reward(["The event does not happen."], **row) == [1.0]
     row = {"spans": [[[5.0, 9.0]]], "duration": [30.0], "query": ["the dog is not seen"]}
-    assert load_reward("tiou")(["The dog is not seen from 5.0 to 9.0 seconds."], **row) == [1.0]
+    assert REWARDS["tiou"](["The dog is not seen from 5.0 to 9.0 seconds."], **row) == [1.0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from timeground.train.grpo.rollout import reversed_item, shuffled_item
-from timeground.train.sources import ClipRows
+from timeground.train.data.render import ClipRows
+from timeground.train.rollout.contrasts import REVERSED, SHUFFLED
 
 from tests.conftest import noise_clip
 from timeground.chat.trajectory import Turn
@@ -20,7 +20,7 @@ def clip_rows(factor: int) -> list[ClipRows]:
         queries = ("the red circle moves left", "a blue square is visible")
         rows = [Row(f"{seed}-{q}", "v.mp4", clip.duration_s, q, spans=[Span(1.0, 2.0)]) for q in queries]
         items.append(ClipRows(clip, rows))
-    return [items[0], reversed_item(items[1]), shuffled_item(items[2], [0])]
+    return [items[0], REVERSED.applied(items[1], [0]), SHUFFLED.applied(items[2], [0])]
 
 
 def same_answers(there: list[list[Turn]], here: list[list[Turn]]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.servers import Server
-from tests.train.test_sft import alone
+from tests.support.runs import alone
 from timeground.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ SMALL = [
     "model.init=tiny", "model.fresh=null", "steps=5", "videos_per_micro_batch=1", "micro_batches=2", "save_every=2",
     "validate_every=0", "sampling.group_size=4", "sampling.max_new_tokens=12", "sampling.temperature=1.5",
     "data.questions_per_video=2", "data.synth_stages=[{durations_s: [[2, 4]], kind_weights: {single: 1.0}}]",
-    "engine.precision=float32", "rewards=[{name: 'tests.train.grpo.toy_rewards:variety'}, tiou]",
+    "engine.precision=float32", "rewards=[{name: 'tests.support.toy_rewards:variety'}, tiou]",
     "optimizer.lr=1e-3", "optimizer.warmup_steps=0",
 ]  # fmt: skip
 
@@ -88,8 +88,8 @@ def test_the_server_follows_the_trainer(server, undisturbed, tmp_path, transfer)
 
 def test_all_kinds_of_clips_and_two_processes(server, tmp_path):
     """Backward groups, shuffled clips, clips as stamped images; ZeRO-3 on two processes; importance weights."""
-    changes = ["engine.zero_stage=3", "steps=2", "micro_batches=1", "sampling.backward=group",
-               "sampling.shuffled=2", "rollout.truncated_importance_sampling=2.0",
+    changes = ["engine.zero_stage=3", "steps=2", "micro_batches=1",
+               "contrasts=[reversed_groups, {name: shuffled, answers: 2}]", "rollout.truncated_importance_sampling=2.0",
                "updates_per_rollout=2", "data.image_share=0.5"]  # fmt: skip
     run(tmp_path / "run", server, *changes, processes=2)
     for line in lines(tmp_path / "run"):

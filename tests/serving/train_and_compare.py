@@ -9,16 +9,24 @@ import json
 import sys
 from pathlib import Path
 
-from timeground.train.config import load_recipe
-from timeground.train.grpo.loop import Trainer
-from timeground.train.grpo.rollout import Draw, Sampler
-from timeground.train.grpo.settings import GrpoSettings
+from timeground.train.config import load_any_recipe
+from timeground.train.grpo.trainer import Trainer, set_up_run
+from timeground.train.phases import prepare, start_of
+from timeground.train.rollout.local import Draw, Sampler
+from timeground.train.runtime.distributed import init_distributed
+from timeground.train.runtime.journal import Journal
+from timeground.train.runtime.run import ANEW
 
 from tests.serving.rows import clip_rows
 
 
 def main(output: str, overrides: list[str]) -> None:
-    trainer = Trainer(load_recipe(GrpoSettings, "tiny-grpo", [f"output={output}", *overrides]))
+    recipe = load_any_recipe("tiny-grpo", [f"output={output}", *overrides])
+    (phase,) = recipe.phases
+    _, processes = init_distributed()
+    prepare(recipe, ANEW, processes)
+    run = set_up_run(phase, ANEW, start_of(recipe, phase))
+    trainer = Trainer(run)
     served = trainer.sampler
     local = Sampler(trainer.engine.module, served.encoder, trainer.settings.sampling)
     send, close = served.refresh, served.close
@@ -47,7 +55,10 @@ def main(output: str, overrides: list[str]) -> None:
         close()
 
     served.refresh, served.close = refresh, last  # type: ignore[method-assign]
-    trainer.run()
+    journal = Journal(run.output, recipe.steps, True)
+    journal.begin(phase.name, phase.first_step, run.done)
+    trainer.train(journal)
+    journal.close()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from timeground.train.config import DataSettings
-from timeground.train.knows import profile_after
+from timeground.train.export import profile_after
 
 from timeground.chat.profile import Profile
 from timeground.data.clip_shards import write_index, write_shard

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.grpo.test_run import SMALL, environment
+from tests.support.runs import SMALL, environment
 
 BIN = Path(sys.executable).parent
 

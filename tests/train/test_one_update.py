@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.test_sft import ROOT, TINY, alone
+from tests.support.runs import ROOT, TINY, alone
 
 WAYS = {
     "batch": (1, ["videos_per_micro_batch=2", "micro_batches=1"]),
@@ -28,7 +28,7 @@ def updates(synth_folder, tmp_path_factory) -> dict[str, Update]:
     for name, (processes, changes) in WAYS.items():
         folder = tmp_path_factory.mktemp(name)
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        words = ["-m", "tests.train.one_update", str(folder), *TINY, *data, "optimizer.name=adamw", *changes]
+        words = ["-m", "tests.support.one_update", str(folder), *TINY, *data, "optimizer.name=adamw", *changes]
         words += ["data.num_workers=0", "data.questions_per_video=2"]
         done = subprocess.run(
             [sys.executable, *(launcher if processes > 1 else []), *words],

@@ -7,22 +7,21 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
-from timeground.train.batches import pack
 from timeground.train.config import RECIPES, ModelSettings, OptimizerSettings, SftSettings, load_recipe
-from timeground.train.engine import learning_rate
-from timeground.train.examples import Encoder
-from timeground.train.kinds import load_any_recipe
+from timeground.train.config.recipe import load_any_recipe
+from timeground.train.data.batches import pack
+from timeground.train.data.render import ClipRows, Encoder
+from timeground.train.schedule import learning_rate
 from timeground.train.sft import SftModel
-from timeground.train.sources import ClipRows
 from torch.nn import functional as F
 
 from tests.conftest import noise_clip
+from tests.support.runs import alone, command, run
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile, profile_for
 from timeground.cli.main import main
@@ -31,15 +30,6 @@ from timeground.errors import UserError
 from timeground.models.families import FAMILIES
 from timeground.models.loading import load
 from timeground.spans import Span
-
-ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    "steps=24", "videos_per_micro_batch=1", "save_every=4", "validate_every=0", "engine.precision=float32",
-    "model.fresh.hidden_size=64", "model.fresh.num_layers=2", "model.fresh.num_heads=1",
-    "model.fresh.num_key_value_heads=1", "model.fresh.intermediate_size=64", "model.fresh.vision_hidden_size=64",
-    "model.fresh.vision_layers=2", "model.fresh.vision_intermediate_size=64", "model.fresh.vocab_size=400",
-    "data.synth_stages=[{durations_s: [[8, 9]]}]", "data.questions_per_video=3", "optimizer.warmup_steps=2",
-]  # fmt: skip
 
 
 def rows() -> list[Row]:
@@ -63,7 +53,7 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
     side = 2 * loaded.family.factor
     clips = [noise_clip(n, side, side, seed=n) for n in (4, 8)]
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
-    model = SftModel(loaded, ModelSettings())
+    model = SftModel(loaded, ModelSettings(init="tiny"))
 
     packed = model(pack([e for c in clips for e in encoder.supervised(ClipRows(c, rows()))], ids))
     packed.backward()
@@ -92,7 +82,7 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
     (example,) = encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows()[:1]))
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
     batch = pack([example], ids)
-    model = SftModel(loaded, ModelSettings())
+    model = SftModel(loaded, ModelSettings(init="tiny"))
     from transformers import AutoModelForImageTextToText
 
     from timeground.models.local.towers import cut_patches
@@ -115,32 +105,11 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
 def test_a_frozen_vision_tower_gets_no_gradient(qwen3_folder):
     loaded = load(qwen3_folder)
     encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
-    model = SftModel(loaded, ModelSettings(frozen="vision"))
+    model = SftModel(loaded, ModelSettings(init="tiny", frozen="vision"))
     ids = (loaded.family.image_token_id, loaded.family.video_token_id)
     model(pack(encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows())), ids)).backward()
     assert all(p.grad is None for p in loaded.model.model.visual.parameters())
     assert loaded.model.model.language_model.layers[0].mlp.up_proj.weight.grad is not None
-
-
-def command(output: Path, *overrides: str, processes: int = 1) -> list[str]:
-    base = [sys.executable, "-m", "timeground", "train", "sft", "tiny-sft", "--processes", str(processes)]
-    return [*base, f"output={output}", *TINY, *overrides]
-
-
-def alone() -> dict[str, str]:
-    """The environment of a run of its own: runs in this process leave theirs in ours."""
-    launcher = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-    return {**{k: v for k, v in os.environ.items() if k not in launcher}, "OMP_NUM_THREADS": "1"}
-
-
-def run(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(output, *overrides, processes=processes),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=alone(),
-    )
 
 
 def losses(output: Path) -> list[float]:

@@ -79,6 +79,12 @@ def read_recipe(
 
     overrides: ``a.b=value``; a number counts the entries of a list (``stages.0.min_s=2``). UserError in one line.
     """
+    tree, path = read_tree(shipped, recipe, overrides)
+    return validated(kind, tree, path), path
+
+
+def read_tree(shipped: Path, recipe: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Path]:
+    """Return a recipe's settings as they are written, overrides applied, and its file; UserError in one line."""
     path = Path(recipe)
     if not path.is_file():
         path = shipped / f"{path.stem}.yaml"
@@ -93,10 +99,15 @@ def read_recipe(
         raise UserError(f"{path}: expected settings as 'name: value' lines")
     for override in overrides:
         _apply(tree, override)
+    return tree, path
+
+
+def validated(kind: type[SettingsType], tree: Any, path: Path, inside: str = "") -> SettingsType:
+    """Return the settings that a tree holds. UserError in one line; inside: what stands before the names in it."""
     try:
-        return kind.model_validate(tree), path
+        return kind.model_validate(tree)
     except ValidationError as error:
-        raise UserError(f"{path}: {_in_one_line(error)}") from None
+        raise UserError(f"{path}: {_in_one_line(error, inside)}") from None
 
 
 def dump(settings: Settings) -> str:
@@ -120,9 +131,9 @@ def _apply(tree: Any, override: str) -> None:
         raise UserError(f"override {override!r}: the value is not valid YAML: {reason}") from None
 
 
-def _in_one_line(error: ValidationError) -> str:
+def _in_one_line(error: ValidationError, inside: str) -> str:
     problems = []
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
+        name = ".".join([*([inside] if inside else []), *(str(part) for part in item["loc"])])
         problems.append(f"unknown key {name}" if item["type"] == "extra_forbidden" else f"{name}: {item['msg']}")
     return "; ".join(problems)

@@ -15,7 +15,7 @@ EPSILON = 1e-4
 
 
 def advantages(rewards_QG: Tensor, scale: Literal["group", "batch", "none"], batch_std: float = 0.0) -> Tensor:
-    """Rewards minus their group's mean (GRPO, arXiv 2402.03300), over a spread unless `scale` is none (Dr. GRPO).
+    """Return rewards minus their group's mean (GRPO, arXiv 2402.03300), over a spread unless `scale` is none.
 
     batch_std: the spread of all rewards of the update, over all processes; used with `batch`.
     """
@@ -26,12 +26,12 @@ def advantages(rewards_QG: Tensor, scale: Literal["group", "batch", "none"], bat
 
 
 def spread(rewards_QG: Tensor) -> Tensor:
-    """Standard deviation inside each group, ``[Q]``; 0 for a group of one."""
+    """Return standard deviation inside each group, ``[Q]``; 0 for a group of one."""
     if rewards_QG.shape[1] == 1:
         return torch.zeros(len(rewards_QG))
     return rewards_QG.std(dim=1)
 
 
 def difficulty_weights(ious_QG: Tensor, tau: float) -> Tensor:
-    """ArrowGEV's weight of each group, ``exp((1 - mean IoU) / tau)``, ``[Q]``: hard questions count more."""
+    """Return ArrowGEV's weight of each group, ``exp((1 - mean IoU) / tau)``, ``[Q]``: hard questions count more."""
     return ((1.0 - ious_QG.mean(dim=1)) / tau).exp()

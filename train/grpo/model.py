@@ -11,32 +11,23 @@ from timeground.models.loading import Loaded
 from timeground.models.sampling import BARRED_LOGIT
 
 from ..adapters import without_lora
-from ..batches import Batch
-from ..packed_model import PackedModel
-from .policy_loss import Divisor, PolicyInputs, policy_loss
-from .settings import GrpoSettings
+from ..config import GrpoSettings
+from ..data.batches import Batch
+from ..model import PackedModel
+from ..runtime.distributed import shard_frozen
+from ..runtime.run import Run, load_model
+from .loss import Divisor, Noted, PolicyInputs, policy_loss
 
 
 class GrpoModel(PackedModel):
-    """A model whose forward is the objective, or with no `inputs` the log-probabilities of all answer tokens."""
+    """A model whose forward gives log-probabilities; `objective` makes a loss of them."""
 
     def __init__(self, loaded: Loaded, settings: GrpoSettings) -> None:
         super().__init__(loaded, settings.model, settings.engine.precision == "autocast")
         self.settings = settings
 
-    def forward(
-        self, batch: Batch, inputs: PolicyInputs | None = None, divisor: Divisor | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """(loss, sums over tokens for the log); without inputs (log-probabilities ``[N]``, nothing)."""
-        logprobs_N, entropy_N = self.logprobs(batch)
-        if inputs is None or divisor is None:
-            return logprobs_N, {}
-        answers_N = batch.answers_N.to(logprobs_N.device)
-        loss, sums = policy_loss(logprobs_N, answers_N, inputs, self.settings.loss, divisor, self.settings.rollout)
-        return loss, {**sums, "entropy": entropy_N.sum()}
-
-    def logprobs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Log-probability at the sampling temperature and entropy of each answer token, ``[N]``.
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return log-probability at the sampling temperature and entropy of each answer token, ``[N]``.
 
         Tokens that are never sampled are left out of the distribution here too.
         """
@@ -48,6 +39,16 @@ class GrpoModel(PackedModel):
             entropy = -(all_logprobs.exp() * all_logprobs).sum(-1)
         return chosen, entropy
 
+    def objective(
+        self, tokens: tuple[Tensor, Tensor], batch: Batch, inputs: PolicyInputs, divisor: Divisor
+    ) -> tuple[Tensor, Noted]:
+        """Return the loss of a batch, and what is written down of its tokens. tokens: what `forward` gave."""
+        logprobs_N, entropy_N = tokens
+        answers_N = batch.answers_N.to(logprobs_N.device)
+        loss, noted = policy_loss(logprobs_N, answers_N, inputs, self.settings.loss, divisor, self.settings.rollout)
+        noted.sums["entropy"] = entropy_N.sum()
+        return loss, noted
+
 
 class Reference:
     """The model that a run began with: its adapters switched off, or a frozen second model."""
@@ -58,8 +59,19 @@ class Reference:
 
     @torch.no_grad()
     def logprobs(self, engine: Any, batch: Batch) -> Tensor:
-        """Log-probabilities of a batch's answer tokens, ``[N]``."""
+        """Return log-probabilities of a batch's answer tokens, ``[N]``."""
         if self.second is not None:
             return self.second(batch)[0]  # type: ignore[no-any-return]
         with without_lora(self.policy.model):
             return engine(batch)[0]  # type: ignore[no-any-return]
+
+
+def make_reference(run: Run, settings: GrpoSettings) -> Reference:
+    """Return the policy itself with adapters off, or a second, frozen model; under ZeRO-3 that one is sharded too."""
+    policy: GrpoModel = run.engine.module
+    if settings.model.lora is not None:
+        return Reference(policy)
+    loaded, _ = load_model(settings.model, settings.engine.precision, run.start)
+    frozen = settings.model_copy(update={"model": settings.model.model_copy(update={"frozen": "vision"})})
+    second: Any = GrpoModel(loaded, frozen).eval().requires_grad_(False)
+    return Reference(policy, shard_frozen(second, settings.engine))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
 
 from timeground.errors import UserError
 
-from .. import engine as engines
-from ..batches import Batch, pack
+from ..config import GrpoSettings
+from ..data.batches import Batch, pack
+from ..runtime.distributed import gradient_norm, largest_over_ranks, sum_over_ranks, world_size
+from ..runtime.run import Run
 from .advantages import advantages, difficulty_weights
+from .loss import Divisor, Noted, PolicyInputs
 from .model import Reference
-from .off_policy import LARGEST
-from .policy_loss import Divisor, PolicyInputs
 from .scoring import Scored
-from .settings import GrpoSettings
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class Prepared:
 class Updater:
     """Turns scored clips into steps of the optimizer."""
 
-    def __init__(self, engine: Any, settings: GrpoSettings, visual_ids: tuple[int, int], max_tokens: int) -> None:
-        self.engine, self.settings, self.visual_ids, self.max_tokens = engine, settings, visual_ids, max_tokens
-        self.reference: Reference | None = None
+    def __init__(self, run: Run, settings: GrpoSettings, max_tokens: int, reference: Reference | None) -> None:
+        """max_tokens: of the longest answer allowed. reference: the model that the phase began with, for `loss.kl`."""
+        self.engine, self.visual_ids = run.engine, run.visual_ids
+        self.settings, self.max_tokens, self.reference = settings, max_tokens, reference
 
     def update(self, clips: Sequence[Sequence[Scored]], reward_std: float, step: int) -> dict[str, float]:
         """Train on a step's answers, `updates_per_rollout` times over; means for the log."""
@@ -43,15 +45,14 @@ class Updater:
         chunks = [[s for clip in clips[i : i + size] for s in clip] for i in range(0, len(clips), size)]
         prepared = [self._prepare(chunk, reward_std) for chunk in chunks]
         divisor = self._divisor(prepared)
-        sums: dict[str, Tensor] = {}
-        norm = 0.0
-        for _ in range(self.settings.updates_per_rollout):
-            norm = self._pass(prepared, divisor, sums, step)
-        passes = self.settings.updates_per_rollout
-        largest = _largest_over_ranks(sums.pop(LARGEST))
-        means = {name: float(engines.sum_over_ranks(v)) / (divisor.tokens * passes) for name, v in sums.items()}
-        loss = means.pop("loss") * divisor.tokens / engines.world_size()
-        means[LARGEST] = largest
+        parts: list[Noted] = []
+        norm, passes = 0.0, self.settings.updates_per_rollout
+        for _ in range(passes):
+            norm = self._pass(prepared, divisor, parts, step)
+        noted = reduce(add, parts)
+        means = {name: float(sum_over_ranks(v)) / (divisor.tokens * passes) for name, v in noted.sums.items()}
+        loss = means.pop("loss") * divisor.tokens / world_size()
+        means["logprob_gap_max"] = float(largest_over_ranks(noted.largest_gap))
         return {"loss": loss, **means, "grad_norm": norm, "answer_tokens": divisor.tokens / divisor.answers}
 
     def _prepare(self, scored: Sequence[Scored], reward_std: float) -> Prepared:
@@ -81,31 +82,24 @@ class Updater:
             [sum(len(p.batch.targets_N) for p in prepared), sum(p.batch.num_answers for p in prepared)],
             device=self.engine.device,
         )
-        tokens, answers = engines.sum_over_ranks(counts).tolist()
+        tokens, answers = sum_over_ranks(counts).tolist()
         return Divisor(tokens, answers, self.max_tokens)
 
-    def _pass(self, prepared: Sequence[Prepared], divisor: Divisor, sums: dict[str, Tensor], step: int) -> float:
-        """One step of the optimizer over all micro-batches; adds to `sums`, returns the gradient's norm."""
+    def _pass(self, prepared: Sequence[Prepared], divisor: Divisor, parts: list[Noted], step: int) -> float:
+        """Take a step of the optimizer over all micro-batches; add to `parts`, and return the gradient's norm."""
         norm = None
-        share = engines.world_size() * len(prepared)  # the engine takes means over processes and micro-batches
+        share = world_size() * len(prepared)  # the engine takes means over processes and micro-batches
         for part in prepared:
-            loss, noted = self.engine(part.batch, part.inputs, divisor)
+            tokens = self.engine(part.batch)
+            loss, noted = self.engine.module.objective(tokens, part.batch, part.inputs, divisor)
             if not torch.isfinite(loss):
                 raise UserError(
                     f"the loss of step {step} is {loss.item()} at rows {', '.join(part.rows)}; "
                     "lower optimizer.lr or look at these rows"
                 )
             self.engine.backward(loss * share)
-            norm = engines.gradient_norm(self.engine)
+            norm = gradient_norm(self.engine)
             self.engine.step()
-            for name, value in (*noted.items(), ("loss", loss.detach())):
-                before = sums.get(name, torch.zeros_like(value))
-                sums[name] = torch.maximum(before, value) if name == LARGEST else before + value
+            noted.sums["loss"] = loss.detach()
+            parts.append(noted)
         return float(norm or self.engine.get_global_grad_norm() or 0.0)
-
-
-def _largest_over_ranks(value: Tensor) -> float:
-    """The largest of all processes' values."""
-    if engines.world_size() > 1:
-        torch.distributed.all_reduce(value := value.clone(), torch.distributed.ReduceOp.MAX)
-    return float(value)

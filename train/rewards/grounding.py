@@ -2,7 +2,7 @@
 
 All agree on four cases. No usable answer (``reading.spans_said``) gives 0. Nothing happens and the answer says so: 1.
 Only one of the two says that nothing happens: 0. A row whose truth is not known of the clip shown
-(``RewardRow.has_truth``), or that does not ask when: 0.
+(``Contrasts.has_truth``), or that does not ask when: 0.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from timeground import spans
+from timeground.chat.trajectory import Trajectory
+from timeground.data.rows import Row
 from timeground.spans import Span
 
-from .reading import spans_said
-from .reward import reward
-from .row import RewardRow
+from .reading import asks_when, spans_said
+from .reward import AS_IT_IS, Contrasts
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-@reward("spans")
-def tiou(text: str, row: RewardRow) -> float:
-    """Temporal IoU of the first span said with the true span that it fits best, in [0, 1] (TimeLens).
+def tiou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS) -> float:
+    """Pay the temporal IoU of the first span said with the true span that it fits best, in [0, 1] (TimeLens).
 
     TimeLens trains on queries with one span. Where there are several, finding any one of them is right.
     """
-    return _first_span(text, row, spans.iou)
+    return _first_span(trajectory, row, contrasts, spans.iou)
 
 
-@reward("spans", "duration")
-def time_aware_iou(text: str, row: RewardRow) -> float:
-    """As `tiou` with ``IoU * (1 - |start error| / D) * (1 - |end error| / D)``, in [0, 1] (Time-R1, ArrowGEV).
+def time_aware_iou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS) -> float:
+    """Pay as `tiou`, ``IoU * (1 - |start error| / D) * (1 - |end error| / D)``, in [0, 1] (Time-R1, ArrowGEV).
 
     D is the length of the row's window in seconds, or of the video.
     """
-    return _first_span(text, row, lambda said, true: spans.time_aware_iou(said, true, row.window.length_s))
+    return _first_span(
+        trajectory, row, contrasts, lambda said, true: spans.time_aware_iou(said, true, row.extent.length_s)
+    )
 
 
-@reward("spans")
-def set_iou(text: str, row: RewardRow, *, swap_reversed: bool = False) -> float:
-    """IoU of all that is said with all that is true, as merged supports, in [0, 1] (TimeLens2's tIoU).
+def set_iou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS, swap_reversed: bool = False) -> float:
+    """Pay the IoU of all that is said with all that is true, as merged supports, in [0, 1] (TimeLens2's tIoU).
 
     swap_reversed: read ``9 - 5`` as ``5 - 9``, as TimeLens2's parser does, instead of as no usable answer.
     """
-    return _all_spans(text, row, spans.set_iou, swap_reversed)
+    return _all_spans(trajectory, row, contrasts, spans.set_iou, swap_reversed)
 
 
-@reward("spans")
 def wasserstein(
-    text: str,
-    row: RewardRow,
+    trajectory: Trajectory,
+    row: Row,
     *,
+    contrasts: Contrasts = AS_IT_IS,
     beta: Positive = 1.0,
     over: Literal["truth", "union"] = "truth",
     swap_reversed: bool = False,
 ) -> float:
-    """``exp(-beta * W1 / L)``, in [0, 1]: how far, in seconds, what is said lies from what is true (TimeLens2).
+    """Pay ``exp(-beta * W1 / L)``, in [0, 1]: how far, in seconds, what is said lies from what is true (TimeLens2).
 
     W1 is taken between the uniform densities over the two merged supports. over: L is the length of the true
     support ("truth", as in the paper), or that of both together ("union", as in the released code, where a wide
@@ -70,42 +70,54 @@ def wasserstein(
         length_s = spans.total_length_s(true if over == "truth" else [*said, *true])
         return math.exp(-beta * spans.wasserstein_s(said, true) / length_s) if spans.merge(true) else 0.0
 
-    return _all_spans(text, row, closeness, swap_reversed)
+    return _all_spans(trajectory, row, contrasts, closeness, swap_reversed)
 
 
-@reward()
-def parse_penalty(text: str, row: RewardRow, *, swap_reversed: bool = False) -> float:
-    """-1 for an answer that cannot be used, else 0 (TimeLens2). "It does not happen" is an answer.
+def parse_penalty(trajectory: Trajectory, row: Row, *, swap_reversed: bool = False) -> float:
+    """Pay -1 for an answer that cannot be used, else 0 (TimeLens2). "It does not happen" is an answer.
 
     Counts wherever the row asks when, on reversed clips too: no truth is needed to see that nothing was said.
     """
-    return -1.0 if row.asks_when and spans_said(text, row.query, swap_reversed=swap_reversed) is None else 0.0
+    return (
+        -1.0 if asks_when(row) and spans_said(trajectory.text, row.query, swap_reversed=swap_reversed) is None else 0.0
+    )
 
 
 def closest(said: Span, true: list[Span], measure: Callable[[Span, Span], float]) -> float:
-    """The measure of a span with the one of several that it fits best; 0 if there is none."""
+    """Return the measure of a span with the one of several that it fits best; 0 if there is none."""
     return max((measure(said, span) for span in true), default=0.0)
 
 
-def _first_span(text: str, row: RewardRow, measure: Callable[[Span, Span], float]) -> float:
-    """The first span said against the true spans."""
+def _first_span(
+    trajectory: Trajectory, row: Row, contrasts: Contrasts, measure: Callable[[Span, Span], float]
+) -> float:
+    """Return the first span said against the true spans."""
 
     def best(said: list[Span], true: list[Span]) -> float:
         return closest(said[0], true, measure)
 
-    return _scored(spans_said(text, row.query, first_only=True), row, best)
+    return _scored(spans_said(trajectory.text, row.query, first_only=True), row, contrasts, best)
 
 
 def _all_spans(
-    text: str, row: RewardRow, measure: Callable[[list[Span], list[Span]], float], swap_reversed: bool
+    trajectory: Trajectory,
+    row: Row,
+    contrasts: Contrasts,
+    measure: Callable[[list[Span], list[Span]], float],
+    swap_reversed: bool,
 ) -> float:
-    """All spans said against all true spans."""
-    return _scored(spans_said(text, row.query, swap_reversed=swap_reversed), row, measure)
+    """Return all spans said against all true spans."""
+    return _scored(spans_said(trajectory.text, row.query, swap_reversed=swap_reversed), row, contrasts, measure)
 
 
-def _scored(said: list[Span] | None, row: RewardRow, measure: Callable[[list[Span], list[Span]], float]) -> float:
-    """The four cases of this file, then the measure."""
-    if said is None or not row.asks_when or not row.has_truth:
+def _scored(
+    said: list[Span] | None,
+    row: Row,
+    contrasts: Contrasts,
+    measure: Callable[[list[Span], list[Span]], float],
+) -> float:
+    """Decide the four cases of this file, then measure."""
+    if said is None or not asks_when(row) or not contrasts.has_truth:
         return 0.0
     true = row.spans
     return measure(said, true) if said and true else float(not said and not true)

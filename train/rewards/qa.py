@@ -4,43 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from timeground.chat.trajectory import Trajectory
 from timeground.data.row_checks import shown
+from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.grammar.answers import parse_option, parse_yes_no
 from timeground.spans import set_iou
 
 from .reading import spans_said
-from .reward import NonNegative, reward
-from .row import RewardRow
+from .reward import AS_IT_IS, Contrasts, NonNegative
 
 
-@reward("answer")
-def choice(text: str, row: RewardRow) -> float:
-    """1 for the right option letter, or the right yes/no, else 0 (Video-R1, Temporal-RLT's discrete reward).
+def choice(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS) -> float:
+    """Pay 1 for the right option letter, or the right yes/no, else 0 (Video-R1, Temporal-RLT's discrete reward).
 
     `answer` is a letter, the text of an option, or yes/no. A row without an answer, or with an open one, gives 0.
     """
-    return float(row.answer is not None and row.has_truth and _is_right(text, row.answer, row.options))
+    if row.answer is None or not contrasts.has_truth:
+        return 0.0
+    return float(_is_right(trajectory.text, row.answer, row.options))
 
 
-@reward("answer", "spans")
 def grounded_choice(
-    text: str, row: RewardRow, *, choice_weight: NonNegative = 1.0, iou_weight: NonNegative = 1.0
+    trajectory: Trajectory,
+    row: Row,
+    *,
+    contrasts: Contrasts = AS_IT_IS,
+    choice_weight: NonNegative = 1.0,
+    iou_weight: NonNegative = 1.0,
 ) -> float:
-    """``choice_weight * [right answer] + iou_weight * IoU``, for grounded questions (Temporal-RLT's dual reward).
+    """Pay ``choice_weight * [right answer] + iou_weight * IoU``, for grounded questions (Temporal-RLT).
 
     The IoU is that of merged supports (VideoChat-R1), for a single span the plain one. The paper adds the two
     unweighted. Rows without an answer give 0; `tiou` and its like are for those.
     """
-    if row.answer is None or not row.has_truth:
+    if row.answer is None or not contrasts.has_truth:
         return 0.0
+    text = trajectory.text
     said = spans_said(text, row.query)
     overlap = 0.0 if said is None else set_iou(said, row.spans)
     return choice_weight * _is_right(text, row.answer, row.options) + iou_weight * overlap
 
 
 def _is_right(text: str, answer: str, options: Sequence[str] | None) -> bool:
-    """Whether the text names the right answer. UserError if the answer is none of the options."""
+    """Return whether the text names the right answer. UserError if the answer is none of the options."""
     answer = answer.strip()
     if not options and answer.lower() in ("yes", "no"):
         return parse_yes_no(text).value == (answer.lower() == "yes")

@@ -1,39 +1,21 @@
-"""From a completion to what it says: its text, and the spans of the text by the one grammar."""
+"""From an answer to what it says: the spans of its text by the one grammar."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from timeground.data.row_checks import shown
-from timeground.errors import UserError
+from timeground.data.rows import Row
 from timeground.grammar.answers import parse_spans
 from timeground.spans import Span
 
 
-def texts_of(completions: Sequence[Any]) -> list[str]:
-    """The text of each completion: a string, or TRL's list of messages, of which the last assistant's counts."""
-    return [completion if isinstance(completion, str) else _last_said(completion) for completion in completions]
-
-
-def _last_said(messages: Any) -> str:
-    """Text of the last message of the assistant; its content is a string or a list of parts."""
-    try:
-        said = [message for message in messages if message["role"] == "assistant"]
-        content = said[-1]["content"] if said else ""
-        if isinstance(content, str | None):
-            return content or ""
-        return "".join(part["text"] for part in content if "text" in part)
-    except (TypeError, KeyError):
-        raise UserError(
-            f"a completion must be a text or a list of messages with role and content, got {shown(messages)}"
-        ) from None
+def asks_when(row: Row) -> bool:
+    """Return whether the answer to a row is made of spans. Other questions are scored by the rewards of ``qa.py``."""
+    return row.task == "ground"
 
 
 def spans_said(
     text: str, query: str | None = None, *, first_only: bool = False, swap_reversed: bool = False
 ) -> list[Span] | None:
-    """The spans of an answer; [] if it says that the event does not happen; None if it is no usable answer.
+    """Return the spans of an answer; [] if it says that the event does not happen; None if it is no usable answer.
 
     An answer is not usable if the grammar reads nothing in it, or if any pair has start >= end: one bad pair
     spoils the whole answer (TimeLens2), so that junk beside a good span never pays.

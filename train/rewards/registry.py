@@ -1,60 +1,78 @@
-"""Rewards by name: those of this package, and anybody's own by import path."""
+"""Rewards by name: those of this package, listed here, and anybody's own by import path."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from timeground.errors import UserError
 
-from .calling import MADE_BY_TRAINER, required
-from .reward import Reward, RewardFunction
+from .direction import direction, shuffle_bonus
+from .form import format_answer, format_plain, format_think
+from .grounding import parse_penalty, set_iou, time_aware_iou, tiou, wasserstein
+from .qa import choice, grounded_choice
+from .reward import GIVEN, Question, Reward
+from .trl import TrlFunction
 
-REWARDS: dict[str, Reward] = {}
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    function.__name__: function
+    for function in (
+        tiou, time_aware_iou, set_iou, wasserstein, parse_penalty,
+        format_think, format_answer, format_plain,
+        choice, grounded_choice,
+        direction, shuffle_bonus,
+    )
+}  # fmt: skip
 """The rewards that a recipe can name."""
 
 
-def register(*rewards: Reward) -> None:
-    """Let recipes call rewards by their names."""
-    REWARDS.update({reward.__name__: reward for reward in rewards})
+class Scorer(Protocol):
+    """What scores answers: a reward of ours, or a function written for TRL."""
+
+    def scores(self, questions: Sequence[Question]) -> Sequence[Any]:
+        """Return a number for each answer of several questions, question by question."""
+        ...
+
+    def check(self, contrasts: Sequence[str]) -> None:
+        """Raise UserError, before a run begins, if it needs what the run does not give."""
+        ...
 
 
-def load_reward(name: str, options: Mapping[str, Any] | None = None) -> RewardFunction:
-    """The reward of a name, or of an import path ``package.module:function``, with its options.
+def load_reward(name: str, options: Mapping[str, Any] | None = None, messages: bool = False) -> Scorer:
+    """Return the reward of a name, or of an import path ``package.module:function``, with its options.
 
-    Options of a function that is no Reward are handed to it as keywords. UserError if there is no such reward.
+    A function that names ``completions`` is called as TRL calls it, with messages if asked. UserError if there is none.
     """
-    found: Any = REWARDS[name] if name in REWARDS else _import(name)
-    if isinstance(found, Reward):
-        return found.with_options(**options) if options else found
-    return partial(found, **options) if options else found
+    function = FUNCTIONS[name] if name in FUNCTIONS else imported(name, "reward", FUNCTIONS)
+    if not callable(function):
+        raise UserError(f"reward {name}: that is no function; correct the name")
+    named = set(_parameters(function))
+    if named & set(GIVEN) and "completions" not in named:
+        return Reward(function, options)
+    return TrlFunction(function, name, options, messages)
 
 
-def columns_of(reward: RewardFunction) -> tuple[str, ...]:
-    """The columns that a reward needs: its attribute `columns`, else the parameters that have no default."""
-    inner: Any = reward
-    while isinstance(inner, partial):
-        inner = inner.func
-    declared = getattr(inner, "columns", None)
-    if declared is not None:
-        return tuple(declared)
-    return tuple(name for name in required(reward) if name not in MADE_BY_TRAINER)
-
-
-def _import(path: str) -> RewardFunction:
-    """A function by its import path."""
+def imported(path: str, what: str, known: Iterable[str]) -> Any:
+    """Return what an import path names. UserError if it is none, or leads nowhere."""
     module_name, colon, name = path.partition(":")
     if not colon:
-        names = ", ".join(sorted(REWARDS))
-        raise UserError(f"unknown reward {path!r}; there are {names}, and your own as package.module:function")
+        raise UserError(
+            f"unknown {what} {path!r}; there are {', '.join(sorted(known))}, and your own as package.module:name"
+        )
     try:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
-        raise UserError(f"reward {path}: cannot import {module_name!r}: {error}; is it on PYTHONPATH?") from None
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise UserError(f"reward {path}: {module_name} has no function {name!r}; correct the name")
-    found: RewardFunction = function
-    return found
+        raise UserError(f"{what} {path}: cannot import {module_name!r}: {error}; is it on PYTHONPATH?") from None
+    if not hasattr(module, name):
+        raise UserError(f"{what} {path}: {module_name} has nothing called {name!r}; correct the name")
+    return getattr(module, name)
+
+
+def _parameters(function: Any) -> list[str]:
+    """Return the names of a function's parameters; none where Python cannot tell."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []

@@ -1,119 +1,113 @@
-"""What a reward is: a callable as TRL's GRPOTrainer calls it, made from a function that scores answers."""
+"""What a reward is: ``reward(trajectory, row, *, group, contrasts, **options) -> float``, of what it names.
+
+It takes only the arguments that it names, by keyword:
+
+* ``trajectory``: the answer to score; its ``text`` is what was said last.
+* ``row``: the data row that was asked.
+* ``group``: all answers to the same question, this one among them.
+* ``contrasts``: what is known of changed clips, see `Contrasts`.
+* every other keyword is an option with a default, which recipes may set.
+"""
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from timeground.chat.trajectory import Trajectory
 from timeground.data.row_checks import shown
+from timeground.data.rows import Row
 from timeground.errors import UserError
-
-from .reading import texts_of
-from .row import KNOWN, MADE_BY_RUN, RewardRow
 
 NonNegative = Annotated[float, Field(ge=0)]
 FINITE = ConfigDict(allow_inf_nan=False)
-RewardFunction = Callable[..., list[float]]
-"""``(completions, **columns) -> list[float]``, TRL's signature; a Reward is one, a user's function another."""
+GIVEN = ("trajectory", "row", "group", "contrasts")
+"""What a reward may name beside its options."""
+RewardFunction = TypeVar("RewardFunction", bound=Callable[..., float])
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """What a reward may know of changed clips (see ``train/rollout/contrasts.py``)."""
+
+    answers: Mapping[str, Sequence[Trajectory]] = field(default_factory=dict)
+    """Answers to the same question about changed clips, by the contrast's name."""
+    shown: str = ""
+    """The contrast whose clip the trajectory answers; "" for the clip as it is."""
+    has_truth: bool = True
+    """Whether the row's spans and answer are true of the clip that was shown. Being right counts nowhere else."""
+
+
+AS_IT_IS = Contrasts()
+"""The clip as it is, and nothing known of changed ones."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a clip with the group of answers to it."""
+
+    row: Row
+    group: Sequence[Trajectory]
+    contrasts: Contrasts = AS_IT_IS
+    prompt: str = ""
+    """The text that was asked."""
+
+
+def needs_contrast(*names: str) -> Callable[[RewardFunction], RewardFunction]:
+    """Declare that a reward compares with one of these contrasts; a recipe without any is refused."""
+
+    def declared(function: RewardFunction) -> RewardFunction:
+        function.contrasts = names  # type: ignore[attr-defined]
+        return function
+
+    return declared
 
 
 class Reward:
-    """A reward: called with completions and the data set's columns, it gives one number for each completion.
+    """A reward function with the options of a recipe."""
 
-    columns: those it cannot do without; a missing one is a UserError. Columns that it does not know are
-    ignored, so that TRL's own keywords may come along. options: settings that differ from their defaults.
-    """
+    def __init__(self, function: Callable[..., float], options: Mapping[str, Any] | None = None) -> None:
+        """Check the options. UserError for a name that is not known, or a value that cannot be taken."""
+        self.function, self.name = function, function.__name__
+        self.contrasts: tuple[str, ...] = getattr(function, "contrasts", ())
+        named = list(inspect.signature(function).parameters)
+        self.takes = [name for name in named if name in GIVEN]
+        self.known = [name for name in named if name not in GIVEN]
+        self.options = {name: self._checked(name, value) for name, value in (options or {}).items()}
 
-    __name__: str
+    def __call__(
+        self, trajectory: Trajectory, row: Row, *, group: Sequence[Trajectory] = (), contrasts: Contrasts = AS_IT_IS
+    ) -> float:
+        """Return what one answer earns."""
+        given = {"trajectory": trajectory, "row": row, "group": group or (trajectory,), "contrasts": contrasts}
+        return float(self.function(**{name: given[name] for name in self.takes}, **self.options))
 
-    def __init__(
-        self, scores: RewardFunction, columns: Sequence[str], options: Mapping[str, Any] | None = None
-    ) -> None:
-        """scores: ``(texts, rows, **options)``; its keyword-only parameters are the reward's options."""
-        self.__name__, self.__module__, self.__doc__ = scores.__name__, scores.__module__, scores.__doc__
-        self.scores, self.columns, self.options = scores, tuple(columns), dict(options or {})
+    def scores(self, questions: Sequence[Question]) -> list[float]:
+        """Return what each answer of several questions earns, question by question."""
+        return [
+            self(trajectory, question.row, group=question.group, contrasts=question.contrasts)
+            for question in questions
+            for trajectory in question.group
+        ]
 
-    def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float]:
-        """One number for each completion.
+    def check(self, contrasts: Sequence[str]) -> None:
+        """Raise UserError, before a run begins, if it compares with a contrast that is not asked for."""
+        if self.contrasts and not set(self.contrasts) & set(contrasts):
+            raise UserError(
+                f"reward {self.name} compares with a changed clip; list one of {', '.join(self.contrasts)} in contrasts"
+            )
 
-        completions: texts, or lists of messages. A keyword that is an option and no list sets that option, so
-        that ``functools.partial(wasserstein, beta=3.0)`` can be handed to TRL.
-        """
-        known = self._option_names()
-        options = {name: columns.pop(name) for name in known if not isinstance(columns.get(name, []), list)}
-        if options:
-            return self.with_options(**options)(completions, **columns)
+    def _checked(self, name: str, value: Any) -> Any:
+        if name not in self.known:
+            takes = f"it takes {', '.join(self.known)}" if self.known else "it takes none"
+            raise UserError(f"reward {self.name}: unknown option {name}; {takes}")
+        hint = get_type_hints(self.function, include_extras=True).get(name, Any)
         try:
-            rows = _rows(len(completions), self.columns, columns)
-            return self.scores(texts_of(completions), rows, **self.options)
-        except UserError as error:
-            raise UserError(f"reward {self.__name__}: {error}") from None
-
-    def with_options(self, **options: Any) -> Reward:
-        """The reward with other settings. UserError for a name that it does not know or a value it cannot take."""
-        known, hints = self._option_names(), get_type_hints(self.scores, include_extras=True)
-        checked = dict(self.options)
-        for name, value in options.items():
-            if name not in known:
-                takes = f"it takes {', '.join(known)}" if known else "it takes none"
-                raise UserError(f"reward {self.__name__}: unknown option {name}; {takes}")
-            try:
-                checked[name] = TypeAdapter(hints[name], config=FINITE).validate_python(value)
-            except ValidationError as error:
-                problem = error.errors()[0]["msg"]
-                raise UserError(f"reward {self.__name__}: option {name} is {shown(value)}: {problem}") from None
-        return Reward(self.scores, self.columns, checked)
-
-    def _option_names(self) -> list[str]:
-        parameters = inspect.signature(self.scores).parameters.values()
-        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by name, as a function is."""
-        return _restore, (self.__module__, self.__name__, self.options)
-
-
-def reward(*columns: str) -> Callable[[Callable[..., float]], Reward]:
-    """Make a reward of a function that scores one answer, ``(text, row, *, options) -> float``."""
-
-    def make(score: Callable[..., float]) -> Reward:
-        @wraps(score)
-        def scores(texts: Sequence[str], rows: Sequence[RewardRow], **options: Any) -> list[float]:
-            found = []
-            for index, (text, row) in enumerate(zip(texts, rows, strict=True)):
-                try:
-                    found.append(float(score(text, row, **options)))
-                except UserError as error:
-                    raise UserError(f"completion {index}: {error}") from None
-            return found
-
-        return Reward(scores, columns)
-
-    return make
-
-
-def group_reward(*columns: str) -> Callable[[RewardFunction], Reward]:
-    """Make a reward of a function that scores all answers together, ``(texts, rows, *, options) -> list``."""
-    return lambda scores: Reward(scores, columns)
-
-
-def _rows(count: int, needed: Sequence[str], columns: Mapping[str, Any]) -> list[RewardRow]:
-    """A row for each completion. UserError if a column is missing, or one that we know has another length."""
-    usable = {n: values for n, values in columns.items() if isinstance(values, list | tuple) and len(values) == count}
-    for name in (*needed, *KNOWN, *MADE_BY_RUN):
-        if name not in usable and columns.get(name) is not None:
-            raise UserError(f"the column {name} must be a list with a value for each of the {count} completions")
-        if name in needed and name not in usable and name not in MADE_BY_RUN:
-            raise UserError(f"needs the column {name}, a list with a value for each completion; add it to the data")
-    return [RewardRow({name: values[index] for name, values in usable.items()}) for index in range(count)]
-
-
-def _restore(module: str, name: str, options: dict[str, Any]) -> Reward:
-    """A pickled reward."""
-    restored: Reward = getattr(importlib.import_module(module), name)
-    return restored.with_options(**options)
+            return TypeAdapter(hint, config=FINITE).validate_python(value)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"]
+            raise UserError(f"reward {self.name}: option {name} is {shown(value)}: {problem}") from None

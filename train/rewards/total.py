@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,26 +12,25 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from timeground.data.row_checks import shown
 from timeground.errors import UserError
 
-from .calling import Trainer, call
-from .registry import columns_of, load_reward
-from .reward import RewardFunction
+from .registry import Scorer, load_reward
+from .reward import Question
+from .trl import Trainer, TrlFunction
 
 
 class RewardSettings(BaseModel):
-    """A reward in a recipe; a bare name stands for itself with the defaults.
-
-    name: one of this package's, or ``package.module:function``. gate: another reward, by name, that must be
-    above 0 for this one to count (VideoRFT and Video-R1 give bonuses only to answers that are right). messages: it
-    takes prompts and completions as lists of messages, as TRL's own rewards do.
-    """
+    """A reward in a recipe; a bare name stands for itself with the defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
+    """One of this package's, or ``package.module:function``."""
     weight: float = Field(1.0, allow_inf_nan=False)
     gate: str | None = None
+    """Another reward, by name, that must be above 0 for this one to count (VideoRFT and Video-R1 give bonuses only to
+    answers that are right)."""
     options: dict[str, Any] = Field(default_factory=dict)
     messages: bool = False
+    """It takes prompts and completions as lists of messages, as TRL's own rewards do."""
 
     @model_validator(mode="before")
     @classmethod
@@ -41,10 +40,12 @@ class RewardSettings(BaseModel):
 
 @dataclass(frozen=True)
 class RewardValues:
-    """What the rewards of a recipe gave. by_name: unweighted, after gates. total: their weighted sum."""
+    """What the rewards of a recipe gave, for each answer."""
 
     by_name: dict[str, list[float]]
+    """Unweighted, after gates."""
     total: list[float]
+    """Their weighted sum."""
 
 
 class RewardSum:
@@ -59,30 +60,31 @@ class RewardSum:
             raise UserError(f"reward {twice} is listed twice; list it once, its weight says how much it counts")
         if not settings:
             raise UserError("no rewards are listed; name at least one, for instance tiou")
-        self.functions: dict[str, RewardFunction] = {i.name: load_reward(i.name, i.options) for i in settings}
-        gates = {item.gate for item in settings if item.gate} - set(self.functions)
+        self.rewards: dict[str, Scorer] = {i.name: load_reward(i.name, i.options, i.messages) for i in settings}
+        gates = {item.gate for item in settings if item.gate} - set(self.rewards)
         self._gates = {name: load_reward(name) for name in sorted(gates)}
         self.trainer = Trainer()
+        for scorer in self._all.values():
+            if isinstance(scorer, TrlFunction):
+                scorer.trainer = self.trainer
 
     @property
-    def columns(self) -> set[str]:
-        """Every column that some reward or gate needs; "backward" in it says that reversed clips are to be answered."""
-        return {column for function in (self.functions | self._gates).values() for column in columns_of(function)}
+    def _all(self) -> dict[str, Scorer]:
+        """The rewards and the gates, by name."""
+        return self.rewards | self._gates
 
-    def check_columns(self, available: Iterable[str]) -> None:
-        """UserError, before a run begins, if a reward or gate needs a column that is not available."""
-        there = set(available)
-        for name, function in (self.functions | self._gates).items():
-            missing = [column for column in columns_of(function) if column not in there]
-            if missing:
-                raise UserError(f"reward {name} needs the column {', '.join(missing)}; add it to the data")
+    def check(self, contrasts: Sequence[str]) -> None:
+        """Raise UserError, before a run begins, if a reward or gate needs what the run does not give it."""
+        for scorer in self._all.values():
+            scorer.check(contrasts)
 
-    def __call__(self, completions: Sequence[Any], **columns: Any) -> RewardValues:
-        """Evaluate all rewards. UserError that names the reward if one returns anything but usable numbers."""
-        raw = {
-            name: _checked(name, self._called(name, function, completions, columns), len(completions))
-            for name, function in (self.functions | self._gates).items()
-        }
+    def __call__(self, questions: Sequence[Question]) -> RewardValues:
+        """Evaluate all rewards of all answers, question by question.
+
+        UserError that names the reward if one returns anything but usable numbers.
+        """
+        count = sum(len(question.group) for question in questions)
+        raw = {name: _checked(name, _scores(name, scorer, questions), count) for name, scorer in self._all.items()}
         by_name = {
             name: _gated(raw[name], raw[item.gate] if item.gate else None) for name, item in self.settings.items()
         }
@@ -90,18 +92,22 @@ class RewardSum:
         each = zip(*by_name.values(), strict=True)
         return RewardValues(by_name, [math.fsum(w * v for w, v in zip(weights, row, strict=True)) for row in each])
 
-    def _called(self, name: str, function: RewardFunction, completions: Sequence[Any], columns: dict[str, Any]) -> Any:
-        messages = name in self.settings and self.settings[name].messages
-        return call(function, completions, {**self.trainer.given(), **columns}, messages)
+
+def _scores(name: str, scorer: Scorer, questions: Sequence[Question]) -> Sequence[Any]:
+    """Return what a reward gives; a mistake in the data says which reward met it."""
+    try:
+        return scorer.scores(questions)
+    except UserError as error:
+        raise UserError(f"reward {name}: {error}") from None
 
 
 def _gated(values: list[float], gate: list[float] | None) -> list[float]:
-    """The values, 0 where the gate is shut."""
+    """Return the values, 0 where the gate is shut."""
     return values if gate is None else [v if g > 0 else 0.0 for v, g in zip(values, gate, strict=True)]
 
 
 def _checked(name: str, values: Any, count: int) -> list[float]:
-    """What a reward returned, as finite numbers; None, by which TRL's rewards say "does not apply", as 0."""
+    """Return what a reward returned, as finite numbers; None, by which TRL's rewards say "does not apply", as 0."""
     try:
         numbers = [0.0 if value is None else float(value) for value in values]
     except (TypeError, ValueError):

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 import torch
 from timeground.train.adapters import add_lora, merged, without_lora
-from timeground.train.batches import pack
-from timeground.train.config import LoraSettings
-from timeground.train.examples import Encoder, Example
+from timeground.train.config import LoraSettings, SamplingSettings
+from timeground.train.data.batches import pack
+from timeground.train.data.render import ClipRows, Encoder, Example
+from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
-from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
-from timeground.train.grpo.rollout import Sampler
-from timeground.train.grpo.settings import GrpoSettings, SamplingSettings
-from timeground.train.sources import ClipRows
+from timeground.train.rollout.local import Sampler
 
 from tests.conftest import noise_clip
+from tests.support.runs import grpo_settings as settings
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.data.rows import Row
@@ -26,11 +25,6 @@ from timeground.models.local.towers import cut_patches
 from timeground.spans import Span
 
 QUERIES = ("the red circle moves left", "it turns")
-
-
-def settings(**changes) -> GrpoSettings:
-    base = {"output": "unused", "steps": 1, "rewards": ["tiou"], "model": {"init": "tiny", "frozen": "tower"}}
-    return GrpoSettings.model_validate(base | {"data": {"synth_seed": 0}} | changes)
 
 
 def item(side: int, seed: int = 0, num_frames: int = 6) -> ClipRows:
@@ -96,9 +90,9 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     batch = pack(examples, (loaded.family.image_token_id, loaded.family.video_token_id))
     advantages = torch.randn(batch.num_answers, generator=torch.Generator().manual_seed(2))
     divisor = Divisor(len(batch.targets_N), batch.num_answers, 7)
-    loss, _ = policy.train()(batch, PolicyInputs(advantages), divisor)
+    loss, _ = policy.objective(policy.train()(batch), batch, PolicyInputs(advantages), divisor)
     loss.backward()
-    ours, _ = policy.logprobs(batch)
+    ours, _ = policy(batch)
 
     visual = {n for n, _ in reference.named_parameters() if "visual" in n and "merger" not in n}
     for name, parameter in reference.named_parameters():
@@ -129,7 +123,7 @@ def test_rollout_logprobs_are_the_trainers(family, request):
     (rollout,) = sampler.roll_out(item(2 * loaded.family.factor), [3])
     batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
     noted = torch.tensor([x for group in rollout.logprobs for answer in group for x in answer])
-    torch.testing.assert_close(policy.logprobs(batch)[0].detach(), noted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(policy(batch)[0].detach(), noted, atol=1e-5, rtol=0)
 
 
 def test_the_vision_tower_runs_once_a_clip(qwen3_folder):
@@ -175,7 +169,7 @@ def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
     assert not tokens & set(loaded.family.forbidden_ids)
     batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
     vocabulary = head.out_features - len(loaded.family.forbidden_ids)
-    logprobs, entropy = policy.logprobs(batch)
+    logprobs, entropy = policy(batch)
     torch.testing.assert_close(logprobs, torch.full_like(logprobs, -np.log(vocabulary)))
     torch.testing.assert_close(entropy, torch.full_like(entropy, np.log(vocabulary)))
 
@@ -191,10 +185,10 @@ def test_adapters_switched_off_are_the_base_and_merge_into_it(qwen3_folder):
     examples = encoder.supervised(item(64))
     batch = pack(examples, (base.family.image_token_id, base.family.video_token_id))
     with torch.no_grad():
-        plain, changed = (GrpoModel(m, settings()).eval().logprobs(batch)[0] for m in (base, adapted))
+        plain, changed = (GrpoModel(m, settings()).eval()(batch)[0] for m in (base, adapted))
         with without_lora(adapted.model):
-            off = GrpoModel(adapted, settings()).eval().logprobs(batch)[0]
+            off = GrpoModel(adapted, settings()).eval()(batch)[0]
         assert not torch.allclose(plain, changed)
         torch.testing.assert_close(off, plain)
         base.model.load_state_dict(merged(adapted.model.state_dict(), 8.0 / 4))
-        torch.testing.assert_close(GrpoModel(base, settings()).eval().logprobs(batch)[0], changed, atol=1e-5, rtol=0)
+        torch.testing.assert_close(GrpoModel(base, settings()).eval()(batch)[0], changed, atol=1e-5, rtol=0)

@@ -10,15 +10,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from timeground.train.curves import draw_curves
-from timeground.train.examples import snapped
+from timeground.train.config import LossSettings, PlateauSettings, RefilterSettings
+from timeground.train.data.render import ClipRows, snapped
+from timeground.train.data.scenes import jittered
 from timeground.train.grpo.advantages import advantages, difficulty_weights, spread
-from timeground.train.grpo.plateau import Plateau
-from timeground.train.grpo.policy_loss import Divisor, PolicyInputs, k3, policy_loss
-from timeground.train.grpo.rollout import reversed_item, shuffled_item
-from timeground.train.grpo.rounds import keep
-from timeground.train.grpo.settings import LossSettings, PlateauSettings, RefilterSettings
-from timeground.train.sources import ClipRows, jittered
+from timeground.train.grpo.curriculum import Plateau, keep
+from timeground.train.grpo.loss import Divisor, PolicyInputs, k3, policy_loss
+from timeground.train.rollout.contrasts import REVERSED, SHUFFLED
+from timeground.train.runtime.journal import draw_curves
 
 from tests.conftest import noise_clip
 from timeground.data.rows import Row
@@ -54,10 +53,10 @@ def test_clipping_stops_the_gradient_of_what_has_moved_far():
     logprobs = torch.tensor([0.5, -0.5, 0.5, -0.5], requires_grad=True)
     inputs = PolicyInputs(torch.tensor([1.0, -1.0]), torch.zeros(4))
     answers = torch.tensor([0, 0, 1, 1])
-    loss, sums = policy_loss(logprobs, answers, inputs, LossSettings(), Divisor(4, 2, 2))
+    loss, noted = policy_loss(logprobs, answers, inputs, LossSettings(), Divisor(4, 2, 2))
     loss.backward()
     assert [g != 0 for g in logprobs.grad.tolist()] == [False, True, True, False]
-    assert sums["clipped"].item() == 2
+    assert noted.sums["clipped"].item() == 2
 
 
 @pytest.mark.parametrize("normalisation", ["token", "sequence", "dr_grpo"])
@@ -80,7 +79,7 @@ def test_parts_of_an_update_add_up(normalisation):
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=20))
 def test_k3_is_never_negative(differences):
     values = torch.tensor(differences, dtype=torch.float64)
-    assert (k3(torch.zeros_like(values), values) >= 0).all()
+    assert (k3(torch.zeros_like(values), values) >= -1e-15).all()  # but for rounding
 
 
 def test_a_plateau_is_reached_only_when_reward_and_spread_rest():
@@ -131,10 +130,10 @@ def test_jitter_stays_inside_the_video(start, length, seed):
 def test_changed_clips_keep_their_times():
     clip = noise_clip(6, 32, 32)
     item = ClipRows(clip, [row(Span(1.0, 2.0))])
-    turned = reversed_item(item)
+    turned = REVERSED.applied(item, [0])
     assert torch.equal(turned.clip.frames, clip.frames.flip(0))
     assert turned.rows[0].spans[0].length_s == pytest.approx(1.0)
-    mixed = shuffled_item(item, [1, 2])
+    mixed = SHUFFLED.applied(item, [1, 2])
     assert torch.equal(mixed.clip.frame_times_s, clip.frame_times_s)
     assert not torch.equal(mixed.clip.frames, clip.frames)
     assert torch.equal(mixed.clip.frames.float().sum(0), clip.frames.float().sum(0))

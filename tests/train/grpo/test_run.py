@@ -7,47 +7,16 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.train.test_sft import alone
+from tests.support.runs import TOY, environment, lines
+from tests.support.runs import grpo_command as command
+from tests.support.runs import run_grpo as run
 from timeground.cli.main import main
-
-ROOT = Path(__file__).resolve().parents[3]
-TOY = "tests.train.grpo.toy_rewards:variety"
-SMALL = [
-    "steps=6", "videos_per_micro_batch=1", "micro_batches=2", "save_every=2", "validate_every=0",
-    "model.init=null", "model.frozen=tower", "sampling.group_size=4", "sampling.max_new_tokens=6",
-    "model.fresh={hidden_size: 64, num_layers: 2, num_heads: 1, num_key_value_heads: 1, intermediate_size: 64,"
-    " vision_hidden_size: 64, vision_layers: 2, vision_intermediate_size: 64, vocab_size: 400}",
-    "model.profile={prompt: short, time_encoding: native, min_tokens_per_pair: 4, max_tokens_per_pair: 4,"
-    " total_tokens: 480, max_new_tokens: 6}",
-    "data.synth_stages=[{durations_s: [[2, 4]], kind_weights: {single: 1.0}}]", "data.questions_per_video=2",
-    f"rewards=[{{name: '{TOY}', weight: 2.0}}, tiou]", "optimizer.lr=1e-3",
-]  # fmt: skip
-
-
-def command(output: Path, *overrides: str, processes: int = 1) -> list[str]:
-    base = [sys.executable, "-m", "timeground", "train", "grpo", "tiny-grpo", "--processes", str(processes)]
-    return [*base, f"output={output}", *SMALL, *overrides]
-
-
-def environment() -> dict[str, str]:
-    return {**alone(), "PYTHONPATH": str(ROOT)}
-
-
-def run(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(output, *overrides, processes=processes), capture_output=True, text=True, timeout=300, env=environment()
-    )
-
-
-def lines(output: Path, name: str = "metrics") -> list[dict]:
-    return [json.loads(line) for line in (output / f"{name}.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -139,15 +108,15 @@ def test_two_processes_give_what_one_gives(more, synth_folder, tmp_path):
     "changes",
     [
         ["model.lora={rank: 4}", "loss.kl=0.04", "model.frozen=vision"],
-        ["sampling.backward=group", "rewards=[time_aware_iou, direction]"],
-        ["sampling.backward=greedy", "rewards=[time_aware_iou, direction]", "loss.difficulty_tau=2.0"],
-        ["sampling.shuffled=2", "rewards=[tiou, shuffle_bonus]", "resample=1"],
+        ["contrasts=[reversed_groups]", "rewards=[time_aware_iou, direction]"],
+        ["contrasts=[reversed]", "rewards=[time_aware_iou, direction]", "loss.difficulty_tau=2.0"],
+        ["contrasts=[{name: shuffled, answers: 2}]", "rewards=[tiou, shuffle_bonus]", "resample=1"],
         ["model.profile.text_first=true", "model.profile.time_encoding=native", "loss.ratio=sequence"],
         ["model.frozen=none", "engine.precision=autocast", "model.gradient_checkpointing=true"],
         ["model.frozen=vision", "engine.precision=bfloat16"],
-        ["rollout.keep_prefix=true", "model.frozen=none", "engine.precision=autocast", "sampling.backward=greedy"],
+        ["rollout.keep_prefix=true", "model.frozen=none", "engine.precision=autocast", "contrasts=[reversed]"],
     ],
-    ids=["lora", "backward-group", "backward-greedy", "shuffled", "text-first", "autocast", "bfloat16", "kept"],
+    ids=["lora", "reversed-groups", "reversed", "shuffled", "text-first", "autocast", "bfloat16", "kept"],
 )
 def test_ways_to_train(changes, tmp_path):
     done = run(tmp_path / "run", "steps=2", *changes)
@@ -183,7 +152,11 @@ def test_rows_of_files_with_rounds_and_bad_videos(synth_folder, tmp_path):
     ("changes", "words"),
     [
         (["rewards=[nonsense]"], "unknown reward"),
-        (["rewards=[direction]"], "backward"),
+        (["rewards=[direction]"], "list one of reversed, reversed_groups in contrasts"),
+        (["contrasts=[mirrored]"], "there are reversed, reversed_groups, shuffled"),
+        (["contrasts=[{name: reversed, answers: 2}]"], "answered greedily"),
+        (["contrasts=[{name: reversed_groups, answers: 2}]"], "answered by a group"),
+        (["contrasts=[shuffled, shuffled]"], "listed twice"),
         (["rewards=[{name: tiou, wieght: 2}]"], "unknown key rewards.0"),
         (["sampling.group=3"], "unknown key sampling.group"),
         (["data.synth_seed=null", "data.rows=/none.jsonl"], "none.jsonl"),
@@ -200,7 +173,7 @@ def test_mistakes_are_one_line_and_status_2(changes, words, tmp_path, capsys):
 
 
 def test_not_a_number_stops_the_run(tmp_path):
-    done = run(tmp_path / "x", "rewards=['tests.train.grpo.toy_rewards:not_a_number']")
+    done = run(tmp_path / "x", "rewards=['tests.support.toy_rewards:not_a_number']")
     assert done.returncode == 2
     assert "not_a_number" in done.stderr.splitlines()[-1] and "nan" in done.stderr.splitlines()[-1]
 

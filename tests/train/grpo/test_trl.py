@@ -6,13 +6,13 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
-from timeground.train.batches import pack
-from timeground.train.examples import Example, Turn
+from timeground.train.data.batches import pack
+from timeground.train.data.render import Example, Turn
 from timeground.train.grpo.advantages import advantages
+from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
-from timeground.train.grpo.policy_loss import Divisor, PolicyInputs
 
-from tests.train.grpo.test_parity import settings
+from tests.support.runs import grpo_settings as settings
 from timeground.chat.layout import TextSegment
 from timeground.models.families.qwen3_vl import Qwen3VL
 from timeground.models.loading import load
@@ -110,7 +110,7 @@ def test_loss_and_gradients_equal_trls(qwen3_folder, tmp_path, loss_type, normal
     turns = [Turn(last, ANSWERS[i : i + 2], []) for i in (0, 2)]
     batch = pack([Example(torch.empty(0), body, turns)], (family.image_token_id, family.video_token_id))
     inputs = PolicyInputs(ours, logprobs + noise[0], logprobs + noise[1] if beta else None)
-    loss, _ = policy(batch, inputs, Divisor(len(batch.targets_N), 4, MAX_TOKENS))
+    loss, _ = policy.objective(policy(batch), batch, inputs, Divisor(len(batch.targets_N), 4, MAX_TOKENS))
     loss.backward()
     assert loss.item() == pytest.approx(value, abs=1e-5)
     compared = 0

@@ -1,0 +1,49 @@
+"""The settings of the model: where its weights start, and which of them are trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from timeground.cli.recipes import Settings
+from timeground.models.families.qwen3_vl import FreshModel
+
+
+class LoraSettings(Settings):
+    """Low-rank adapters instead of full weights."""
+
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], min_length=1
+    )
+    """Names of the language model's linear layers that get one (``q_proj``, or ``layers.0.mlp.up_proj`` for a single
+    one), or ``all-linear``. Each must be in the model."""
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class ModelSettings(Settings):
+    """Where the weights start. Either `init` (Hub id, folder or ``tiny``) or `fresh` (a new model's sizes)."""
+
+    init: str | None = None
+    fresh: FreshModel | None = None
+    profile: dict[str, Any] = Field(default_factory=dict, description="changes to the checkpoint's profile")
+    frozen: Literal["none", "tower", "vision"] = Field(
+        "none", description="tower: the vision tower but for its mergers (TimeLens); vision: all of it"
+    )
+    gradient_checkpointing: bool = False
+    lora: LoraSettings | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModelSettings:
+        if (self.init is None) == (self.fresh is None):
+            raise ValueError("give either model.init (a checkpoint) or model.fresh (sizes of a new one)")
+        if self.lora is not None and self.frozen == "none":
+            raise ValueError("model.lora adapts the language model; set model.frozen to tower or vision")
+        return self

@@ -1,0 +1,114 @@
+"""The settings that every run has, what a plan asks of them, and those of a supervised run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from timeground.cli.recipes import Settings
+
+from .data import DataSettings
+from .model import ModelSettings
+from .optimizer import EngineSettings, OptimizerSettings
+
+
+class RunSettings(Settings):
+    """What every run has. The properties say what its kind of training does; those of this class train on truth."""
+
+    seed: int = Field(0, ge=0)
+    output: str = Field(min_length=1)
+    steps: int = Field(ge=1)
+    videos_per_micro_batch: int = Field(1, ge=1)
+    micro_batches: int = Field(1, ge=1, description="gradient accumulation: micro-batches an update, per process")
+    save_every: int = Field(500, ge=1)
+    keep_last: int = Field(2, ge=1)
+    validate_every: int = Field(0, ge=0, description="0: never")
+    validate_videos: int = Field(32, ge=1)
+    tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "none"
+    model: ModelSettings
+    data: DataSettings
+    optimizer: OptimizerSettings = OptimizerSettings()
+    engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _optimizer_fits(self) -> RunSettings:
+        optimizer = self.optimizer
+        if optimizer.name == "muon" and self.engine.zero_stage:
+            raise ValueError("optimizer.name muon needs whole matrices; set engine.zero_stage 0, or choose adamw")
+        falling = optimizer.decay_steps or 0
+        if optimizer.schedule == "wsd" and optimizer.warmup_steps + falling > self.steps:
+            raise ValueError(
+                f"optimizer: {optimizer.warmup_steps} warmup_steps and {falling} decay_steps are more than the "
+                f"{self.steps} steps of the run"
+            )
+        return self
+
+    @property
+    def samples_answers(self) -> bool:
+        """Whether answers are sampled while it trains."""
+        return False
+
+    @property
+    def group_size(self) -> int:
+        """Answers to each question that are trained on together."""
+        return 1
+
+    @property
+    def answers_a_question(self) -> int:
+        """Answers to each question, those about changed clips included."""
+        return 1
+
+    @property
+    def versions_read(self) -> int:
+        """Versions of each clip that are read: as it is, and changed."""
+        return 1
+
+    @property
+    def versions_trained(self) -> int:
+        """Versions of each clip that are trained on."""
+        return 1
+
+    @property
+    def prompt_passes(self) -> int:
+        """Times that the model reads a prompt in a step."""
+        return 1
+
+    @property
+    def copies_the_model(self) -> bool:
+        """Whether the model that it began with is held beside the one that is trained."""
+        return False
+
+    def longest_answer(self, profile_limit: int, true_answer: int) -> int:
+        """Return the tokens of the longest answer that is trained on.
+
+        profile_limit: that of the checkpoint's profile. true_answer: tokens of a true one.
+        """
+        return true_answer
+
+    def micro_batch_size(self, stage_size: int | None) -> int:
+        """Return the clips of a micro-batch. stage_size: what a stage of rendered scenes asks for."""
+        return stage_size or self.videos_per_micro_batch
+
+    def clips_needed(self, processes: int) -> int | None:
+        """Return how many clips a run comes to; None where that cannot be told from its number of steps."""
+        return self.steps * self.micro_batches * self.videos_per_micro_batch * processes
+
+
+class SftSettings(RunSettings):
+    """A supervised run."""
+
+    kind: Literal["sft"] = "sft"
+    loss_reduction: Literal["token", "sequence", "square"] = Field(
+        "token", description="a row weighs as its tokens, as one, or as the root of its tokens (TimeLens2)"
+    )
+
+
+def remarks(settings: RunSettings) -> list[str]:
+    """Return what is put right in a recipe, and what is legal but hardly meant; one line each."""
+    optimizer, found = settings.optimizer, []
+    if optimizer.schedule != "constant" and optimizer.final_lr_ratio == 0:
+        found.append("optimizer.final_lr_ratio 0: the rate reaches 0 one step after the last, so that it learns too")
+    if optimizer.warmup_steps >= settings.steps > 1:
+        found.append(f"optimizer.warmup_steps {optimizer.warmup_steps}: the run ends before its rate is reached")
+    return found

@@ -1,0 +1,1 @@
+"""What is trained on: clips with their rows, rendered into examples and packed into batches."""

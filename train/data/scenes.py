@@ -1,0 +1,100 @@
+"""Scenes of SynthMoments, rendered while a run trains on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeground.data.rows import Row
+from timeground.media.sampling import Sampling
+from timeground.spans import Span
+from timeground.synth.frames import scene_clip, scene_seed
+from timeground.synth.rows import make_rows
+from timeground.synth.world import SIZES, sample_scene
+
+from ..config import DataSettings, StageSettings
+from .render import ClipRows
+
+Made = TypeVar("Made")
+
+
+def scene_number(micro_batch: int, index: int) -> int:
+    """Return the number of a scene in the whole run, from which it is made."""
+    return (micro_batch << 16) + index
+
+
+def spare_number(clip: int, attempt: int) -> int:
+    """Return the number of a micro-batch that a run itself never reaches: what replaces a clip at some attempt."""
+    return (1 << 40) + (clip << 8) + attempt
+
+
+@dataclass(frozen=True)
+class SynthSource:
+    """SynthMoments scenes rendered on the fly; a micro-batch's clips share size and stretch of durations."""
+
+    data: DataSettings
+    sampling: Sampling
+    size: int
+
+    def made(self, micro_batch: int, make: Callable[[ClipRows], Made]) -> list[Made]:
+        """Render as many scenes as the stage asks for, and make something of each."""
+        stage, since = self._stage(micro_batch)
+        count = stage.videos_per_micro_batch or self.size
+        return [make(self._clip(stage, since, scene_number(micro_batch, index))) for index in range(count)]
+
+    def _clip(self, stage: StageSettings, since: int, number: int) -> ClipRows:
+        """Render a scene and ask some of its rows. since: micro-batches since the stage began."""
+        assert self.data.synth_seed is not None
+        seed = scene_seed("train", self.data.synth_seed, number)
+        cycle, place = divmod(since, len(stage.durations_s))
+        order = np.random.default_rng([self.data.synth_seed, cycle])
+        size = SIZES[order.integers(len(SIZES))]
+        scene = sample_scene(seed, durations_s=stage.durations_s[place], size=size, level=stage.level)
+        rng = np.random.default_rng([seed, 31])
+        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
+        rows = [jittered(row, stage.jitter_s, rng) for row in rows]
+        as_images = bool(order.random() < self.data.image_share)
+        return ClipRows(scene_clip(scene, self.sampling), rows, as_images, "nearest" if stage.snap else None)
+
+    def _stage(self, micro_batch: int) -> tuple[StageSettings, int]:
+        """Return the stage of a micro-batch, and how many of the stage came before it."""
+        for stage in self.data.synth_stages[:-1]:
+            if micro_batch < (stage.micro_batches or 0):
+                return stage, micro_batch
+            micro_batch -= stage.micro_batches or 0
+        return self.data.synth_stages[-1], micro_batch
+
+
+def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:
+    """Return up to `count` of a scene's rows, drawn without repeats by the weight of their kind."""
+
+    def weight(row: Row) -> float:
+        kind = row.meta["kind"]
+        return weights.get(f"{kind}:{row.meta.get('action')}", weights.get(kind, 0.0 if weights else 1.0))
+
+    shares: NDArray[np.float64] = np.array([weight(row) for row in rows])
+    if not shares.any():  # nothing that is wanted happens in this scene
+        shares[:] = 1.0
+    count = min(count, int((shares > 0).sum()))
+    picked = rng.choice(len(rows), count, replace=False, p=shares / shares.sum())
+    return [rows[i] for i in picked]
+
+
+def jittered(row: Row, jitter_s: tuple[float, float, float, float] | None, rng: np.random.Generator) -> Row:
+    """Return the row with its spans' starts moved by a draw from (low, high), and their ends by one from another.
+
+    So are the spans that people annotate. A span keeps at least half a second, and stays inside the video.
+    """
+    if jitter_s is None:
+        return row
+
+    def moved(span: Span) -> Span:
+        start = min(max(0.0, span.start_s + rng.uniform(*jitter_s[:2])), row.duration - 0.5)
+        end = min(row.duration, max(start + 0.5, span.end_s + rng.uniform(*jitter_s[2:])))
+        return Span(round(start, 1), round(end, 1))
+
+    return replace(row, spans=[moved(span) for span in row.spans])

@@ -1,0 +1,116 @@
+"""A model under training whose forward works on packed batches: every answer of a video in one pass.
+
+Shape legend: N answer tokens of a batch, V vocabulary, D hidden size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from timeground.models.loading import Loaded
+from timeground.models.local.packing import PackedRows, forward_hidden
+from timeground.models.local.prefix_cache import KeptPrefix
+from timeground.models.local.towers import (
+    TowerStates,
+    VisionFeatures,
+    cut_patches,
+    encode_vision,
+    merge,
+    mergers,
+    run_tower,
+)
+
+from .config import ModelSettings
+from .data.batches import Batch
+from .data.render import Example
+
+
+class PackedModel(nn.Module):
+    """Logits of answer tokens, with as much of the vision part frozen as the recipe says."""
+
+    def __init__(self, loaded: Loaded, settings: ModelSettings, autocast: bool = False) -> None:
+        super().__init__()
+        self.model: Any = loaded.model
+        self.family, self.norm = loaded.family, loaded.norm
+        self.frozen, self.autocast = settings.frozen, autocast
+        visual = self.model.model.visual
+        if self.frozen != "none":
+            visual.requires_grad_(False)
+        if self.frozen == "tower":
+            for merger in mergers(visual):
+                merger.requires_grad_(True)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        first: Tensor = next(self.model.parameters())
+        return first.device
+
+    def amp(self) -> torch.autocast:
+        """Return the arithmetic of this run: bfloat16 on float32 weights, or plain."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+
+    def answer_logits(self, batch: Batch) -> Tensor:
+        """Return logits from which each answer token is drawn, ``[N, V]``, float32."""
+        with self.amp():
+            kept = [e.prefix for e in batch.examples if e.prefix is not None]
+            hidden_BSD = self._continued(batch, kept) if kept else self._suffixes(batch)
+            logits: Tensor = self.model.lm_head(hidden_BSD.flatten(0, 1)[batch.predictors_N.to(self.device)])
+        return logits.float()
+
+    def _suffixes(self, batch: Batch) -> Tensor:
+        """Return hidden states of the suffixes, ``[B, S, D]``, in one pass over prefixes and suffixes."""
+        device = self.device
+        rows = PackedRows(
+            batch.ids_BL.to(device),
+            batch.positions_3BL.to(device),
+            batch.visual_BL.to(device),
+            self.features(batch.examples) if batch.examples[0].vision else None,
+            batch.mask_B1SL.to(device),
+        )
+        return forward_hidden(self.model, rows)[:, -batch.mask_B1SL.shape[2] :]
+
+    def _continued(self, batch: Batch, prefixes: list[KeptPrefix]) -> Tensor:
+        """Return the same, row by row, each suffix going on from its kept prefix."""
+        length, num_suffix = batch.ids_BL.shape[1], batch.mask_B1SL.shape[2]
+        found = []
+        for b, (example, prefix) in enumerate(zip(batch.examples, prefixes, strict=True)):
+            row, suffix = slice(b, b + 1), slice(length - num_suffix, None)
+            seen = [*range(len(example.prompt)), *range(length - num_suffix, length)]
+            rows = PackedRows(
+                batch.ids_BL[row, suffix].to(self.device),
+                batch.positions_3BL[:, row, suffix].to(self.device),
+                batch.visual_BL[row, suffix].to(self.device),
+                None,
+                batch.mask_B1SL[row, :, :, seen].to(self.device),
+            )
+            found.append(forward_hidden(self.model, rows, prefix.cache(self.model)))
+        return torch.cat(found)
+
+    def features(self, examples: list[Example]) -> VisionFeatures:
+        """Return visual tokens of clips: what is frozen runs without gradient, or not at all where it was kept."""
+        visual = self.model.model.visual
+        if self.frozen == "none":
+            return encode_vision(visual, [self.pixels(e) for e in examples])
+        with torch.set_grad_enabled(self.frozen == "tower" and torch.is_grad_enabled()):
+            return merge(visual, self._states(examples))
+
+    def tower_states(self, example: Example) -> TowerStates:
+        """Return what the tower makes of one clip, without gradient: to be kept while the tower is frozen."""
+        with torch.no_grad(), self.amp():
+            return run_tower(self.model.model.visual, [self.pixels(example)])
+
+    def _states(self, examples: list[Example]) -> TowerStates:
+        if all(e.states is not None for e in examples):
+            return TowerStates.joined([e.states for e in examples if e.states is not None])
+        with torch.no_grad():
+            return run_tower(self.model.model.visual, [self.pixels(e) for e in examples])
+
+    def pixels(self, example: Example) -> Any:
+        """Return the patches of a clip, as the vision tower takes them."""
+        dtype = next(self.model.model.visual.parameters()).dtype
+        frames = example.frames.to(self.device, non_blocking=True)
+        return cut_patches(frames, example.vision, self.family, self.norm, dtype)

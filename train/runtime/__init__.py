@@ -1,0 +1,1 @@
+"""What every run works with: processes, checkpoints, memory, its folder and its journal."""
