@@ -11,10 +11,9 @@ import torch
 from timeground.chat.layout import origin_s
 from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row
-from timeground.grammar.answers import parse_spans
 from timeground.media.clip import Clip
 from timeground.models.local.backend import LocalBackend
-from timeground.spans import set_iou
+from timeground.scoring import first_iou, parse, whole_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
@@ -70,8 +69,8 @@ class Validation:
         self.run.remember(step, {**state, "best": self.best, "validated": True})
 
     def score(self) -> dict[str, Any]:
-        """Return mean IoU and share of IoU >= 0.5, of the merged set of spans said with the true set."""
-        sums = torch.zeros(3, dtype=torch.float64, device=self.run.engine.device)
+        """Return the strict protocol's mIoU, R1@0.5 and set IoU, as evaluation defines them, over all queries."""
+        sums = torch.zeros(4, dtype=torch.float64, device=self.run.engine.device)
         for clip, rows in self._clips():
             if not rows:
                 continue  # nothing is asked for spans in it
@@ -79,13 +78,14 @@ class Validation:
             rows = [row.told_from(origin_s(self.run.profile.time_encoding, clip.start_s)) for row in rows]
             answers = self.backend.sample(prefix, [row_prompt(self.run.profile.prompts(), row) for row in rows])
             for row, (answer,) in zip(rows, answers, strict=True):
-                said = [s for s in parse_spans(answer.text, query=row.query).spans if not s.is_reversed]
-                iou = set_iou(said, row.spans) if said or not row.spans else 0.0
-                sums += torch.tensor([iou, float(iou >= 0.5), 1.0], dtype=torch.float64)
-        total_iou, hits, queries = sum_over_ranks(sums).tolist()
+                said = parse(answer.text, row)
+                iou = first_iou(said, row.spans)
+                sums += torch.tensor([iou, float(iou >= 0.5), whole_iou(said, row.spans), 1.0], dtype=torch.float64)
+        total_iou, hits, total_set_iou, queries = sum_over_ranks(sums).tolist()
         return {
             "validation_miou": total_iou / max(1.0, queries),
             "validation_r1_0.5": hits / max(1.0, queries),
+            "validation_set_iou": total_set_iou / max(1.0, queries),
             "validation_queries": int(queries),
         }
 

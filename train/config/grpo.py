@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from timeground.cli.recipes import Settings
 from timeground.errors import UserError
+from timeground.models.sampling import OFF
 
 from ..rewards import RewardSettings
 from ..rollout.contrasts import Contrast, load_contrast
@@ -20,6 +21,20 @@ class SamplingSettings(Settings):
     group_size: int = Field(8, ge=1, description="answers to each question")
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: int | None = Field(None, ge=1, description="null: the checkpoint's own limit")
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    @model_validator(mode="after")
+    def _draws_from_the_model(self) -> SamplingSettings:
+        """Refuse what draws from another distribution than the one whose log-probabilities the loss takes."""
+        for name, off in OFF.items():
+            if getattr(self, name) != off:
+                raise ValueError(
+                    f"{name}: tokens would be drawn from another distribution than the loss has; leave it at {off:g}"
+                )
+        return self
 
 
 class ContrastSettings(Settings):

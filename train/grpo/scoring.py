@@ -14,7 +14,7 @@ from torch import Tensor
 
 from timeground.data.rows import Row
 from timeground.grammar.answers import parse_spans
-from timeground.spans import set_iou
+from timeground.scoring import parse, whole_iou
 
 from ..config import GrpoSettings
 from ..rewards import Contrasts, Question, RewardSum
@@ -72,7 +72,7 @@ def _score(rollout: Rollout, rewards: RewardSum) -> Scored:
         plain_ious(rollout),
         torch.tensor(
             [
-                [float(parse_spans(t, query=row.query).parsed) for t in group]
+                [float(parse(t, row).parsed) for t in group]
                 for row, group in zip(rollout.rows, rollout.texts, strict=True)
             ]
         ),
@@ -101,7 +101,6 @@ def plain_ious(rollout: Rollout) -> Tensor:
     """Return IoU of the set of spans said with the true set, for each answer, ``[Q, G]``; 0 for what is no answer."""
 
     def one(text: str, row: Row) -> float:
-        found = parse_spans(text, query=row.query)
-        return set_iou([s for s in found.spans if not s.is_reversed], row.spans) if found.parsed else 0.0
+        return whole_iou(parse_spans(text, query=row.query), row.spans)
 
     return torch.tensor([[one(t, row) for t in group] for row, group in zip(rollout.rows, rollout.texts, strict=True)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from timeground.data.rows import Row
 from timeground.grammar.answers import parse_spans
+from timeground.scoring import Protocol, counted_spans
 from timeground.spans import Span
 
 
@@ -24,8 +25,4 @@ def spans_said(
     first_only: only the first pair counts, and only it can spoil the answer (TimeLens).
     swap_reversed: the ends of a reversed pair are swapped first, as TimeLens2 does; equal ends still spoil.
     """
-    parsed = parse_spans(text, query=query)
-    if swap_reversed:
-        parsed = parsed.ordered()
-    spans = list(parsed.spans[:1] if first_only else parsed.spans)
-    return spans if parsed.parsed and all(span.length_s > 0 for span in spans) else None
+    return counted_spans(parse_spans(text, query=query), Protocol(first_only, swaps=swap_reversed, spoils=True))

@@ -159,6 +159,8 @@ def test_rows_of_files_with_rounds_and_bad_videos(synth_folder, tmp_path):
         (["contrasts=[shuffled, shuffled]"], "listed twice"),
         (["rewards=[{name: tiou, wieght: 2}]"], "unknown key rewards.0"),
         (["sampling.group=3"], "unknown key sampling.group"),
+        (["sampling.top_p=0.9"], "top_p: tokens would be drawn from another distribution"),
+        (["sampling.repetition_penalty=1.1"], "repetition_penalty: tokens would be drawn"),
         (["data.synth_seed=null", "data.rows=/none.jsonl"], "none.jsonl"),
         (["refilter={every: 10}"], "refilter needs data.rows"),
         (["model.lora={rank: 4}", "model.frozen=none"], "frozen"),
