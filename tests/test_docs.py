@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
 from pathlib import Path
@@ -47,3 +48,35 @@ def test_the_readme_shows_the_two_make_targets():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
         assert f"\n{target}:" in makefile
+
+
+TOUR = re.compile(r"^\| `([\w.]+)` \| `([\w/.]+\.py)` \|", re.MULTILINE)
+
+
+def defined(path: Path) -> set[str]:
+    """Functions, classes, their methods, and constants of a module, also those that it imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+            names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def test_the_tour_leads_past_what_is_there():
+    steps = TOUR.findall((ROOT / "docs" / "tour.md").read_text(encoding="utf-8"))
+    assert len(steps) > 40
+    for name, file in steps:
+        assert name in defined(ROOT / file), f"docs/tour.md: {file} has no {name}"
+
+
+def test_the_reading_map_names_files_that_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text[text.index("## What to read") : text.index("## How a refactor")]
+    files = re.findall(r"`([\w/.]+\.(?:py|yaml))`", section)
+    assert len(files) > 20
+    folders = [ROOT, ROOT / "timeground", ROOT / "timeground" / "models" / "families"]
+    assert [file for file in files if not any((folder / file).is_file() for folder in folders)] == []
