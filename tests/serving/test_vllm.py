@@ -110,10 +110,10 @@ def test_a_clip_inside_the_request_is_the_same_clip(server):
     shared = remote.encode(clip)
     remote.shared = None
     inside = remote.encode(clip)
-    assert shared.sent.files and not inside.sent.files and shared.sent.digest == inside.sent.digest
+    assert shared.sent[0].files and not inside.sent[0].files and shared.sent[0].digest == inside.sent[0].digest
     request = SampleSpec(num_answers=3, temperature=1.5, max_new_tokens=8, seed=3)
     assert remote.sample(shared, TEXTS, request) == remote.sample(inside, TEXTS, request)
-    (file,) = shared.sent.files
+    (file,) = shared.sent[0].files
     del shared
     assert not file.exists()
 

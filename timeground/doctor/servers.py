@@ -74,7 +74,7 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
         )
     try:
         backend = VllmBackend.connect(endpoint, check=False)
-        ids = backend.server_prompt(backend.encode(clip), QUESTION)
+        ids = backend.encode(clip).server_prompt(Message.of("user", QUESTION))
     except UserError as error:
         return Row(SERVER, what, "skipped", note=f"{error}; `timeground serve` starts one that takes them")
     shown_P2 = shown_times_s(clip.frames).reshape(-1, 2)

@@ -15,6 +15,7 @@ from timeground.models.loading import load
 from timeground.models.local.backend import LocalBackend
 from timeground.models.local.packing import SHARED, Owners
 from timeground.models.sampling import SampleSpec
+from timeground.models.transcript import Shown
 
 ASKED = Message.of("user", "When does it move?")
 AGAIN = Message.of("user", "And the blue ring?")
@@ -71,8 +72,8 @@ def test_late_frames_give_the_logits_of_transformers_over_the_same_tokens(model)
         ours = session.cache.extend(question.ids_L, question.positions_3L, owners)[-1]
     whole = session.cache.prompt.joined(question)
     reference = AutoModelForImageTextToText.from_pretrained(model.loaded.path, dtype=torch.float32).eval()
-    fed = [encode_time(one, model.profile.time_encoding, model.profile.stamp) for one in shown]
-    pixels = [model.pixels(frames, segments) for frames, segments in fed]
+    fed = [Shown(*encode_time(one, model.profile.time_encoding, model.profile.stamp)) for one in shown]
+    pixels = [model.pixels(one) for one in fed]
     ids = torch.from_numpy(whole.ids_L)[None]
     with torch.no_grad():
         out = reference(

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from timeground.chat.layout import Segment, VisionSegment
+from timeground.chat.layout import VisionSegment
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile, profile_for
 from timeground.chat.prompts import as_texts
@@ -20,6 +20,7 @@ from timeground.models.loading import Loaded, load
 from timeground.models.local.session import LocalSession
 from timeground.models.local.towers import Pixels, VisionFeatures, cut_patches, encode_vision
 from timeground.models.sampling import SampleSpec
+from timeground.models.transcript import Shown
 
 
 class LocalBackend:
@@ -68,13 +69,14 @@ class LocalBackend:
         """Return the log-probability of each option as the whole answer to a text."""
         return prefix.score([Message.of("user", text)], [as_texts(options)])[0]
 
-    def pixels(self, clip: Clip, segments: Sequence[Segment]) -> Pixels:
+    def pixels(self, shown: Shown) -> Pixels:
         """Return the patches of a clip's vision blocks."""
         visual = self.loaded.model.model.visual
-        blocks = [s for s in segments if isinstance(s, VisionSegment)]
-        return cut_patches(clip.frames.to(visual.device), blocks, self.loaded.family, self.loaded.norm, visual.dtype)
+        blocks = [segment for segment in shown.segments if isinstance(segment, VisionSegment)]
+        frames = shown.clip.frames.to(visual.device)
+        return cut_patches(frames, blocks, self.loaded.family, self.loaded.norm, visual.dtype)
 
-    def features(self, pixels: Sequence[Pixels]) -> VisionFeatures:
-        """Run the vision tower over the blocks of one or several clips."""
+    def features(self, shown: Sequence[Shown]) -> VisionFeatures:
+        """Run the vision tower over one or several clips."""
         with torch.inference_mode():
-            return encode_vision(self.loaded.model.model.visual, pixels)
+            return encode_vision(self.loaded.model.model.visual, [self.pixels(one) for one in shown])

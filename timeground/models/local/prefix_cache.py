@@ -94,29 +94,35 @@ class PrefixCache:
             finally:
                 self.reset()
 
-    def score(self, question: PromptInputs, options: Sequence[Sequence[int]]) -> list[float]:
-        """Log-probability of each option (token ids) as the answer to a question, in one forward pass."""
-        ids, positions, owners = (
-            list(question.ids_L),
-            [question.positions_3L],
-            Owners.of(0, SHARED, len(question)),
-        )
-        for number, option in enumerate(options):
-            ids.extend(option)
-            positions.append(np.tile(question.next_position + np.arange(len(option)), (3, 1)))
-            owners += Owners.of(0, number, len(option))
+    def score(self, questions: Sequence[PromptInputs], options: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
+        """Return the log-probability of each question's options (token ids) as its answer, in one forward pass."""
+        if not questions:
+            return []
+        rows = [self._with_options(number, *one) for number, one in enumerate(zip(questions, options, strict=True))]
+        ids, positions, owners = (list(column) for column in zip(*rows, strict=True))
         with torch.inference_mode():
             try:
-                logits = self.extend(np.array(ids), np.concatenate(positions, axis=1), self.owners() + owners)
+                whole = sum(owners, self.owners())
+                logits = self.extend(np.concatenate(ids), np.concatenate(positions, axis=1), whole)
             finally:
                 self.reset()
         logprobs = logits.float().log_softmax(-1)
-        scores, at = [], len(question)
-        for option in options:
-            before = [len(question) - 1, *range(at, at + len(option) - 1)]
-            scores.append(float(logprobs[before, list(option)].sum()))
-            at += len(option)
-        return scores
+        starts = np.cumsum([0, *(len(one) for one in ids[:-1])])
+        return [
+            _option_scores(logprobs[start : start + len(one)], len(question), answers)
+            for start, one, question, answers in zip(starts, ids, questions, options, strict=True)
+        ]
+
+    def _with_options(
+        self, number: int, question: PromptInputs, options: Sequence[Sequence[int]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Owners]:
+        """A question's tokens with those of its options behind it, their positions, and whose they are."""
+        ids, positions, owners = list(question.ids_L), [question.positions_3L], Owners.of(number, SHARED, len(question))
+        for option_number, option in enumerate(options):
+            ids.extend(option)
+            positions.append(np.tile(question.next_position + np.arange(len(option)), (3, 1)))
+            owners += Owners.of(number, option_number, len(option))
+        return np.array(ids, dtype=np.int64), np.concatenate(positions, axis=1), owners
 
     def owners(self) -> Owners:
         """The owners of the prefix itself."""
@@ -208,6 +214,16 @@ class _Decoder:
         for q, a in self.live:
             self.owners += Owners.of(q, a, 1)
         return self.prefix.extend(np.array(tokens), np.tile(np.array(position), (3, 1)), self.owners)
+
+
+def _option_scores(logprobs_LV: Tensor, question_length: int, options: Sequence[Sequence[int]]) -> list[float]:
+    """Sums over each option's tokens, of a question's row with its options behind it."""
+    scores, at = [], question_length
+    for option in options:
+        before = [question_length - 1, *range(at, at + len(option) - 1)]
+        scores.append(float(logprobs_LV[before, list(option)].sum()))
+        at += len(option)
+    return scores
 
 
 def _empty_cache(model: Any) -> Any:

@@ -6,37 +6,23 @@ model's folder (or Hub id) to build prompts from.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from timeground.chat.layout import Segment, encode_time
+from timeground.chat.parts import Message
 from timeground.chat.prompts import as_texts
 from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling as FrameSampling
 from timeground.models.loading import Loaded, load_processor, normalisation
-from timeground.models.local.inputs import PromptInputs
-from timeground.models.sampling import AnswerTokens, SampleSpec
-from timeground.models.served.http import BadReply
+from timeground.models.sampling import SampleSpec
 from timeground.models.served.openai import EndpointBackend
-from timeground.models.served.vllm.media import SentClip, send_clip, shared_folder
-from timeground.models.served.vllm.server import VllmServer, readable, sampling_params
-
-
-@dataclass(frozen=True)
-class VllmPrefix:
-    """A clip that lies ready for the server; where the video comes first, with its part of the prompt."""
-
-    sent: SentClip
-    segments: list[Segment]
-    grid_hw: tuple[int, int]
-    prompt: PromptInputs | None
+from timeground.models.served.vllm.media import shared_folder
+from timeground.models.served.vllm.server import VllmServer
+from timeground.models.served.vllm.session import VllmSession
 
 
 class VllmBackend:
@@ -70,7 +56,8 @@ class VllmBackend:
             shared = shared_folder()
         made = cls(endpoint, loaded, shared)
         if check:
-            (first,) = made._ask(made.encode(_first_clip(loaded)), "When does it happen?", SampleSpec(max_new_tokens=1))
+            session = made.encode(_first_clip(loaded))
+            ((first,),) = made.sample(session, ["When does it happen?"], SampleSpec(max_new_tokens=1))
             if first.failure:
                 raise UserError(first.failure)
         return made
@@ -79,69 +66,21 @@ class VllmBackend:
         """Which frames of a video the model wants."""
         return self.profile.sampling(self.family.factor)
 
-    def encode(self, clip: Clip) -> VllmPrefix:
-        """Put a clip where the server finds it; it is removed again with the prefix."""
-        profile = self.profile
-        clip, segments = encode_time(clip, profile.time_encoding, profile.stamp)
-        grid_hw = self.family.grid_hw(*clip.frames.shape[2:])
-        prompt = self.builder.prefix(segments, grid_hw, profile.time_encoding)
-        sent = send_clip(clip, prompt, self.family, self.shared)
-        prefix = VllmPrefix(sent, segments, grid_hw, None if profile.text_first else prompt)
-        weakref.finalize(prefix, sent.remove)
-        return prefix
+    def open(self, messages: Sequence[Message]) -> VllmSession:
+        """Begin a conversation."""
+        return VllmSession(self, messages)
 
-    def sample(self, prefix: VllmPrefix, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
+    def encode(self, clip: Clip) -> VllmSession:
+        """Begin a conversation with a clip."""
+        return self.open([Message.of("user", clip)])
+
+    def sample(self, prefix: VllmSession, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
         """Return answers to each text; they are asked side by side and share the prefix in the server's cache."""
-        wanted = (spec or SampleSpec()).with_room(self.profile.max_new_tokens)
-        return list(self.pool.map(lambda text: self._ask(prefix, text, wanted), as_texts(texts)))
+        return prefix.ask([Message.of("user", text) for text in as_texts(texts)], spec)
 
-    def score(self, prefix: VllmPrefix, text: str, options: Sequence[str]) -> list[float]:
-        """Log-probability of each option as the whole answer to a text."""
-        ids = self.prompt_ids(prefix, text)
-        answers = [self.builder.answer_ids(option) for option in as_texts(options)]
-        return list(
-            self.pool.map(lambda answer: self.server.score(ids, prefix.sent, answer, self._reply(prefix)), answers)
-        )
-
-    def prompt_ids(self, prefix: VllmPrefix, text: str) -> list[int]:
-        """Our token ids of a whole prompt."""
-        if prefix.prompt is None:
-            ids: list[int] = self.builder.text_first(text, prefix.segments, prefix.grid_hw).ids_L.tolist()
-            return ids
-        question = self.builder.question(text, prefix.prompt.next_position)
-        return [*prefix.prompt.ids_L.tolist(), *question.ids_L.tolist()]
-
-    def server_prompt(self, prefix: VllmPrefix, text: str) -> list[int]:
-        """The token ids that the server's model sees."""
-        sampling = sampling_params(SampleSpec(max_new_tokens=1), AnswerTokens(self.builder.end_id))
-        body = self.server.body(self.prompt_ids(prefix, text), prefix.sent, sampling)
-        with readable(self.server.http.url):
-            ids: list[int] = self._reply(prefix)(body)["prompt_token_ids"]
-        return ids
-
-    def _ask(self, prefix: VllmPrefix, text: str, spec: SampleSpec) -> list[Turn]:
-        ids = self.prompt_ids(prefix, text)
-        try:
-            sampling = sampling_params(spec, self.builder.answer_tokens)
-            reply = self._reply(prefix)(self.server.body(ids, prefix.sent, sampling))
-            self.server.check_prompt(ids, reply)
-            return [self.builder.turn(answer, spec) for answer in self.server.answers(reply)]
-        except BadReply as error:
-            return [Turn.failed(str(error))] * spec.num_answers
-
-    def _reply(self, prefix: VllmPrefix) -> Any:
-        """Makes a request, or finds its kept reply; what counts of the media is what is in them, not where they lie."""
-
-        def ask(body: dict[str, Any]) -> dict[str, Any]:
-            asked = [self.server.http.url, self.contents, prefix.sent.digest, {**body, "content_parts": None}]
-            return self.kept.get(asked, lambda: answered(body))
-
-        def answered(body: dict[str, Any]) -> dict[str, Any]:
-            reply = self.server.http.request("POST", "inference/v1/generate", json=body)
-            self.server.answers(reply)  # nothing is kept that is no answer
-            return reply
-
-        return ask
+    def score(self, prefix: VllmSession, text: str, options: Sequence[str]) -> list[float]:
+        """Return the log-probability of each option as the whole answer to a text."""
+        return prefix.score([Message.of("user", text)], [as_texts(options)])[0]
 
 
 def is_here(url: str) -> bool:

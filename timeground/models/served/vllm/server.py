@@ -68,12 +68,12 @@ class VllmServer:
     def __init__(self, http: HttpClient, model: str, family: Family, show: Callable[[Sequence[int]], str]) -> None:
         self.http, self.model, self.family, self.show = http, model, family, show
 
-    def body(self, ids: Sequence[int], sent: SentClip, sampling: dict[str, Any]) -> dict[str, Any]:
-        """A request for answers to a prompt (all of its ids, visual ones included)."""
+    def body(self, placed: Sequence[int], parts: Sequence[dict[str, Any]], sampling: dict[str, Any]) -> dict[str, Any]:
+        """Return a request for answers to a prompt. placed: its ids, with one visual token for each piece of media."""
         return {
             "model": self.model,
-            "token_ids": self.family.placeholders(ids),
-            "content_parts": sent.parts,
+            "token_ids": list(placed),
+            "content_parts": list(parts),
             "sampling_params": sampling,
             "return_token_ids": True,
         }
@@ -83,7 +83,7 @@ class VllmServer:
 
         Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
         """
-        body = self.body(ids, sent, sampling)
+        body = self.body(self.family.placeholders(ids), sent.parts, sampling)
         try:
             reply = self.http.request("POST", "inference/v1/generate", tries=tries, json=body)
         except NotThere as error:
@@ -126,14 +126,15 @@ class VllmServer:
             f"{self._shown(theirs)}"
         )
 
-    def score(
-        self, ids: Sequence[int], sent: SentClip, option: Sequence[int], ask: Callable[..., dict[str, Any]]
-    ) -> float:
-        """Log-probability of token ids as the answer to a prompt. ask: makes a request of a body."""
-        sampling = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "logprobs": 0, "detokenize": False}
-        whole = [*ids, *option]
-        reply = ask(self.body(whole, sent, sampling))
-        self.check_prompt(whole, reply)
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Make a request; nothing is returned that holds no answer (BadReply)."""
+        reply = self.http.request("POST", "inference/v1/generate", json=body)
+        self.answers(reply)
+        return reply
+
+    def scored(self, reply: dict[str, Any], ids: Sequence[int], option: Sequence[int]) -> float:
+        """Return what a reply tells of the log-probability of an option's token ids behind a prompt's."""
+        self.check_prompt([*ids, *option], reply)
         with readable(self.http.url):
             told = reply["prompt_logprobs"][len(ids) :]
             return float(sum(entry[str(token)]["logprob"] for entry, token in zip(told, option, strict=True)))
