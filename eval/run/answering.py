@@ -16,7 +16,7 @@ from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media import views
 from timeground.media.clip import Clip
-from timeground.models.base import Backend
+from timeground.models.base import Backend, Session
 from timeground.models.served.http import BadReply
 from timeground.stopwatch import Stopwatch
 
@@ -45,37 +45,37 @@ class Asker:
 
     def _asked(self, clip: Clip, rows: Sequence[Row], probe: str) -> list[Answer]:
         with self.clock.on("encode"):
-            prefix = self.backend.encode(clip)
+            session = self.backend.encode(clip)
         prompts = self.backend.profile.prompts()
         texts = [self.task.prompt(row, prompts) for row in rows]
         with self.clock.on("generate"):
-            greedy = self.backend.sample(prefix, texts, self.settings.greedy)
-            sampled = self._sampled(prefix, texts) if probe == CLEAN else [[] for _ in texts]
-            shares = [self._shares_or_failure(prefix, text, row) for text, row in zip(texts, rows, strict=True)]
+            greedy = self.backend.sample(session, texts, self.settings.greedy)
+            sampled = self._sampled(session, texts) if probe == CLEAN else [[] for _ in texts]
+            shares = [self._shares_or_failure(session, text, row) for text, row in zip(texts, rows, strict=True)]
         from_s = origin_s(self.backend.profile.time_encoding, clip.start_s)
         return [
             replace(self._answer(row, probe, one, more, share), origin_s=from_s)
             for row, (one,), more, share in zip(rows, greedy, sampled, shares, strict=True)
         ]
 
-    def _sampled(self, prefix: object, texts: Sequence[str]) -> list[list[Turn]]:
+    def _sampled(self, session: Session, texts: Sequence[str]) -> list[list[Turn]]:
         if not self.settings.num_samples:
             return [[] for _ in texts]
-        return self.backend.sample(prefix, texts, self.settings.sampled)
+        return self.backend.sample(session, texts, self.settings.sampled)
 
-    def _shares(self, prefix: object, text: str, row: Row) -> list[float]:
+    def _shares(self, session: Session, text: str, row: Row) -> list[float]:
         """Probability of each option's letter; only looked at where a choice is made by it or frames are changed."""
         wanted = self.settings.choice_by == "logprob" or self.settings.probes
         if not (wanted and row.options and self.task.spec.answer == "choice"):
             return []
-        scores = self.backend.score(prefix, text, list(LETTERS[: len(row.options)]))
+        scores = self.backend.score(session, text, list(LETTERS[: len(row.options)]))
         weights = [math.exp(s - max(scores)) for s in scores]
         return [round(w / sum(weights), 6) for w in weights]
 
-    def _shares_or_failure(self, prefix: object, text: str, row: Row) -> list[float] | str:
+    def _shares_or_failure(self, session: Session, text: str, row: Row) -> list[float] | str:
         """The shares, or why a server's reply tells none."""
         try:
-            return self._shares(prefix, text, row)
+            return self._shares(session, text, row)
         except BadReply as error:
             return str(error)
 

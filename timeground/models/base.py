@@ -1,43 +1,71 @@
-"""What every model backend can do: encode a clip once, then answer, sample and score from it.
+"""What every model can do: open a conversation, and answer from it.
 
-Local transformers models implement it in `local.py`; an endpoint or vLLM can follow with the same three calls.
+Local models (`local/`), OpenAI-compatible endpoints and vLLM servers (`served/`) implement it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
+from timeground.chat.prompts import as_texts
 from timeground.chat.trajectory import Turn
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.models.sampling import SampleSpec
 
 
-class Backend(Protocol):
-    """A model that grounds. `encode` returns something that only the same backend understands."""
+class Session(Protocol):
+    """An opened conversation: keys and values here, a list of messages at a server."""
+
+    def ask(self, messages: Sequence[Message], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return `spec.num_answers` answers to each message, as if it alone followed; the session stays as it is."""
+        ...
+
+    def score(self, messages: Sequence[Message], options: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Return the log-probability of each message's options as the answer to it."""
+        ...
+
+    def extend(self, message: Message | Turn) -> None:
+        """Let a message or an answer be part of the conversation from here on."""
+        ...
+
+    def fork(self) -> Self:
+        """Return a conversation that goes on apart from this one, from what both have."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+class Backend(ABC):
+    """A model."""
 
     name: str
     profile: Profile
+    contents: Any
+    """The identity of the model's files; "" of a server's that cannot be read from here."""
 
-    @property
-    def contents(self) -> str:
-        """The identity of the model's files; "" of a server's that cannot be read from here."""
-        ...
-
+    @abstractmethod
     def sampling(self) -> Sampling:
-        """Which frames of a video the model wants."""
-        ...
+        """Return which frames of a video the model wants."""
+
+    @abstractmethod
+    def open(self, messages: Sequence[Message]) -> Session:
+        """Begin a conversation: what it shows is read once, for all that is asked from it."""
 
     def encode(self, clip: Clip) -> Any:
-        """Read a clip once; every later call on the result shares that work."""
-        ...
+        """Begin a conversation with a clip."""
+        return self.open([Message.of("user", clip)])
 
-    def sample(self, prefix: Any, texts: Sequence[str], spec: SampleSpec = ...) -> list[list[Turn]]:
-        """Return answers to each text (a question after the video), `spec.num_answers` each."""
-        ...
+    def sample(self, session: Session, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each text (a question after the video), as `Session.ask` does."""
+        return session.ask([Message.of("user", text) for text in as_texts(texts)], spec)
 
-    def score(self, prefix: Any, text: str, options: Sequence[str]) -> list[float]:
-        """Log-probability of each option as the answer to a text."""
-        ...
+    def score(self, session: Session, text: str, options: Sequence[str]) -> list[float]:
+        """Return the log-probability of each option as the answer to a text."""
+        return session.score([Message.of("user", text)], [as_texts(options)])[0]

@@ -11,19 +11,16 @@ import torch
 from timeground.chat.layout import VisionSegment
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile, profile_for
-from timeground.chat.prompts import as_texts
-from timeground.chat.trajectory import Turn
 from timeground.files.content_keys import model_contents
-from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
+from timeground.models.base import Backend
 from timeground.models.loading import Loaded, load
 from timeground.models.local.session import LocalSession
 from timeground.models.local.towers import Pixels, VisionFeatures, cut_patches, encode_vision
-from timeground.models.sampling import SampleSpec
 from timeground.models.transcript import Shown
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """A Qwen2.5-VL or Qwen3-VL model in this process."""
 
     def __init__(self, loaded: Loaded, profile: Profile, name: str) -> None:
@@ -56,18 +53,6 @@ class LocalBackend:
     def open(self, messages: Sequence[Message]) -> LocalSession:
         """Begin a conversation: what it shows is encoded and prefilled once, for all that is asked from it."""
         return LocalSession(self, messages)
-
-    def encode(self, clip: Clip) -> LocalSession:
-        """Begin a conversation with a clip."""
-        return self.open([Message.of("user", clip)])
-
-    def sample(self, prefix: LocalSession, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
-        """Return answers to each text, all from the one KV cache."""
-        return prefix.ask([Message.of("user", text) for text in as_texts(texts)], spec)
-
-    def score(self, prefix: LocalSession, text: str, options: Sequence[str]) -> list[float]:
-        """Return the log-probability of each option as the whole answer to a text."""
-        return prefix.score([Message.of("user", text)], [as_texts(options)])[0]
 
     def pixels(self, shown: Shown) -> Pixels:
         """Return the patches of a clip's vision blocks."""

@@ -15,12 +15,10 @@ from typing import Any
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile, profile_for
-from timeground.chat.prompts import as_texts
-from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
-from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
+from timeground.models.base import Backend
 from timeground.models.families import Family, family_of
 from timeground.models.sampling import SampleSpec
 from timeground.models.served.chat_session import ChatSession
@@ -36,7 +34,7 @@ LEAST_BIAS = -100
 """What the protocol allows to hold a token back with; e^-100 of its probability is left."""
 
 
-class EndpointBackend:
+class EndpointBackend(Backend):
     """A model behind a URL."""
 
     def __init__(
@@ -106,18 +104,6 @@ class EndpointBackend:
     def open(self, messages: Sequence[Message]) -> ChatSession:
         """Begin a conversation."""
         return ChatSession(self, messages)
-
-    def encode(self, clip: Clip) -> ChatSession:
-        """Begin a conversation with a clip."""
-        return self.open([Message.of("user", clip)])
-
-    def sample(self, prefix: ChatSession, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
-        """Return answers to each text; the texts are asked side by side."""
-        return prefix.ask([Message.of("user", text) for text in as_texts(texts)], spec)
-
-    def score(self, prefix: ChatSession, text: str, options: Sequence[str]) -> list[float]:
-        """Return the log-probability of each option's first token."""
-        return prefix.score([Message.of("user", text)], [as_texts(options)])[0]
 
     def options(self, spec: SampleSpec) -> dict[str, Any]:
         """Return the protocol's names for how to sample. Raises UserError for what the server is not known to take."""

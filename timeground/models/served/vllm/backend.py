@@ -12,11 +12,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from timeground.chat.parts import Message
-from timeground.chat.prompts import as_texts
-from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling as FrameSampling
+from timeground.models.base import Backend
 from timeground.models.loading import Loaded, load_processor, normalisation
 from timeground.models.sampling import SampleSpec
 from timeground.models.served.openai import EndpointBackend
@@ -25,7 +24,7 @@ from timeground.models.served.vllm.server import VllmServer
 from timeground.models.served.vllm.session import VllmSession
 
 
-class VllmBackend:
+class VllmBackend(Backend):
     """A model on a vLLM server, asked in token ids."""
 
     def __init__(self, endpoint: EndpointBackend, loaded: Loaded, shared: Path | None) -> None:
@@ -69,18 +68,6 @@ class VllmBackend:
     def open(self, messages: Sequence[Message]) -> VllmSession:
         """Begin a conversation."""
         return VllmSession(self, messages)
-
-    def encode(self, clip: Clip) -> VllmSession:
-        """Begin a conversation with a clip."""
-        return self.open([Message.of("user", clip)])
-
-    def sample(self, prefix: VllmSession, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
-        """Return answers to each text; they are asked side by side and share the prefix in the server's cache."""
-        return prefix.ask([Message.of("user", text) for text in as_texts(texts)], spec)
-
-    def score(self, prefix: VllmSession, text: str, options: Sequence[str]) -> list[float]:
-        """Return the log-probability of each option as the whole answer to a text."""
-        return prefix.score([Message.of("user", text)], [as_texts(options)])[0]
 
 
 def is_here(url: str) -> bool:
