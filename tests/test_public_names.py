@@ -29,6 +29,7 @@ def test_the_import_is_quick_and_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 def test_type_checkers_see_the_types(tmp_path):
     """A program that uses a name wrongly is told."""
     program = tmp_path / "program.py"

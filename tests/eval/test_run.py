@@ -65,6 +65,7 @@ def undisturbed(data, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_as_an_undisturbed_one(data, undisturbed, tmp_path):
     """SIGKILL after the first video; the same command then leaves the same bytes."""
     output = tmp_path / "killed"

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.served_answers import compared
 from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
+from timeground.chat.parts import Message
 from timeground.cli.main import main
 from timeground.errors import UserError
 from timeground.models.local.backend import LocalBackend
@@ -83,6 +84,24 @@ def test_settings_of_sampling_mean_the_same_there(server, local):
         spec = replace(SHORT, temperature=1.5, **settings)
         for there, here in zip(remote.sample(theirs, TEXTS, spec), greedy, strict=True):
             assert there[0].ids == here[0].ids, settings
+
+
+def test_a_conversation_goes_on_there_as_here(server, local):
+    """Question, answer and the next question: the same tokens on both sides, turn by turn."""
+    remote = open_backend(server.url, video="native")
+    clip = noise_clip(8, 64, 96)
+    sides = [model.open([Message.of("user", clip)]) for model in (local, remote)]
+    for text in (*TEXTS, "Is that all?"):
+        asked = Message.of("user", text)
+        here, there = (side.ask([asked], SHORT) for side in sides)
+        same_answers(there, here)
+        assert there[0][0].ids == here[0][0].ids
+        for side, ((answer,),) in zip(sides, (here, there), strict=True):
+            side.extend(asked)
+            side.extend(answer)
+    apart = sides[1].fork()
+    apart.extend(Message.of("user", "Once more: "))
+    same_answers(sides[1].ask([Message.of("user", "Sure?")], SHORT), sides[0].ask([Message.of("user", "Sure?")], SHORT))
 
 
 def test_a_clip_is_read_once(server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from timeground.train.fresh import make_fresh_model, make_tokenizer
@@ -60,8 +61,6 @@ def make_qwen2_5(folder: Path, seed: int = 0) -> str:
         Qwen2_5_VLConfig,
         Qwen2_5_VLForConditionalGeneration,
         Qwen2_5_VLProcessor,
-        Qwen2VLImageProcessor,
-        Qwen2VLVideoProcessor,
     )
 
     tokenizer = make_tokenizer(SMALL.vocab_size)
@@ -82,11 +81,18 @@ def make_qwen2_5(folder: Path, seed: int = 0) -> str:
         image_token_id=ids["image_pad"], video_token_id=ids["video_pad"],
         vision_start_token_id=ids["vision_start"], vision_end_token_id=ids["vision_end"],
     )  # fmt: skip
+    return save_qwen2(folder, Qwen2_5_VLForConditionalGeneration, config, Qwen2_5_VLProcessor, tokenizer, seed)
+
+
+def save_qwen2(folder: Path, model_class: Any, config: Any, processor_class: Any, tokenizer: Any, seed: int = 0) -> str:
+    """Write a model of random weights, with Qwen2-VL's processors of images and videos."""
+    from transformers import Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+
     torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(config)
+    model = model_class(config)
     sharpen(model)
     model.save_pretrained(folder)
-    Qwen2_5_VLProcessor(
+    processor_class(
         image_processor=Qwen2VLImageProcessor(),
         video_processor=Qwen2VLVideoProcessor(),
         tokenizer=tokenizer,

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import torch
 from timeground.train.fresh import make_tokenizer
 
-from tests.support.tiny_models import sharpen
+from tests.support.tiny_models import save_qwen2
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import STAMPED, Profile
-from timeground.models.families.qwen_vl import CHAT_TEMPLATE, QwenVL
+from timeground.models.families.qwen_vl import QwenVL
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,7 @@ class Qwen2VL(QwenVL):
 
 def make_qwen2(folder: Path) -> str:
     """Write a tiny model of the real class."""
-    from transformers import (
-        Qwen2VLConfig,
-        Qwen2VLForConditionalGeneration,
-        Qwen2VLImageProcessor,
-        Qwen2VLProcessor,
-        Qwen2VLVideoProcessor,
-    )
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLProcessor
 
     tokenizer = make_tokenizer(700)
     ids = {
@@ -53,14 +46,4 @@ def make_qwen2(folder: Path) -> str:
         image_token_id=ids["image_pad"], video_token_id=ids["video_pad"],
         vision_start_token_id=ids["vision_start"], vision_end_token_id=ids["vision_end"],
     )  # fmt: skip
-    torch.manual_seed(0)
-    model = Qwen2VLForConditionalGeneration(config)
-    sharpen(model)
-    model.save_pretrained(folder)
-    Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessor(),
-        video_processor=Qwen2VLVideoProcessor(),
-        tokenizer=tokenizer,
-        chat_template=CHAT_TEMPLATE,
-    ).save_pretrained(folder)
-    return str(folder)
+    return save_qwen2(folder, Qwen2VLForConditionalGeneration, config, Qwen2VLProcessor, tokenizer)

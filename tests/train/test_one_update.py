@@ -40,6 +40,7 @@ def updates(synth_folder, tmp_path_factory) -> dict[str, Update]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["accumulated", "processes", "zero"])
 @pytest.mark.parametrize("reduction", ["token", "sequence", "square"])
 def test_a_batch_of_two_is_two_accumulated_is_two_processes(updates, way, reduction):
@@ -49,6 +50,7 @@ def test_a_batch_of_two_is_two_accumulated_is_two_processes(updates, way, reduct
         assert (found[reduction][name] - gradient).abs().max() <= 1e-6, name
 
 
+@pytest.mark.long
 def test_the_reductions_differ(updates):
     losses, _ = updates["batch"]
     assert len({round(loss, 4) for loss in losses.values()}) == 3

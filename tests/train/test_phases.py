@@ -128,6 +128,7 @@ def test_phases_in_two_processes_under_zero(stage, file, tmp_path):
     assert [line["phase"] for line in lines(tmp_path / "run")] == ["1-sft", "rl"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left", ["nothing", "weights", "mark"])
 def test_a_run_stopped_between_two_phases_goes_on(left, file, undisturbed, tmp_path):
     """Checkpoint of the last step of the first phase; its weights for the next one are there, or not, or marked."""
@@ -148,6 +149,7 @@ def test_a_run_stopped_between_two_phases_goes_on(left, file, undisturbed, tmp_p
     same(output, undisturbed)
 
 
+@pytest.mark.long
 def test_going_back_to_a_phase_that_is_over(file, tmp_path):
     output = tmp_path / "back"
     run(file, output, "keep_last=9")

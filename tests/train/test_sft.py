@@ -124,6 +124,7 @@ def undisturbed(tmp_path_factory) -> Path:
     return output
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path):
     """SIGKILL after some steps, then the same command again: same metrics, same weights, bit for bit."""
     output = tmp_path / "killed"

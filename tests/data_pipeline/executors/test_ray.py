@@ -10,6 +10,7 @@ import pytest
 from tests.support.pipeline import LIGHT, finals, run
 
 
+@pytest.mark.long
 def test_ray_gives_the_same_bytes(write_recipe, tmp_path):
     pytest.importorskip("ray")
     recipe = write_recipe(LIGHT)

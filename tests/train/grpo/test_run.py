@@ -27,6 +27,7 @@ def undisturbed(tmp_path_factory) -> Path:
     return output
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path):
     """SIGKILL after two steps, then the same command: same metrics, samples and weights, bit for bit."""
     output = tmp_path / "killed"
