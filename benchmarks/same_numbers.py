@@ -35,7 +35,13 @@ TRAININGS: dict[str, list[str]] = {
     "grpo-kept-prefix": ["grpo", "tiny-grpo", *SMALL, "rollout.keep_prefix=true"],
     "grpo-kl-sequence": ["grpo", "tiny-grpo", *SMALL, "loss.kl=0.05", "loss.normalisation=sequence"],
     "grpo-reversed": ["grpo", "tiny-arrow-strong", *SMALL],
-    "grpo-shuffled": ["grpo", "tiny-grpo", *SMALL, "sampling.shuffled=2", "rewards=[tiou, shuffle_bonus]"],
+    "grpo-shuffled": [
+        "grpo",
+        "tiny-grpo",
+        *SMALL,
+        "contrasts=[{name: shuffled, answers: 2}]",
+        "rewards=[tiou, shuffle_bonus]",
+    ],
 }
 """What is trained, by the name of its folder under OUT/train: words of ``timeground train``."""
 IGNORED = ("date", "seconds", "video")
