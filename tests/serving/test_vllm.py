@@ -79,7 +79,9 @@ def test_settings_of_sampling_mean_the_same_there(server, local):
     stop = next(group[0].text for group in greedy if len(group[0].text) > 2)[1:3]
     for settings in ({"stop": (stop,)}, {"repetition_penalty": 1.7}):
         spec = replace(SHORT, **settings)
-        same_answers(remote.sample(theirs, TEXTS, spec), local.sample(mine, TEXTS, spec))
+        for there, here in zip(remote.sample(theirs, TEXTS, spec), local.sample(mine, TEXTS, spec), strict=True):
+            # what is told of a token's probability under a penalty depends on how the server was started
+            assert (there[0].text, there[0].ids, there[0].finished) == (here[0].text, here[0].ids, here[0].finished)
     for settings in ({"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}):
         spec = replace(SHORT, temperature=1.5, **settings)
         for there, here in zip(remote.sample(theirs, TEXTS, spec), greedy, strict=True):
