@@ -12,7 +12,7 @@ from timeground.errors import UserError
 from timeground.spans import Span, mirror_all, time_aware_iou
 
 from .grounding import closest
-from .reading import asks_when, spans_said
+from .reading import FIRST, asks_when, spans_said
 from .reward import Contrasts, NonNegative, Reward, needs_contrast
 
 
@@ -39,7 +39,7 @@ def direction(
     """
     if row.direction == "unknown" or not asks_when(row) or not row.spans:
         return 0.0
-    said = spans_said(trajectory.text, row.query, first_only=True)
+    said = spans_said(trajectory.text, row.query, FIRST)
     if contrasts.shown == "reversed_groups":
         agreements = [_agreement(said, row.spans, row)]
     else:

@@ -1,8 +1,7 @@
 """Rewards for saying when: IoU in its published shapes, the Wasserstein reward, the penalty for no answer.
 
-All agree on four cases. No usable answer (``reading.spans_said``) gives 0. Nothing happens and the answer says so: 1.
-Only one of the two says that nothing happens: 0. A row whose truth is not known of the clip shown
-(``Contrasts.has_truth``), or that does not ask when: 0.
+All agree on the four cases of `timeground.scoring`, under the protocols of ``reading.py``. A row whose truth is not
+known of the clip shown (``Contrasts.has_truth``), or that does not ask when, gives 0.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ from pydantic import Field
 from timeground import spans
 from timeground.chat.trajectory import Trajectory
 from timeground.data.rows import Row
+from timeground.scoring import Measure, Protocol, compare, parse
 from timeground.spans import Span
 
-from .reading import asks_when, spans_said
+from .reading import ALL, ALL_SWAPPED, FIRST, asks_when, spans_said
 from .reward import AS_IT_IS, Contrasts
 
 Positive = Annotated[float, Field(gt=0)]
@@ -47,7 +47,7 @@ def set_iou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS
 
     swap_reversed: read ``9 - 5`` as ``5 - 9``, as TimeLens2's parser does, instead of as no usable answer.
     """
-    return _all_spans(trajectory, row, contrasts, spans.set_iou, swap_reversed)
+    return _scored(trajectory, row, contrasts, _all(swap_reversed), spans.set_iou)
 
 
 def wasserstein(
@@ -70,7 +70,7 @@ def wasserstein(
         length_s = spans.total_length_s(true if over == "truth" else [*said, *true])
         return math.exp(-beta * spans.wasserstein_s(said, true) / length_s) if spans.merge(true) else 0.0
 
-    return _all_spans(trajectory, row, contrasts, closeness, swap_reversed)
+    return _scored(trajectory, row, contrasts, _all(swap_reversed), closeness)
 
 
 def parse_penalty(trajectory: Trajectory, row: Row, *, swap_reversed: bool = False) -> float:
@@ -78,9 +78,12 @@ def parse_penalty(trajectory: Trajectory, row: Row, *, swap_reversed: bool = Fal
 
     Counts wherever the row asks when, on reversed clips too: no truth is needed to see that nothing was said.
     """
-    return (
-        -1.0 if asks_when(row) and spans_said(trajectory.text, row.query, swap_reversed=swap_reversed) is None else 0.0
-    )
+    said = spans_said(trajectory.text, row.query, _all(swap_reversed))
+    return -1.0 if asks_when(row) and said is None else 0.0
+
+
+def _all(swap_reversed: bool) -> Protocol:
+    return ALL_SWAPPED if swap_reversed else ALL
 
 
 def closest(said: Span, true: list[Span], measure: Callable[[Span, Span], float]) -> float:
@@ -92,32 +95,11 @@ def _first_span(
     trajectory: Trajectory, row: Row, contrasts: Contrasts, measure: Callable[[Span, Span], float]
 ) -> float:
     """Return the first span said against the true spans."""
-
-    def best(said: list[Span], true: list[Span]) -> float:
-        return closest(said[0], true, measure)
-
-    return _scored(spans_said(trajectory.text, row.query, first_only=True), row, contrasts, best)
+    return _scored(trajectory, row, contrasts, FIRST, lambda said, true: closest(said[0], true, measure))
 
 
-def _all_spans(
-    trajectory: Trajectory,
-    row: Row,
-    contrasts: Contrasts,
-    measure: Callable[[list[Span], list[Span]], float],
-    swap_reversed: bool,
-) -> float:
-    """Return all spans said against all true spans."""
-    return _scored(spans_said(trajectory.text, row.query, swap_reversed=swap_reversed), row, contrasts, measure)
-
-
-def _scored(
-    said: list[Span] | None,
-    row: Row,
-    contrasts: Contrasts,
-    measure: Callable[[list[Span], list[Span]], float],
-) -> float:
-    """Decide the four cases of this file, then measure."""
-    if said is None or not asks_when(row) or not contrasts.has_truth:
+def _scored(trajectory: Trajectory, row: Row, contrasts: Contrasts, protocol: Protocol, measure: Measure) -> float:
+    """Return what the spans that count are worth; 0 where the row does not ask when, or its truth is not known."""
+    if not asks_when(row) or not contrasts.has_truth:
         return 0.0
-    true = row.spans
-    return measure(said, true) if said and true else float(not said and not true)
+    return compare(parse(trajectory.text, row), row.spans, protocol, measure)
