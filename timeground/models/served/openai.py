@@ -69,7 +69,7 @@ class EndpointBackend(Backend):
         """A backend for ``URL#model``; without ``#model`` the server's only model (adapters aside).
 
         The profile is the named one, else that of the folder that the server says it serves, where it can be read
-        from here, else an unchanged `Profile`. Raises UserError if the server does not answer or does not have the model.
+        from here, else an unchanged `Profile`. Raises UserError if the server does not answer or lacks the model.
         """
         url, _, wanted = address.partition("#")
         made = cls(url, wanted, named_profile(profile) if profile else Profile(), **options)
