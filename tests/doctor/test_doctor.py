@@ -29,7 +29,7 @@ from timeground.errors import UserError
 from timeground.media import decode as decode_module
 from timeground.media.containers.frame_index import read_index
 from timeground.media.decoders.pyav import read_pyav
-from timeground.models.local import inputs as prompt
+from timeground.models import inputs as prompt
 from timeground.models.local.towers import cut_patches
 
 SMALL = replace(PROFILE, min_tokens_per_pair=4, max_tokens_per_pair=9)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from timeground.doctor.pattern import Picture, Times, shown_times_s
 from timeground.models.families import Family
-from timeground.models.local.inputs import PromptInputs
+from timeground.models.inputs import PromptInputs
 from timeground.models.local.towers import Normalisation
 
 TENTH_S = 0.1

@@ -37,8 +37,8 @@ from timeground.media.clip import Clip
 from timeground.media.decode import decode
 from timeground.media.sampling import Sampling
 from timeground.models.families import Family, family_of
+from timeground.models.inputs import PromptBuilder, PromptInputs
 from timeground.models.loading import Loaded, load_processor, normalisation, resolve
-from timeground.models.local.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.towers import Normalisation, cut_patches
 
 ENCODINGS, PROCESSOR, USERS_WAY = "time encoding", "processor", "qwen-vl-utils"

@@ -14,9 +14,9 @@ import torch
 from timeground.errors import UserError
 from timeground.models.checkpoint_files import check_config, check_folder, check_loaded, check_template
 from timeground.models.families import Family, family_of
+from timeground.models.inputs import PromptBuilder
 from timeground.models.local import packing as sharing
 from timeground.models.local import towers as vision
-from timeground.models.local.inputs import PromptBuilder
 from timeground.models.local.towers import Normalisation
 from timeground.models.torchvision_repair import repair_torchvision
 

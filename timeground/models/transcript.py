@@ -12,7 +12,7 @@ from timeground.chat.profile import Profile
 from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
 from timeground.media.clip import Clip
-from timeground.models.local.inputs import PromptBuilder, PromptInputs
+from timeground.models.inputs import PromptBuilder, PromptInputs
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Transcript:
                 continue
             shown = self._shown(part.clip)
             pending += self.builder.wrapped(shown.segments, self.profile.time_encoding)
-            laid.append(Laid(self.builder.texts_and_blocks(pending, self._grid(shown.clip), start), shown))
+            laid.append(Laid(self.builder.lay_out(pending, self._grid(shown.clip), start), shown))
             pending, start = [], laid[-1].inputs.next_position
         if pending:
             laid.append(Laid(self._texts(pending, start)))
@@ -108,7 +108,7 @@ class Transcript:
         return text.removeprefix(self.builder.family.end_token) if self.ended else text
 
     def _texts(self, segments: Sequence[Segment], start: int) -> PromptInputs:
-        return self.builder.texts_and_blocks(segments, (0, 0), start)
+        return self.builder.lay_out(segments, (0, 0), start)
 
     def _grid(self, clip: Clip) -> tuple[int, int]:
         """Patches down and across its frames."""

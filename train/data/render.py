@@ -13,7 +13,7 @@ from timeground.chat.prompts import row_answer, row_prompt
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.models.families import Family
-from timeground.models.local.inputs import PromptBuilder, PromptInputs
+from timeground.models.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.prefix_cache import KeptPrefix
 from timeground.models.local.towers import TowerStates
 from timeground.spans import Span

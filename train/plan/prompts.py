@@ -19,7 +19,7 @@ from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.sampling import frame_size, num_frames
 from timeground.models.families import Family
-from timeground.models.local.inputs import PromptBuilder
+from timeground.models.inputs import PromptBuilder
 from timeground.spans import Span
 
 from ..config import DataSettings

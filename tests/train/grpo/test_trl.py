@@ -15,8 +15,8 @@ from timeground.train.grpo.model import GrpoModel
 from tests.support.runs import grpo_settings as settings
 from timeground.chat.layout import TextSegment
 from timeground.models.families.qwen3_vl import Qwen3VL
+from timeground.models.inputs import PromptInputs
 from timeground.models.loading import load
-from timeground.models.local.inputs import PromptInputs
 
 trl = pytest.importorskip("trl")
 
@@ -103,7 +103,7 @@ def test_loss_and_gradients_equal_trls(qwen3_folder, tmp_path, loss_type, normal
         replace(loaded, family=family), settings(loss=loss_settings, sampling={"temperature": 0.9}, model=model)
     )
     builder = loaded.builder()
-    asked = builder._lay_out([TextSegment("When does it turn?")], (0, 0), 0)
+    asked = builder.lay_out([TextSegment("When does it turn?")], (0, 0), 0)
     assert asked.ids_L.tolist() == prompt
     body, last = asked.split_last()
     assert isinstance(body, PromptInputs)

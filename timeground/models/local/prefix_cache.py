@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from timeground.models.local.inputs import PromptInputs
+from timeground.models.inputs import PromptInputs
 from timeground.models.local.packing import PREFIX, SHARED, Owners, PackedRows, forward_hidden, visibility
 from timeground.models.local.towers import VisionFeatures
 from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec, TokenChooser

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
-from timeground.models.local.inputs import PromptInputs
+from timeground.models.inputs import PromptInputs
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import VisionFeatures
 from timeground.models.sampling import SampleSpec

@@ -27,7 +27,7 @@ from timeground.files.scratch import named_by_process, remove_of_dead
 from timeground.files.whole_files import output_errors
 from timeground.media.clip import Clip
 from timeground.models.families import Family
-from timeground.models.local.inputs import PromptInputs
+from timeground.models.inputs import PromptInputs
 
 SHARED = "TIMEGROUND_SHARED"
 """Environment variable that names the folder through which clips and weights go to a server."""

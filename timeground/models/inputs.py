@@ -73,15 +73,15 @@ class PromptBuilder:
 
         grid_hw: patches down and across one frame.
         """
-        return self._lay_out([TextSegment(self.head), *self.wrapped(segments, encoding)], grid_hw, 0)
+        return self.lay_out([TextSegment(self.head), *self.wrapped(segments, encoding)], grid_hw, 0)
 
     def question(self, text: str, start: int) -> PromptInputs:
         """A question after the video, up to where the answer begins, from position `start` on."""
-        return self._lay_out([TextSegment(text + self.tail)], (0, 0), start)
+        return self.lay_out([TextSegment(text + self.tail)], (0, 0), start)
 
     def text_first(self, text: str, segments: Sequence[Segment], grid_hw: tuple[int, int]) -> PromptInputs:
         """A whole prompt with the question before the video (ArrowGEV, Time-R1)."""
-        return self._lay_out([TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0)
+        return self.lay_out([TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0)
 
     @property
     def answer_tokens(self) -> AnswerTokens:
@@ -92,10 +92,6 @@ class PromptBuilder:
         """Return tokens that were sampled as input, from position `start` on."""
         positions = np.tile(np.arange(start, start + len(ids)), (3, 1))
         return PromptInputs(np.array(ids, dtype=np.int64), positions, (), start + len(ids))
-
-    def texts_and_blocks(self, segments: Sequence[Segment], grid_hw: tuple[int, int], start: int) -> PromptInputs:
-        """Return texts and vision blocks as they stand, from position `start` on. grid_hw: patches of one frame."""
-        return self._lay_out(segments, grid_hw, start)
 
     def wrapped(self, segments: Sequence[Segment], encoding: TimeEncoding) -> list[Segment]:
         """Return a clip's segments as the checkpoint's processor puts them."""
@@ -122,7 +118,8 @@ class PromptBuilder:
             finished=sampled.is_finished(self.end_id),
         )
 
-    def _lay_out(self, segments: Sequence[Segment], grid_hw: tuple[int, int], start: int) -> PromptInputs:
+    def lay_out(self, segments: Sequence[Segment], grid_hw: tuple[int, int], start: int) -> PromptInputs:
+        """Return texts and vision blocks as they stand, from position `start` on. grid_hw: patches of one frame."""
         ids: list[int] = []
         positions: list[Ints] = []
         vision: list[VisionSegment] = []
