@@ -120,7 +120,7 @@ def set_up(phase: Phase, make_model: Callable[[Loaded], PackedModel], going: Goi
     checkpoint = checkpoint.with_profile(profile_after(checkpoint.profile, settings.data, is_fresh))
     loaded = load_model(checkpoint, settings.engine.precision)
     if settings.model.lora is not None:
-        add_lora(loaded.model, settings.model.lora)
+        add_lora(loaded.model, settings.model.lora, loaded.checkpoint.family)
     model = make_model(loaded)
     if settings.model.gradient_checkpointing:
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -77,7 +77,7 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     if how == "lora":
         for model in (loaded.model, reference):
             torch.manual_seed(1)
-            add_lora(model, LoraSettings(rank=4))
+            add_lora(model, LoraSettings(rank=4), loaded.checkpoint.family)
         for name, parameter in loaded.model.named_parameters():
             if ".lora_B." in name:
                 torch.nn.init.normal_(parameter, std=0.05)
@@ -183,7 +183,7 @@ def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
 
 def test_adapters_switched_off_are_the_base_and_merge_into_it(qwen3_folder):
     base, adapted = load(qwen3_folder), load(qwen3_folder)
-    add_lora(adapted.model, LoraSettings(rank=4, alpha=8.0))
+    add_lora(adapted.model, LoraSettings(rank=4, alpha=8.0), adapted.checkpoint.family)
     torch.manual_seed(0)
     for name, parameter in adapted.model.named_parameters():
         if ".lora_B." in name:

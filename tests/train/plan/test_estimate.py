@@ -148,7 +148,7 @@ def test_weights_and_optimizer_are_counted_exactly(qwen3_folder, model):
     items = {item.name: item.gpu for item in held(Sizes.of(DryRun(recipe, shape_of(recipe.model)).model), recipe, 1)}
     loaded = load(qwen3_folder, dtype="float32")
     if recipe.model.lora:
-        add_lora(loaded.model, recipe.model.lora)
+        add_lora(loaded.model, recipe.model.lora, loaded.checkpoint.family)
     real = GrpoModel(loaded, recipe)
     optimizer = make_optimizer(real, recipe.optimizer, recipe.engine)
     for parameter in real.parameters():
