@@ -96,7 +96,8 @@ def main() -> None:
     from transformers import AutoModelForImageTextToText
 
     device = next(bench.loaded.model.parameters()).device
-    reference = AutoModelForImageTextToText.from_pretrained(bench.loaded.path, dtype=torch.float32).to(device).eval()
+    path = bench.loaded.checkpoint.path
+    reference = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).to(device).eval()
     root, rows = dataset(args.videos)
     said: dict[str, list[list[int]]] = {}
 

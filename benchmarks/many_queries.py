@@ -16,8 +16,9 @@ import torch
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.media.clip import Clip
+from timeground.models.checkpoint import Checkpoint
 from timeground.models.families.qwen3_vl import FreshModel
-from timeground.models.loading import Loaded, load
+from timeground.models.loading import Loaded, load_weights
 from timeground.models.local.backend import LocalBackend
 from timeground.models.sampling import AnswerTokens, SampleSpec
 
@@ -54,14 +55,14 @@ class Bench:
         assert prefix.cache is not None
         start = prefix.cache.prompt.next_position
         questions = [self.backend.builder.question(q, start) for q in queries]
-        tokens = AnswerTokens(-1, self.loaded.family.forbidden_ids)
+        tokens = AnswerTokens(-1, self.checkpoint.family.forbidden_ids)
         return [
             answers[0].ids for answers in prefix.cache.answer(questions, SampleSpec(max_new_tokens=NEW_TOKENS), tokens)
         ]
 
     def one_at_a_time(self, reference: Any, inputs: list[Any]) -> list[list[int]]:
         """transformers' way: a whole `generate` for each query."""
-        blocked = [[i] for i in self.loaded.family.forbidden_ids]
+        blocked = [[i] for i in self.checkpoint.family.forbidden_ids]
         out = []
         for row in inputs:
             with torch.inference_mode():
@@ -78,7 +79,7 @@ class Bench:
 
     def processor_inputs(self, query: str) -> Any:
         """What transformers' processor makes of the clip and a query."""
-        processor = self.loaded.processor
+        processor = self.loaded.checkpoint.processor
         messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": query}]}]
         text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         times_ms = [round(t * 1000) for t in self.clip.frame_times_s.tolist()]
@@ -96,8 +97,9 @@ class Bench:
 
 def make_bench(num_pairs: int) -> Bench:
     """A Qwen3-VL-class model with random weights and a clip of noise, 25 visual tokens a frame pair."""
-    loaded = load(str(random_model("many-queries", SIZES)), dtype="float32")
-    return Bench(loaded, noise_clip(num_pairs), LocalBackend(loaded, PROFILE, "bench"))
+    checkpoint = Checkpoint.open(str(random_model("many-queries", SIZES))).with_profile(PROFILE)
+    loaded = load_weights(checkpoint, dtype="float32")
+    return Bench(loaded, noise_clip(num_pairs), LocalBackend(loaded))
 
 
 def main() -> None:
@@ -111,7 +113,8 @@ def main() -> None:
     from transformers import AutoModelForImageTextToText
 
     device = next(bench.loaded.model.parameters()).device
-    reference = AutoModelForImageTextToText.from_pretrained(bench.loaded.path, dtype=torch.float32).eval().to(device)
+    path = bench.loaded.checkpoint.path
+    reference = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).eval().to(device)
     inputs = [bench.processor_inputs(q) for q in QUERIES]
     results = {}
     for count in args.queries:

@@ -89,13 +89,19 @@ def make_setting(folder: Path, url: str, group: int) -> Setting:
         }
     )  # fmt: skip
     policy = GrpoModel(loaded, settings).eval()
-    encoder = Encoder(loaded.builder(), loaded.family, PROFILE)
+    encoder = Encoder(loaded.checkpoint.builder, loaded.checkpoint.family, PROFILE)
     optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-6)
     engine = SimpleNamespace(module=policy, device=policy.device)
     session: Any = SimpleNamespace(engine=engine, rank=0, output=folder)
     local = Sampler(policy, encoder, settings.sampling)
     vllm = VllmSampler(Weights(session, settings), encoder, settings)
-    return Setting(policy, local, vllm, optimizer, (loaded.family.image_token_id, loaded.family.video_token_id))
+    return Setting(
+        policy,
+        local,
+        vllm,
+        optimizer,
+        loaded.checkpoint.family.visual_ids,
+    )
 
 
 @contextmanager

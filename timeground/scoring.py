@@ -93,7 +93,15 @@ def parse(text: str, row: Row, origin_s: float = 0.0) -> ParsedAnswer:
         return ParsedAnswer(text, events=events, failure=None if events else "no event with a time")
     if row.task == "open":
         return ParsedAnswer(text, failure=None if text else "no text")
-    when = parse_spans(text, query=row.query)
+    return parse_when(text, row.query, origin_s)
+
+
+def parse_when(text: str, query: str | None, origin_s: float = 0.0) -> ParsedAnswer:
+    """Read a text as the time of something, whatever else it answers.
+
+    query: what was looked for; where the answer repeats it, its words are not read as a denial.
+    """
+    when = parse_spans(text, query=query)
     spans = tuple(shifted(when.spans, origin_s))
     return ParsedAnswer(text, spans, when.absent, rule=when.rule, failure=when.failure)
 

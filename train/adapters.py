@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA) in the language model, through peft."""
+"""Low-rank adapters (LoRA) in the module that the model's family names, through peft."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from torch import Tensor, nn
 
 from timeground.errors import UserError
 from timeground.files.whole_files import make_folder, writing
+from timeground.models.families import Family
 
 from .config import LoraSettings
 
 NAME = "default"
-LANGUAGE_MODEL, ALL_LINEAR = "language_model", "all-linear"
+ALL_LINEAR = "all-linear"
 PEFT_PREFIX = "base_model.model."
 """What peft's files put before a model's own names."""
 
 
-def add_lora(model: nn.Module, settings: LoraSettings) -> None:
-    """Give the language model's linear layers adapters, and freeze everything else.
+def add_lora(model: nn.Module, settings: LoraSettings, family: Family) -> None:
+    """Give linear layers of the module that the family names adapters, and freeze everything else.
 
     UserError for a target that is no linear layer of it.
     """
     from peft import inject_adapter_in_model
 
-    inject_adapter_in_model(_config(settings, adapted(model, settings.targets)), model, adapter_name=NAME)
+    layers = _adapted(model, family.lora_module, settings.targets)
+    inject_adapter_in_model(_config(settings, layers), model, adapter_name=NAME)
 
 
-def adapted(model: nn.Module, targets: Sequence[str]) -> list[str]:
+def _adapted(model: nn.Module, module: str, targets: Sequence[str]) -> list[str]:
     """Return names of the layers that get an adapter. UserError for one that names none, which peft lets pass."""
-    inside = {name: part for name, part in model.named_modules() if LANGUAGE_MODEL in name.split(".")}
+    inside = {name: part for name, part in model.named_modules() if module in name.split(".")}
     linear = [name for name, part in inside.items() if isinstance(part, nn.Linear)]
     for target in targets:
         if target == ALL_LINEAR or any(_ends(name, target) for name in linear):
@@ -42,7 +44,8 @@ def adapted(model: nn.Module, targets: Sequence[str]) -> list[str]:
         there = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in linear))
         what = "is no linear layer" if any(_ends(name, target) for name in inside) else "is no layer"
         raise UserError(
-            f"recipe: model.lora.targets: {target!r} {what} of the language model; there are {there}, or {ALL_LINEAR}"
+            f"recipe: model.lora.targets: {target!r} {what} of the {module.replace('_', ' ')}; there are {there}, or "
+            f"{ALL_LINEAR}"
         )
     return [name for name in linear if ALL_LINEAR in targets or any(_ends(name, target) for target in targets)]
 

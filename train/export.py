@@ -18,7 +18,8 @@ from timeground.errors import UserError
 from timeground.files.whole_files import writing
 from timeground.media.containers.container import made_by
 from timeground.media.containers.tag import SYNTH
-from timeground.models.loading import Loaded, load_processor
+from timeground.models.checkpoint import read_processor
+from timeground.models.loading import Loaded
 
 from .adapters import merged
 from .config import DataSettings
@@ -29,7 +30,6 @@ from .runtime.memory import full_state
 def export_model(
     engine: Any,
     loaded: Loaded,
-    profile: Profile,
     folder: Path,
     lora_scale: float = 0,
     dtype: torch.dtype | None = torch.bfloat16,
@@ -48,12 +48,12 @@ def export_model(
         assert state is not None
         weights = merged(state, lora_scale) if lora_scale else state
         cast = {name: t.to(dtype) if dtype and t.is_floating_point() else t for name, t in weights.items()}
-        processor = load_processor(loaded.path)
+        processor = read_processor(loaded.checkpoint.path, loaded.checkpoint.revision)
         with writing(folder) as part:
             loaded.model.save_pretrained(part, state_dict=cast)
             _name_dtype(part / "config.json", str(dtype or loaded.model.dtype).removeprefix("torch."))
             processor.save_pretrained(part)
-            profile.save(part)
+            loaded.checkpoint.profile.save(part)
 
     on_first_rank(write)
 

@@ -34,7 +34,7 @@ class PackedModel(nn.Module):
     def __init__(self, loaded: Loaded, settings: ModelSettings, autocast: bool = False) -> None:
         super().__init__()
         self.model: Any = loaded.model
-        self.family, self.norm = loaded.family, loaded.norm
+        self.checkpoint, self.family = loaded.checkpoint, loaded.checkpoint.family
         self.frozen, self.autocast = settings.frozen, autocast
         visual = self.model.model.visual
         if self.frozen != "none":
@@ -113,4 +113,4 @@ class PackedModel(nn.Module):
         """Return the patches of a clip, as the vision tower takes them."""
         dtype = next(self.model.model.visual.parameters()).dtype
         frames = example.frames.to(self.device, non_blocking=True)
-        return cut_patches(frames, example.vision, self.family, self.norm, dtype)
+        return cut_patches(frames, example.vision, self.family, self.checkpoint.norm, dtype)

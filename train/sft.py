@@ -54,10 +54,9 @@ def batches_of(run: Run) -> Iterator[Batch]:
     """Yield the micro-batches of the steps that are still to do."""
     settings = run.settings
     assert isinstance(settings, SftSettings)
-    family, profile = run.loaded.family, run.profile
-    encoder = Encoder(run.loaded.builder(), family, profile, settings.loss_reduction)
-    sampling, size = profile.sampling(family.factor), settings.videos_per_micro_batch
-    source = make_source(settings.data, sampling, size, settings.seed, run.output, run.left_out)
+    checkpoint, size = run.loaded.checkpoint, settings.videos_per_micro_batch
+    encoder = Encoder(checkpoint.builder, checkpoint.family, checkpoint.profile, settings.loss_reduction)
+    source = make_source(settings.data, checkpoint.sampling, size, settings.seed, run.output, run.left_out)
     per_step = settings.micro_batches * run.world
     numbers = range(run.done * per_step + run.rank, settings.steps * per_step, run.world)
     make = partial(make_batch, source, encoder, run.visual_ids)

@@ -34,7 +34,7 @@ class Validation:
 
     def __init__(self, run: Run) -> None:
         self.run, self.settings = run, run.settings
-        self.backend = LocalBackend(run.loaded, run.profile, "training")
+        self.backend = LocalBackend(run.loaded)
         self.method = load_method(run.settings.method)
         self.best: float = run.state.get("best") or 0.0
 

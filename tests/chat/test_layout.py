@@ -111,7 +111,7 @@ def test_what_a_family_cannot_carry_is_refused_with_the_reason():
 def test_prompt_holds_stamps_and_blocks_in_order(encoding, qwen3_folder):
     """In the ids each block's placeholders stand between a vision start and end, right after its stamp."""
     loaded = load(qwen3_folder)
-    builder, family = loaded.builder(), loaded.family
+    builder, family = loaded.checkpoint.builder, loaded.checkpoint.family
     _, segments = encode_time(noise_clip(6, 64, 64), encoding)
     prompt = builder.prefix(segments, (4, 4), encoding)
     visual = np.isin(prompt.ids_L, [family.video_token_id, family.image_token_id])
@@ -133,7 +133,7 @@ def test_mrope_positions_step_with_the_true_spacing(seconds_per_pair, qwen2_5_fo
     loaded = load(qwen2_5_folder)
     _, segments = encode_time(noise_clip(8, 56, 56, step_s=seconds_per_pair / 2), TimeEncoding.MROPE)
     assert segments[0].seconds_per_pair == pytest.approx(seconds_per_pair)
-    prompt = loaded.builder().prefix(segments, (4, 4), TimeEncoding.MROPE)
-    times = prompt.positions_3L[0, prompt.ids_L == loaded.family.video_token_id][::4]
+    prompt = loaded.checkpoint.builder.prefix(segments, (4, 4), TimeEncoding.MROPE)
+    times = prompt.positions_3L[0, prompt.ids_L == loaded.checkpoint.family.video_token_id][::4]
     expected = [int(np.float32(k) * np.float32(2 * seconds_per_pair)) for k in range(4)]
     assert (times - times[0]).tolist() == expected

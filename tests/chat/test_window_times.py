@@ -18,9 +18,10 @@ from timeground.eval.samples import write_samples
 from timeground.eval.score import score
 from timeground.eval.task_spec import TaskSpec
 from timeground.eval.tasks import Task
-from timeground.train.data.render import ClipRows, Encoder
+from timeground.train.data.render import ClipRows
 
 from tests.support.says import Says
+from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile, named_profile
 from timeground.cli.main import main
@@ -120,7 +121,7 @@ def test_training_targets_are_in_the_time_that_the_model_is_told(qwen2_5_folder)
         (TimeEncoding.MROPE, "2.0 - 5.0 seconds", "10.0 - 20.0: a"),
         (TimeEncoding.INTERLEAVED_SECONDS, "102.0 - 105.0 seconds", "110.0 - 120.0: a"),
     ):
-        encoder = Encoder(loaded.builder(), loaded.family, Profile(prompt="short", time_encoding=encoding))
+        encoder = encoder_for(loaded, Profile(prompt="short", time_encoding=encoding))
         item = ClipRows(clip_from(100.0, 4.0), [ROW, events])
         (example,) = encoder.supervised(item)
         texts = [encoder.builder.decode(turn.answers[0]) for turn in example.turns]
@@ -134,7 +135,7 @@ def test_training_targets_are_in_the_time_that_the_model_is_told(qwen2_5_folder)
 
 def test_snapping_comes_before_the_shift(qwen2_5_folder):
     loaded = load(qwen2_5_folder)
-    encoder = Encoder(loaded.builder(), loaded.family, Profile(prompt="short", time_encoding=TimeEncoding.MROPE))
+    encoder = encoder_for(loaded, Profile(prompt="short", time_encoding=TimeEncoding.MROPE))
     row = replace(ROW, spans=[Span(101.9, 104.2)])
     ((_, rows),) = encoder.asked(ClipRows(clip_from(100.0, 8.0), [row], snap="nearest"))
     assert rows[0].spans == [Span(2.0, 4.0)]  # pairs begin at 100, 102, 104, 106

@@ -12,7 +12,7 @@ from timeground.data_pipeline.recipe import Recipe
 from timeground.data_pipeline.shards import make_plan
 
 from timeground.data.rows import Row, write_rows
-from timeground.models.loading import resolve
+from timeground.models.checkpoint import resolve
 from timeground.spans import Span
 
 

@@ -293,7 +293,9 @@ def test_a_processor_that_is_not_told_the_times(
         def __call__(self, video_metadata: Any, **given: Any) -> Any:
             return heard(fps=2.0, **given)
 
-    monkeypatch.setattr(model_clock, "open_model", lambda name: replace(subject, processor=Deaf()))
+    _ = subject.norm  # of the real one
+    vars(subject)["processor"] = Deaf()
+    monkeypatch.setattr(model_clock, "open_model", lambda name: subject)
     monkeypatch.setattr(doctor, "check_readers", lambda clip: [])
     report = doctor.run_doctor("deaf", Console(quiet=True))
     assert not report.ok

@@ -11,7 +11,7 @@ import pytest
 from timeground.data.rows import Row
 from timeground.files import content_keys as contents
 from timeground.files.content_keys import file_contents, model_contents, path_contents, rows_contents, video_contents
-from timeground.models.loading import resolve
+from timeground.models.checkpoint import resolve
 from timeground.spans import Span
 
 

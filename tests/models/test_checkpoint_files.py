@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.models.loading import load, load_processor, resolve
+from timeground.models.checkpoint import Checkpoint, resolve
+from timeground.models.loading import load
 from timeground.models.torchvision_repair import repair_torchvision
 
 WEIGHTS = "model.safetensors"
@@ -93,7 +94,7 @@ def test_tied_weights_may_be_missing(folder):
 
 def test_a_processor_needs_no_weights(folder):
     (folder / WEIGHTS).unlink()
-    assert load_processor(str(folder)).tokenizer
+    assert Checkpoint.open(str(folder)).processor.tokenizer
     with pytest.raises(UserError, match="no weights"):
         load(str(folder))
 

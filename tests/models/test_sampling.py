@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
+from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
@@ -59,8 +60,8 @@ def test_log_probabilities_are_told_at_1_or_at_the_temperature():
 def test_a_repetition_penalty_is_that_of_transformers(family, request):
     """Greedy, over prompt and answer: the tokens of a plain loop with transformers' own processor."""
     loaded = load(request.getfixturevalue(f"{family}_folder"))
-    backend = LocalBackend(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN, max_new_tokens=12), "t")
-    side = 2 * loaded.family.factor
+    backend = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN, max_new_tokens=12))
+    side = 2 * loaded.checkpoint.family.factor
     prefix = backend.encode(noise_clip(8, side, side))
     question = backend.builder.question("When does it move?", prefix.cache.prompt.next_position)
     specs = [SampleSpec(max_new_tokens=12, repetition_penalty=penalty) for penalty in (1.0, 1.8)]
@@ -75,7 +76,7 @@ def _generated(ids, prefix, backend, penalty) -> list[int]:
     from transformers import RepetitionPenaltyLogitsProcessor
 
     processor = RepetitionPenaltyLogitsProcessor(penalty)
-    barred = list(backend.loaded.family.forbidden_ids)
+    barred = list(backend.checkpoint.family.forbidden_ids)
     answer: list[int] = []
     for _ in range(12):
         question_length = ids.shape[1] - len(prefix.cache.prompt)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from timeground.train.data.render import Encoder
 from timeground.train.fresh import make_fresh_model, make_tokenizer
 
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.models.families.qwen3_vl import FreshModel
 from timeground.models.families.qwen_vl import CHAT_TEMPLATE
+from timeground.models.loading import Loaded
+from timeground.models.local.backend import LocalBackend
 from timeground.models.torchvision_repair import repair_torchvision
 
 SMALL = FreshModel(
@@ -33,6 +37,16 @@ PROFILE = Profile(
     total_tokens=1080,
     max_new_tokens=12,
 )
+
+
+def asked_as(loaded: Loaded, profile: Profile) -> LocalBackend:
+    """A loaded model that is asked in some way."""
+    return LocalBackend(replace(loaded, checkpoint=loaded.checkpoint.with_profile(profile)))
+
+
+def encoder_for(loaded: Loaded, profile: Profile, reduction: str = "token") -> Encoder:
+    """What makes examples of clips and rows for a loaded model that is asked in some way."""
+    return Encoder(loaded.checkpoint.builder, loaded.checkpoint.family, profile, reduction)
 
 
 def make_qwen3(folder: Path, seed: int = 0) -> str:

@@ -16,8 +16,13 @@ from timeground.models.loading import load
 
 
 def adapted(folder: str, targets) -> set[str]:
-    model = load(folder).model
-    add_lora(model, LoraSettings(rank=2, targets=targets))
+    loaded = load(folder)
+    add_lora(loaded.model, LoraSettings(rank=2, targets=targets), loaded.checkpoint.family)
+    return names_of(loaded.model)
+
+
+def names_of(model: nn.Module) -> set[str]:
+    """The layers that have an adapter."""
     return {name.partition(".lora_")[0] for name, _ in model.named_parameters() if is_adapter(name)}
 
 
@@ -34,6 +39,16 @@ def test_a_target_is_a_name_or_the_end_of_a_path(qwen3_folder):
         "model.language_model.layers.0.self_attn.q_proj", "model.language_model.layers.1.mlp.up_proj",
         "model.language_model.layers.1.self_attn.q_proj", "model.language_model.layers.2.self_attn.q_proj",
     ]  # fmt: skip
+
+
+def test_the_family_says_where_layers_get_adapters(qwen3_folder, monkeypatch):
+    """A family whose towers are called otherwise needs no other code, and the error names its module."""
+    loaded = load(qwen3_folder)
+    monkeypatch.setattr(type(loaded.checkpoint.family), "lora_module", "visual")
+    with pytest.raises(UserError, match=r"'q_proj' is no layer of the visual; there are .*qkv"):
+        add_lora(loaded.model, LoraSettings(rank=2, targets=["q_proj"]), loaded.checkpoint.family)
+    add_lora(loaded.model, LoraSettings(rank=2, targets=["qkv"]), loaded.checkpoint.family)
+    assert names_of(loaded.model) == {f"model.visual.blocks.{number}.attn.qkv" for number in (0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -68,8 +83,9 @@ def test_check_and_run_refuse_it_alike(tmp_path, capsys):
 def test_an_adapter_on_disk_is_what_peft_loads(qwen3_folder, tmp_path):
     from peft import PeftModel
 
-    settings, model = LoraSettings(rank=2, targets=["all-linear"]), load(qwen3_folder).model
-    add_lora(model, settings)
+    settings, loaded = LoraSettings(rank=2, targets=["all-linear"]), load(qwen3_folder)
+    model = loaded.model
+    add_lora(model, settings, loaded.checkpoint.family)
     torch.manual_seed(0)
     state = {n: torch.randn_like(p) for n, p in model.named_parameters() if is_adapter(n)}
     save_adapter(state, settings, tmp_path)

@@ -15,13 +15,14 @@ import torch
 from timeground.train.config import RECIPES, ModelSettings, OptimizerSettings, SftSettings, load_recipe
 from timeground.train.config.recipe import load_any_recipe
 from timeground.train.data.batches import pack
-from timeground.train.data.render import ClipRows, Encoder
+from timeground.train.data.render import ClipRows
 from timeground.train.schedule import learning_rate
 from timeground.train.sft import SftModel
 from torch.nn import functional as F
 
 from tests.conftest import noise_clip
 from tests.support.runs import alone, command, run
+from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile, profile_for
 from timeground.cli.main import main
@@ -49,10 +50,10 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
     """One row with three answers gives what three full rows give, for every parameter."""
     loaded = load(request.getfixturevalue(f"{family}_folder"))
     encoding = TimeEncoding.NATIVE if family == "qwen3" else TimeEncoding.MROPE
-    encoder = Encoder(loaded.builder(), loaded.family, Profile(prompt="short", time_encoding=encoding), reduction)
-    side = 2 * loaded.family.factor
+    encoder = encoder_for(loaded, Profile(prompt="short", time_encoding=encoding), reduction)
+    side = 2 * loaded.checkpoint.family.factor
     clips = [noise_clip(n, side, side, seed=n) for n in (4, 8)]
-    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    ids = loaded.checkpoint.family.visual_ids
     model = SftModel(loaded, ModelSettings(init="tiny"))
 
     packed = model(pack([e for c in clips for e in encoder.supervised(ClipRows(c, rows()))], ids))
@@ -78,9 +79,9 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
 def test_the_loss_is_transformers_loss(qwen3_folder):
     """A single row's loss is the mean cross-entropy of its answer under transformers' own forward pass."""
     loaded = load(qwen3_folder)
-    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
+    encoder = encoder_for(loaded, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
     (example,) = encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows()[:1]))
-    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    ids = loaded.checkpoint.family.visual_ids
     batch = pack([example], ids)
     model = SftModel(loaded, ModelSettings(init="tiny"))
     from transformers import AutoModelForImageTextToText
@@ -88,8 +89,10 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
     from timeground.models.local.towers import cut_patches
 
     reference = AutoModelForImageTextToText.from_pretrained(qwen3_folder, dtype=torch.float32).eval()
-    pixels = cut_patches(example.frames, example.vision, loaded.family, loaded.norm, torch.float32)
-    types = (batch.ids_BL == loaded.family.video_token_id).int() * 2
+    pixels = cut_patches(
+        example.frames, example.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32
+    )
+    types = (batch.ids_BL == loaded.checkpoint.family.video_token_id).int() * 2
     with torch.no_grad():
         logits = reference(
             input_ids=batch.ids_BL,
@@ -104,9 +107,9 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
 
 def test_a_frozen_vision_tower_gets_no_gradient(qwen3_folder):
     loaded = load(qwen3_folder)
-    encoder = Encoder(loaded.builder(), loaded.family, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
+    encoder = encoder_for(loaded, profile_for(qwen3_folder, FAMILIES["qwen3_vl"]))
     model = SftModel(loaded, ModelSettings(init="tiny", frozen="vision"))
-    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    ids = loaded.checkpoint.family.visual_ids
     model(pack(encoder.supervised(ClipRows(noise_clip(4, 64, 64), rows())), ids)).backward()
     assert all(p.grad is None for p in loaded.model.model.visual.parameters())
     assert loaded.model.model.language_model.layers[0].mlp.up_proj.weight.grad is not None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -38,6 +39,17 @@ class Message:
     def of(cls, role: Role, *parts: Part | Clip | str) -> Message:
         """Return a message of parts; a string is a text, a clip its frames."""
         return cls(role, tuple(_as_part(part) for part in parts))
+
+    @classmethod
+    def from_dicts(cls, dicts: Any, sampling: Sampling) -> list[Message]:
+        """Return messages of OpenAI's or qwen-vl-utils' dictionaries, their videos and pictures read from disk.
+
+        sampling: which frames of a video the model wants (`Backend.sampling`), unless a part says otherwise. Raises
+        UserError, which names the message and the part, for what is not understood or cannot be read.
+        """
+        from timeground.chat.dicts import read_messages
+
+        return read_messages(dicts, sampling)
 
     @property
     def text(self) -> str:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from timeground.errors import UserError
 
@@ -23,7 +22,7 @@ LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("--model", default="tiny", help="tiny (default), a Hub id, or a model folder")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000)
@@ -63,14 +62,14 @@ def server_command(
     lora_rank: int = 0,
     more: list[str] | None = None,
 ) -> tuple[list[str], dict[str, str]]:
-    """The command that serves a model, and its environment. UserError if there is no vLLM to run.
+    """Return the command that serves a model, and its environment. UserError if there is no vLLM to run.
 
     Clips come as they are (from us: `_for_clips`), or as images, a frame pair each, from anybody; so as many images are
     let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`), and with
     adapters up to `lora_rank`.
     """
+    from timeground.models.checkpoint import resolve
     from timeground.models.checkpoint_files import check_folder
-    from timeground.models.loading import resolve
 
     path, program = resolve(model), _python(python)
     if Path(path).is_dir():
@@ -98,7 +97,7 @@ def server_command(
 
 
 def _for_clips() -> list[str]:
-    """Token ids come with our clips, which our loader reads from shared memory; their frames are not resized."""
+    """Return flags for our clips: token ids come with them, our loader reads them, their frames are not resized."""
     from timeground.models.served.vllm.media import shared_folder
 
     return [
@@ -110,7 +109,7 @@ def _for_clips() -> list[str]:
 
 
 def _for_training(lora_rank: int) -> list[str]:
-    """Log-probabilities are those that a token was sampled with; the workers read new weights and adapters."""
+    """Return flags for rollouts: log-probabilities as they were sampled with, workers that read new weights."""
     flags = ["--logprobs-mode", "processed_logprobs", "--worker-extension-cls", "timeground_vllm.WeightReader"]
     if not 0 <= lora_rank <= LORA_RANKS[-1]:
         raise UserError(f"--lora {lora_rank}: vLLM takes adapters of rank 1 to {LORA_RANKS[-1]}")
@@ -121,7 +120,7 @@ def _for_training(lora_rank: int) -> list[str]:
 
 
 def _for_cpu(program: str, length: int) -> list[str]:
-    """On vLLM's CPU build prompts are read in one piece.
+    """Return flags by which vLLM's CPU build reads prompts in one piece.
 
     There a request with a seed whose prompt is split over steps ends the server: vLLM 0.32 winds the generator back by
     its offset, which CPU generators do not have.
@@ -134,20 +133,16 @@ def _for_cpu(program: str, length: int) -> list[str]:
 
 
 def _limits(path: str) -> tuple[int, int, int]:
-    """Longest sequence, most images and most videos of a prompt (Qwen2.5-VL has one for each frame pair)."""
-    from transformers import AutoConfig
+    """Return the longest sequence, most images and most videos of a prompt (Qwen2.5-VL has one for each frame pair)."""
+    from timeground.models.checkpoint import Checkpoint
 
-    from timeground.chat.profile import profile_for
-    from timeground.models.families import family_of
-
-    config: Any = AutoConfig.from_pretrained(path)
-    family = family_of(config, path)
-    profile = profile_for(path, family)
+    checkpoint = Checkpoint.open(path)
+    profile = checkpoint.profile
     images = -(-profile.total_tokens // profile.min_tokens_per_pair)
     stamps = 12 * images
     wanted = profile.total_tokens + stamps + profile.max_new_tokens + ROOM_FOR_TEXT
-    longest = min(config.get_text_config().max_position_embeddings, wanted)
-    return longest, images, family.videos_in_prompt(images)
+    longest = min(checkpoint.config.get_text_config().max_position_embeddings, wanted)
+    return longest, images, checkpoint.family.videos_in_prompt(images)
 
 
 def _python(given: str | None) -> str:

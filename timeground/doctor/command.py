@@ -21,10 +21,10 @@ from timeground.files.scratch import scratch_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from timeground.doctor.models import Subject
     from timeground.doctor.pattern import ClockClip
     from timeground.doctor.servers import Server
     from timeground.media.decode import Backend
+    from timeground.models.checkpoint import Checkpoint
 
 READERS = "readers"
 MODEL = "model"
@@ -132,7 +132,7 @@ def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
         return [], [Row(READERS, "rendering the clock", "FAIL", note=f"broke with {reason(error)}")]
 
 
-def _open_model(model: str | None) -> Subject | Row:
+def _open_model(model: str | None) -> Checkpoint | Row:
     """The model without its weights, or a row that says why it is left out."""
     try:
         from timeground.doctor.models import open_model
@@ -157,11 +157,11 @@ def _open_server(model: str | None) -> Server | None:
     return open_server(model)
 
 
-def _open_served(server: Server) -> Subject | Row:
+def _open_served(server: Server) -> Checkpoint | Row:
     """The server's model, where its folder can be read from here."""
-    if server.endpoint.folder is None:
+    if server.endpoint.checkpoint is None:
         return Row(MODEL, "time encodings", "skipped", note="the folder of the server's model cannot be read from here")
-    return _open_model(server.endpoint.folder)
+    return _open_model(server.endpoint.checkpoint.path)
 
 
 def _check_server(server: Server, clips: list[ClockClip]) -> list[Row]:
@@ -171,7 +171,7 @@ def _check_server(server: Server, clips: list[ClockClip]) -> list[Row]:
     return attempt("server", "its prompt", partial(check_server, server, clips))
 
 
-def _check_model(subject: Subject | Row, clips: list[ClockClip]) -> list[Row]:
+def _check_model(subject: Checkpoint | Row, clips: list[ClockClip]) -> list[Row]:
     """Rows of a model's input."""
     if isinstance(subject, Row):
         return [subject]

@@ -12,7 +12,7 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from timeground.chat.layout import Segment, TimeEncoding, encode_time, origin_s
-from timeground.chat.profile import Profile, profile_for
 from timeground.doctor.diagnosis import Readings, Row, attempt, judge, reason
 from timeground.doctor.inputs import (
     all_numbers,
@@ -36,10 +35,10 @@ from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.decode import decode
 from timeground.media.sampling import Sampling
-from timeground.models.families import Family, family_of
-from timeground.models.inputs import PromptBuilder, PromptInputs
-from timeground.models.loading import Loaded, load_processor, normalisation, resolve
-from timeground.models.local.towers import Normalisation, cut_patches
+from timeground.models.checkpoint import Checkpoint
+from timeground.models.families import Family
+from timeground.models.inputs import PromptInputs
+from timeground.models.local.towers import cut_patches
 
 ENCODINGS, PROCESSOR, USERS_WAY = "time encoding", "processor", "qwen-vl-utils"
 EVEN_SLACK_S = 0.05  # frames taken evenly lie so near to an even spacing
@@ -47,31 +46,15 @@ DRAWN_ROUNDING_S = 0.05  # stamps are drawn with one decimal
 WINDOW_START_S = 3.0  # of the part of a clip that is looked at alone
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A checkpoint without its weights."""
-
-    processor: Any
-    family: Family
-    norm: Normalisation
-    builder: PromptBuilder
-    profile: Profile
-
-
-def open_model(name: str) -> Subject:
-    """Configuration, processor and profile of a model, by folder, Hub id or ``tiny``.
-
-    Raises: UserError.
-    """
-    path = resolve(name)
+def open_model(name: str) -> Checkpoint:
+    """Return a model's checkpoint, its processor read. Raises UserError as `Checkpoint.open` does."""
     with quiet():
-        processor = load_processor(path)
-        family = family_of(_configuration(path), name)
-        loaded = Loaded(None, processor, family, normalisation(processor), path)
-        return Subject(processor, family, loaded.norm, loaded.builder(), profile_for(path, family))
+        checkpoint = Checkpoint.open(name)
+        _ = checkpoint.builder
+    return checkpoint
 
 
-def check_model(subject: Subject, clips: Sequence[ClockClip]) -> list[Row]:
+def check_model(subject: Checkpoint, clips: Sequence[ClockClip]) -> list[Row]:
     """Rows for each time encoding that the family carries, for its own processor, and for qwen-vl-utils."""
     rows: list[Row] = []
     sampling = sampling_of(subject)
@@ -86,7 +69,7 @@ def check_model(subject: Subject, clips: Sequence[ClockClip]) -> list[Row]:
     return sorted(rows, key=lambda row: (ENCODINGS, PROCESSOR, USERS_WAY).index(row.part))
 
 
-def _check_inputs(subject: Subject, clip: Clip, name: str) -> list[Row]:
+def _check_inputs(subject: Checkpoint, clip: Clip, name: str) -> list[Row]:
     """Rows of one clip for each time encoding and for the model's own processor."""
     rows: list[Row] = []
     for encoding in carried_encodings(subject.family):
@@ -95,16 +78,16 @@ def _check_inputs(subject: Subject, clip: Clip, name: str) -> list[Row]:
     return rows + attempt(PROCESSOR, name, partial(check_processor, subject, clip, name))
 
 
-def _check_window(subject: Subject, source: ClockClip, sampling: Sampling) -> list[Row]:
+def _check_window(subject: Checkpoint, source: ClockClip, sampling: Sampling) -> list[Row]:
     """Rows of a part of a clip told by positions, which begin with it: its times have to be the file's all the same."""
     clip = decode(source.path, sampling, num_threads=1, start_s=WINDOW_START_S).paired()
     what = f"{TimeEncoding.MROPE.value}, {source.name} from {WINDOW_START_S:g} s on"
     return attempt(ENCODINGS, what, partial(check_input, subject, clip, TimeEncoding.MROPE, what))
 
 
-def sampling_of(subject: Subject) -> Sampling:
+def sampling_of(subject: Checkpoint) -> Sampling:
     """The frames that the model would be given, but no larger than a clock needs."""
-    sampling = subject.profile.sampling(subject.family.factor)
+    sampling = subject.sampling
     enough = 2 * sampling.min_tokens_per_pair
     return replace(sampling, max_tokens_per_pair=min(sampling.max_tokens_per_pair or enough, enough))
 
@@ -121,7 +104,7 @@ def carried_encodings(family: Family) -> list[TimeEncoding]:
     return carried
 
 
-def check_input(subject: Subject, clip: Clip, encoding: TimeEncoding, what: str) -> Row:
+def check_input(subject: Checkpoint, clip: Clip, encoding: TimeEncoding, what: str) -> Row:
     """One time encoding: the input that training and evaluation build from a clip (paired)."""
     is_own = encoding is subject.profile.time_encoding
     fed, segments = encode_time(clip, encoding, subject.profile.stamp if is_own else None)
@@ -137,7 +120,7 @@ def check_input(subject: Subject, clip: Clip, encoding: TimeEncoding, what: str)
     return judge(ENCODINGS, what, _readings(subject, fed, encoding, prompt, shown_P2), note)
 
 
-def check_processor(subject: Subject, clip: Clip, what: str) -> Row:
+def check_processor(subject: Checkpoint, clip: Clip, what: str) -> Row:
     """The model's own processor, told the true times of a clip (paired) in milliseconds.
 
     Its times are ``frames_indices / fps``, so a rate of 1000 and indices in milliseconds say any times.
@@ -153,7 +136,7 @@ def check_processor(subject: Subject, clip: Clip, what: str) -> Row:
     return judge(PROCESSOR, what, readings)
 
 
-def check_users_way(subject: Subject, source: ClockClip) -> Row:
+def check_users_way(subject: Checkpoint, source: ClockClip) -> Row:
     """qwen-vl-utils and the processor, as users run them. Not our code: a warning at most."""
     what = f"fetch_video + processor, {source.name}"
     try:
@@ -182,7 +165,7 @@ def check_users_way(subject: Subject, source: ClockClip) -> Row:
 
 
 def ask_processor(
-    subject: Subject,
+    subject: Checkpoint,
     frames_TCHW: Tensor,
     metadata: dict[str, Any],
     lost_s: float = 0.0,
@@ -210,13 +193,15 @@ def ask_processor(
     return Readings(said_P, shown_P2.mean(axis=1).tolist(), allowed_s)
 
 
-def pair_times_s(subject: Subject, values_NV: Tensor, grid: tuple[int, ...]) -> Times:
+def pair_times_s(subject: Checkpoint, values_NV: Tensor, grid: tuple[int, ...]) -> Times:
     """The times that the two frames of each pair show, float64 ``[P, 2]``, read from a grid's patches."""
     return shown_times_s(join_patches(values_NV, grid, subject.family, subject.norm)).reshape(-1, 2)
 
 
-def _readings(subject: Subject, clip: Clip, encoding: TimeEncoding, prompt: PromptInputs, shown_P2: Times) -> Readings:
-    """The time that each pair is said to have, in the way of an encoding."""
+def _readings(
+    subject: Checkpoint, clip: Clip, encoding: TimeEncoding, prompt: PromptInputs, shown_P2: Times
+) -> Readings:
+    """Return the time that each pair is said to have, in the way of an encoding."""
     texts = texts_around(prompt.ids_L.tolist(), subject.family, subject.processor.tokenizer)
     shown = shown_P2.mean(axis=1) if encoding is TimeEncoding.NATIVE else shown_P2[:, 0]
     if encoding is TimeEncoding.MROPE:
@@ -245,23 +230,12 @@ def _unevenness_s(clip: Clip) -> float:
     return float(np.abs(first_P - first_P[0] - np.arange(len(first_P)) * _seconds_per_pair(clip)).max())
 
 
-def _prompt(subject: Subject, clip: Clip, segments: list[Segment], encoding: TimeEncoding) -> PromptInputs:
+def _prompt(subject: Checkpoint, clip: Clip, segments: list[Segment], encoding: TimeEncoding) -> PromptInputs:
     """The prompt around a clip, as the local backend builds it."""
-    patch = subject.family.patch_size
-    grid_hw = (clip.frames.shape[2] // patch, clip.frames.shape[3] // patch)
+    grid_hw = subject.family.grid_hw(*clip.frames.shape[2:])
     if subject.profile.text_first:
         return subject.builder.text_first("When does it happen?", segments, grid_hw)
     return subject.builder.prefix(segments, grid_hw, encoding)
-
-
-def _configuration(path: str) -> Any:
-    """A model's transformers configuration."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"model {path!r} cannot be loaded: {reason(error)}") from error
 
 
 @contextmanager

@@ -37,11 +37,7 @@ class Server:
 def open_server(address: str) -> Server:
     """Connect. Raises UserError if it does not answer."""
     endpoint = EndpointBackend.connect(address, tries=2, timeout_s=120.0)
-    if endpoint.folder is None:
-        return Server(endpoint, None)
-    from timeground.models.loading import load_processor
-
-    return Server(endpoint, load_processor(endpoint.folder).tokenizer)
+    return Server(endpoint, endpoint.checkpoint.processor.tokenizer if endpoint.checkpoint else None)
 
 
 def check_server(server: Server, clips: Sequence[ClockClip]) -> list[Row]:
@@ -66,7 +62,7 @@ def check_server(server: Server, clips: Sequence[ClockClip]) -> list[Row]:
 def _check_native(server: Server, clip: Clip, what: str) -> Row:
     """A clip as `VllmBackend` sends it."""
     endpoint = server.endpoint
-    if reason := endpoint.family and endpoint.family.why_not_native(endpoint.profile):
+    if reason := endpoint.checkpoint and endpoint.checkpoint.family.why_not_native(endpoint.profile):
         return Row(SERVER, what, "skipped", note=reason)
     if endpoint.profile.time_encoding not in (TimeEncoding.NATIVE, TimeEncoding.INTERLEAVED_SECONDS):
         return Row(
@@ -93,8 +89,7 @@ def _check_images(server: Server, clip: Clip, what: str) -> Row:
 
 
 def _judged(server: Server, ids: list[int], shown_s: list[float], what: str) -> Row:
-    family = server.endpoint.family
-    if family is None:
+    if server.endpoint.checkpoint is None:
         return Row(SERVER, what, "skipped", note="the model that it serves is not known")
-    said_s, allowed_s = last_numbers(texts_around(ids, family, server.tokenizer)[:-1])
+    said_s, allowed_s = last_numbers(texts_around(ids, server.endpoint.checkpoint.family, server.tokenizer)[:-1])
     return judge(SERVER, what, Readings(said_s, shown_s, allowed_s))

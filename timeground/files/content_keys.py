@@ -107,7 +107,7 @@ def _of_files(files: list[Path], root: Path) -> str:
 
 def model_folder(name: str, revision: str | None = None) -> Path | None:
     """The folder of a model's files on this machine, or None."""
-    from timeground.models.loading import TINY, resolve
+    from timeground.models.checkpoint import TINY, resolve
     from timeground.models.opening import is_url
 
     if is_url(name):

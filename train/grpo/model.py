@@ -71,7 +71,7 @@ def make_reference(run: Run, settings: GrpoSettings) -> Reference:
     policy: GrpoModel = run.engine.module
     if settings.model.lora is not None:
         return Reference(policy)
-    loaded, _ = load_model(settings.model, settings.engine.precision, run.start)
+    loaded = load_model(run.loaded.checkpoint, settings.engine.precision)
     frozen = settings.model_copy(update={"model": settings.model.model_copy(update={"frozen": "vision"})})
     second: Any = GrpoModel(loaded, frozen).eval().requires_grad_(False)
     return Reference(policy, shard_frozen(second, settings.engine))

@@ -58,14 +58,16 @@ class Trainer:
         assert isinstance(settings, GrpoSettings)
         self.run, self.settings, self.engine = run, settings, run.engine
         self.rewards = make_rewards(settings)
-        self.encoder = encoder = Encoder(run.loaded.builder(), run.loaded.family, run.profile)
+        checkpoint = run.loaded.checkpoint
+        self.encoder = encoder = Encoder(checkpoint.builder, checkpoint.family, checkpoint.profile)
         self.watch = Stopwatch()
         self.sampler = make_sampler(run, encoder, settings, self.watch)
         reference = make_reference(run, settings) if settings.loss.kl else None
         self.updater = Updater(run, settings, self.sampler.max_new_tokens, reference)
         self.size = settings.micro_batches * settings.videos_per_micro_batch
-        sampling = run.profile.sampling(run.loaded.family.factor)
-        self.source = make_source(settings.data, sampling, self.size, settings.seed, run.output, run.left_out)
+        self.source = make_source(
+            settings.data, checkpoint.sampling, self.size, settings.seed, run.output, run.left_out
+        )
         self.rounds = Rounds(settings.refilter, self.source, self.sampler, run) if settings.refilter else None
         self.plateau = Plateau(settings.plateau, run.state.get("plateau")) if settings.plateau else None
         self.validation = Validation(run)

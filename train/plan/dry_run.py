@@ -54,7 +54,7 @@ class DryRun:
         full = settings.engine.precision == "float32"  # autocast computes in bfloat16
         loaded = shape.model(torch.float32 if full else torch.bfloat16)
         if settings.model.lora is not None:
-            add_lora(loaded.model, settings.model.lora)
+            add_lora(loaded.model, settings.model.lora, loaded.checkpoint.family)
         self.model = _dry_model(settings, loaded)
         self.visual, self.text = loaded.model.model.visual, loaded.model.model.language_model
         if hasattr(self.text, "_deepstack_process"):

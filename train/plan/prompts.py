@@ -1,14 +1,11 @@
 """How long a recipe's prompts are: laid out by the trainer's own code, with clips that have no pixels.
 
-Text is counted by the rule by which Qwen's tokenizers cut it before they look words up (one token for a word, a
-digit, a run of signs): exact but for rare words. Frames come from a video of 1280 x 720 pixels.
+Frames come from a video of 1280 x 720 pixels; text is counted in pieces (`pieces.py`).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +15,6 @@ from timeground.chat.prompts import row_answer
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.sampling import frame_size, num_frames
-from timeground.models.families import Family
-from timeground.models.inputs import PromptBuilder
 from timeground.spans import Span
 
 from ..config import DataSettings
@@ -29,33 +24,6 @@ from .shapes import Shape
 SOURCE_SIZE = 720, 1280
 THOUGHT = "He opens the door here."
 QUERY = "a person in a red jacket opens the door of the car and walks out"
-PIECE = re.compile(
-    r"<\|\w+?\|>"  # special tokens
-    r"|'(?:[sdmt]|ll|ve|re)(?!\w)|[^\r\n\w]?[^\W\d_]+|\d"  # words with the sign before them, and digits
-    r"| ?(?:(?!<\|)[^\s\w])+[\r\n]*|_|\s*[\r\n]+|\s+(?!\S)|\s"  # signs, and what lies between
-)
-
-
-class PieceTokenizer:
-    """Counts tokens as Qwen's tokenizers would; every id is 0."""
-
-    eos_token_id = 0
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-
-    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
-        """Return an id for each piece of a text."""
-        return [0] * len(PIECE.findall(text))
-
-    def convert_tokens_to_ids(self, token: str) -> int:
-        """Return the id of any token."""
-        return 0
-
-    def apply_chat_template(self, messages: Any, **_: Any) -> str:
-        """Return Qwen2.5-VL's chat, with its system prompt; Qwen3-VL has none (12 tokens less)."""
-        text = messages[0]["content"][0]["text"]
-        return self.family.chat(text, "You are a helpful assistant.")
 
 
 @dataclass(frozen=True)
@@ -78,14 +46,10 @@ class Prompts:
 
     def __init__(self, shape: Shape, data: DataSettings) -> None:
         profile = shape.profile
-        if (
-            profile.time_encoding is TimeEncoding.DRAWN
-        ):  # as many tokens as this one, and there are no pixels to draw on
+        if profile.time_encoding is TimeEncoding.DRAWN:  # there are no pixels to draw on; this one has as many tokens
             profile = replace(profile, time_encoding=TimeEncoding.MROPE)
-        nested = shape.family.wraps_video(None)
-        self.builder = PromptBuilder(PieceTokenizer(shape.family), None, shape.family, nested=nested)
-        self.profile, self.family, self.data = profile, shape.family, data
-        self.sampling = profile.sampling(shape.family.factor)
+        self.builder, self.profile, self.family, self.data = shape.builder, profile, shape.family, data
+        self.sampling = shape.sampling
         self.encoder = Encoder(self.builder, shape.family, profile)
 
     def true_answer_tokens(self, thinking: bool = False) -> int:
@@ -97,7 +61,7 @@ class Prompts:
         """Return the prompt of a clip of that many seconds."""
         example = self.examples(duration_s, questions=1)[0]
         ids = np.concatenate([example.prompt.ids_L, example.turns[0].question.ids_L])
-        visual = int(np.isin(ids, self._visual_ids()).sum())
+        visual = int(np.isin(ids, self.family.visual_ids).sum())
         return PromptSize(duration_s, len(example.frames), visual, len(ids) - visual)
 
     def largest(self, longest_s: float | None = None) -> PromptSize:
@@ -124,9 +88,6 @@ class Prompts:
     def _tokens_per_pair(self, frames: int) -> int:
         height, width = frame_size(*SOURCE_SIZE, frames, self.sampling)
         return height * width // self.family.factor**2
-
-    def _visual_ids(self) -> list[int]:
-        return [self.family.image_token_id, self.family.video_token_id]
 
 
 def _row(duration_s: float) -> Row:

@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from timeground.chat.profile import Profile, profile_for
+from timeground.chat.profile import Profile
 from timeground.errors import UserError
-from timeground.models.families import Family, family_of
+from timeground.models.checkpoint import Checkpoint, resolve
 from timeground.models.families.qwen3_vl import new_config
-from timeground.models.loading import Loaded, resolve, use_our_attention
+from timeground.models.inputs import PromptBuilder
+from timeground.models.loading import Loaded, use_our_attention
 from timeground.models.local.towers import Normalisation, use_linear_patches
 from timeground.models.torchvision_repair import repair_torchvision
 
 from ..config import RECIPES, ModelSettings
 from ..fresh import make_tokenizer
+from .pieces import PieceTokenizer
 
 SHAPES = RECIPES / "shapes"
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A model's configuration (transformers) with its profile. warning: what the user should know of its origin."""
+class Shape(Checkpoint):
+    """A checkpoint of which no file is read but its configuration; what its processor does is stood in for."""
 
-    name: str
-    config: Any
-    family: Family
-    profile: Profile
     warning: str = ""
+    """What the user should know of its origin."""
+
+    @cached_property
+    def builder(self) -> PromptBuilder:
+        """Lays out prompts whose texts are counted in pieces, as the newest transformers would."""
+        nested = self.family.wraps_video(None)
+        return PromptBuilder(PieceTokenizer(self.family), None, self.family, nested=nested)
+
+    @cached_property
+    def norm(self) -> Normalisation:
+        """Any: how pixels are normalised takes no memory."""
+        return Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def model(self, dtype: torch.dtype) -> Loaded:
         """Return the model on the meta device, where tensors have shapes and no numbers, switched to our attention."""
@@ -43,8 +54,7 @@ class Shape:
             model = model_class.from_config(self.config, dtype=dtype, attn_implementation="sdpa")
         use_our_attention(model)
         use_linear_patches(model.model.visual)
-        # No processor is at hand; how pixels are normalised takes no memory.
-        return Loaded(model, None, self.family, Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), self.name)
+        return Loaded(self, model)
 
 
 def shape_names() -> list[str]:
@@ -60,14 +70,13 @@ def shape_of(settings: ModelSettings, chosen: str | None = None) -> Shape:
     """
     repair_torchvision()
     shape = _shipped(chosen, settings.init or "") if chosen else _found(settings)
-    profile = shape.profile.with_changes(settings.profile).checked(shape.family)
-    return replace(shape, profile=profile)
+    return shape.asked_as(None, settings.profile)
 
 
 def _found(settings: ModelSettings) -> Shape:
     if settings.fresh is not None:
         config = new_config(make_tokenizer(settings.fresh.vocab_size), settings.fresh)
-        return Shape("model.fresh", config, family_of(config, "model.fresh"), Profile())
+        return Shape.of(config, "model.fresh", "model.fresh").with_profile(Profile())
     name = settings.init or ""
     if (shipped := _hub_ids().get(name)) is not None:
         return _shipped(shipped, name)
@@ -91,20 +100,18 @@ def _local(name: str) -> Shape:
             f"model.init {name!r}: neither a folder with a config.json nor a model whose shape ships; name a like "
             f"one with --shape ({', '.join(shape_names())})"
         ) from error
-    family = family_of(config, name)
-    return Shape(name, config, family, profile_for(path, family))
+    return Shape.of(config, name, path)
 
 
 def _shipped(shape: str, name: str) -> Shape:
-    """Return the shape of a shipped file; `name` says whose profile goes with it."""
+    """Return the shape of a shipped file; `name` is the model whose profile goes with it."""
     from transformers import AutoConfig
 
     if shape not in shape_names():
         raise UserError(f"--shape {shape!r}: no such shape; there are: {', '.join(shape_names())}")
     fields = _read(SHAPES / f"{shape}.json")
     config = AutoConfig.for_model(**{name: value for name, value in fields.items() if name != "_about"})
-    family = family_of(config, shape)
-    return Shape(shape, config, family, profile_for(name, family))
+    return Shape.of(config, shape, name)
 
 
 def _hub_ids() -> dict[str, str]:

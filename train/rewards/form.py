@@ -6,9 +6,7 @@ import re
 
 from timeground.chat.trajectory import Trajectory
 from timeground.data.rows import Row
-from timeground.grammar.answers import parse_option, parse_spans, parse_yes_no
-
-from .reading import asks_when
+from timeground.scoring import parse
 
 _INSIDE = r"(?:(?!</?(?:think|answer)>).)*"  # a block holds no other block, so none can be said twice
 _ANSWER = rf"<answer>{_INSIDE}</answer>"
@@ -41,9 +39,5 @@ def format_plain(trajectory: Trajectory, row: Row, *, max_chars: int = 200) -> f
 
 
 def _is_read(text: str, row: Row) -> bool:
-    """Return whether the grammar finds in the text what the row asks for; an open question takes any text."""
-    if asks_when(row):
-        return parse_spans(text, query=row.query).parsed
-    if row.task == "choice":
-        return parse_option(text, row.options).parsed
-    return parse_yes_no(text).parsed if row.task == "yes_no" else text != ""
+    """Return whether the grammar finds in the text what the row asks for; open questions and events take any text."""
+    return text != "" if row.task == "events" else parse(text, row).parsed

@@ -18,36 +18,49 @@ from timeground.data.rows import Row
 from timeground.scoring import Measure, Protocol, compare, parse
 from timeground.spans import Span
 
-from .reading import ALL, ALL_SWAPPED, FIRST, asks_when, spans_said
+from .reading import ALL, FIRST, ProtocolName, asks_when, protocol_for, spans_said
 from .reward import AS_IT_IS, Contrasts
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-def tiou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS) -> float:
+def tiou(
+    trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS, protocol: ProtocolName | None = None
+) -> float:
     """Pay the temporal IoU of the first span said with the true span that it fits best, in [0, 1] (TimeLens).
 
     TimeLens trains on queries with one span. Where there are several, finding any one of them is right.
+    protocol: by which the answer is read instead, see `timeground.scoring`; what is first is the first that counts.
     """
-    return _first_span(trajectory, row, contrasts, spans.iou)
+    return _first_span(trajectory, row, contrasts, protocol, spans.iou)
 
 
-def time_aware_iou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS) -> float:
+def time_aware_iou(
+    trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS, protocol: ProtocolName | None = None
+) -> float:
     """Pay as `tiou`, ``IoU * (1 - |start error| / D) * (1 - |end error| / D)``, in [0, 1] (Time-R1, ArrowGEV).
 
-    D is the length of the row's window in seconds, or of the video.
+    D is the length of the row's window in seconds, or of the video. protocol: as for `tiou`.
     """
     return _first_span(
-        trajectory, row, contrasts, lambda said, true: spans.time_aware_iou(said, true, row.extent.length_s)
+        trajectory, row, contrasts, protocol, lambda said, true: spans.time_aware_iou(said, true, row.extent.length_s)
     )
 
 
-def set_iou(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS, swap_reversed: bool = False) -> float:
+def set_iou(
+    trajectory: Trajectory,
+    row: Row,
+    *,
+    contrasts: Contrasts = AS_IT_IS,
+    protocol: ProtocolName | None = None,
+    swap_reversed: bool = False,
+) -> float:
     """Pay the IoU of all that is said with all that is true, as merged supports, in [0, 1] (TimeLens2's tIoU).
 
-    swap_reversed: read ``9 - 5`` as ``5 - 9``, as TimeLens2's parser does, instead of as no usable answer.
+    protocol: by which the answer is read instead, see `timeground.scoring`. swap_reversed: read ``9 - 5`` as
+    ``5 - 9``, as TimeLens2's parser does, instead of as no usable answer.
     """
-    return _scored(trajectory, row, contrasts, _all(swap_reversed), spans.set_iou)
+    return _scored(trajectory, row, contrasts, protocol_for(protocol, ALL, swap_reversed), spans.set_iou)
 
 
 def wasserstein(
@@ -70,7 +83,7 @@ def wasserstein(
         length_s = spans.total_length_s(true if over == "truth" else [*said, *true])
         return math.exp(-beta * spans.wasserstein_s(said, true) / length_s) if spans.merge(true) else 0.0
 
-    return _scored(trajectory, row, contrasts, _all(swap_reversed), closeness)
+    return _scored(trajectory, row, contrasts, protocol_for(None, ALL, swap_reversed), closeness)
 
 
 def parse_penalty(trajectory: Trajectory, row: Row, *, swap_reversed: bool = False) -> float:
@@ -78,12 +91,8 @@ def parse_penalty(trajectory: Trajectory, row: Row, *, swap_reversed: bool = Fal
 
     Counts wherever the row asks when, on reversed clips too: no truth is needed to see that nothing was said.
     """
-    said = spans_said(trajectory.text, row.query, _all(swap_reversed))
+    said = spans_said(trajectory.text, row.query, protocol_for(None, ALL, swap_reversed))
     return -1.0 if asks_when(row) and said is None else 0.0
-
-
-def _all(swap_reversed: bool) -> Protocol:
-    return ALL_SWAPPED if swap_reversed else ALL
 
 
 def closest(said: Span, true: list[Span], measure: Callable[[Span, Span], float]) -> float:
@@ -92,10 +101,15 @@ def closest(said: Span, true: list[Span], measure: Callable[[Span, Span], float]
 
 
 def _first_span(
-    trajectory: Trajectory, row: Row, contrasts: Contrasts, measure: Callable[[Span, Span], float]
+    trajectory: Trajectory,
+    row: Row,
+    contrasts: Contrasts,
+    protocol: str | None,
+    measure: Callable[[Span, Span], float],
 ) -> float:
-    """Return the first span said against the true spans."""
-    return _scored(trajectory, row, contrasts, FIRST, lambda said, true: closest(said[0], true, measure))
+    """Return what the first span said is worth, against the true one that it fits best."""
+    rule = protocol_for(protocol, FIRST)
+    return _scored(trajectory, row, contrasts, rule, lambda said, true: closest(said[0], true, measure))
 
 
 def _scored(trajectory: Trajectory, row: Row, contrasts: Contrasts, protocol: Protocol, measure: Measure) -> float:

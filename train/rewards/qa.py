@@ -9,9 +9,9 @@ from timeground.data.row_checks import shown
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.grammar.answers import parse_option, parse_yes_no
-from timeground.spans import set_iou
+from timeground.scoring import parse_when, whole_iou
 
-from .reading import spans_said
+from .reading import ALL, ProtocolName, protocol_for
 from .reward import AS_IT_IS, Contrasts, NonNegative
 
 
@@ -32,22 +32,26 @@ def grounded_choice(
     contrasts: Contrasts = AS_IT_IS,
     choice_weight: NonNegative = 1.0,
     iou_weight: NonNegative = 1.0,
+    protocol: ProtocolName | None = None,
 ) -> float:
     """Pay ``choice_weight * [right answer] + iou_weight * IoU``, for grounded questions (Temporal-RLT).
 
     The IoU is that of merged supports (VideoChat-R1), for a single span the plain one. The paper adds the two
     unweighted. Rows without an answer give 0; `tiou` and its like are for those.
+    protocol: by which the times are read, as for `set_iou`.
     """
     if row.answer is None or not contrasts.has_truth:
         return 0.0
     text = trajectory.text
-    said = spans_said(text, row.query)
-    overlap = 0.0 if said is None else set_iou(said, row.spans)
+    overlap = whole_iou(parse_when(text, row.query), row.spans, protocol_for(protocol, ALL))
     return choice_weight * _is_right(text, row.answer, row.options) + iou_weight * overlap
 
 
 def _is_right(text: str, answer: str, options: Sequence[str] | None) -> bool:
-    """Return whether the text names the right answer. UserError if the answer is none of the options."""
+    """Return whether the text names the right answer. UserError if the answer is none of the options.
+
+    Not `scoring.is_right`: TRL's columns may have a letter without options, and yes or no without the question's text.
+    """
     answer = answer.strip()
     if not options and answer.lower() in ("yes", "no"):
         return parse_yes_no(text).value == (answer.lower() == "yes")

@@ -108,6 +108,8 @@ class Reward:
         hint = get_type_hints(self.function, include_extras=True).get(name, Any)
         try:
             return TypeAdapter(hint, config=FINITE).validate_python(value)
+        except UserError as error:
+            raise UserError(f"reward {self.name}: option {name}: {error}") from None
         except ValidationError as error:
             problem = error.errors()[0]["msg"]
             raise UserError(f"reward {self.name}: option {name} is {shown(value)}: {problem}") from None

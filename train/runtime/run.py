@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from timeground.chat.profile import Profile, profile_for
+from timeground.chat.profile import Profile
 from timeground.errors import UserError
-from timeground.models.loading import Loaded, load
+from timeground.models.checkpoint import Checkpoint
+from timeground.models.loading import Loaded, load_weights
 
 from ..adapters import add_lora
-from ..config import ModelSettings, Phase
+from ..config import Phase
 from ..config.recipe import AnySettings
 from ..data.kept import left_out
 from ..export import export_model, profile_after
@@ -46,9 +47,6 @@ class Run:
     phase: Phase
     engine: Any
     loaded: Loaded
-    profile: Profile
-    start: str
-    """The model that the phase starts from."""
     done: int
     """Steps of the phase behind it."""
     state: dict[str, Any]
@@ -64,6 +62,11 @@ class Run:
         return self.phase.settings
 
     @property
+    def profile(self) -> Profile:
+        """How the model is asked, here and when it is exported."""
+        return self.loaded.checkpoint.profile
+
+    @property
     def output(self) -> Path:
         """The run's folder."""
         return Path(self.settings.output)
@@ -71,7 +74,7 @@ class Run:
     @property
     def visual_ids(self) -> tuple[int, int]:
         """The ids of visual tokens."""
-        return self.loaded.family.image_token_id, self.loaded.family.video_token_id
+        return self.loaded.checkpoint.family.visual_ids
 
     def number(self, step: int) -> int:
         """Return a step's number in the whole run; steps are counted inside their phase else."""
@@ -100,7 +103,7 @@ class Run:
     def export(self, folder: Path, dtype: torch.dtype | None = torch.bfloat16) -> None:
         """Write the model as it stands to a folder. dtype: of its weights; None: that in which they are trained."""
         lora = self.settings.model.lora
-        export_model(self.engine, self.loaded, self.profile, folder, lora.alpha / lora.rank if lora else 0, dtype)
+        export_model(self.engine, self.loaded, folder, lora.alpha / lora.rank if lora else 0, dtype)
 
 
 def set_up(phase: Phase, make_model: Callable[[Loaded], PackedModel], going: Going | None, start: str) -> Run:
@@ -112,10 +115,12 @@ def set_up(phase: Phase, make_model: Callable[[Loaded], PackedModel], going: Goi
     memory.limit_kernel_cache()
     rank, world = init_distributed()
     torch.manual_seed(settings.seed)
-    loaded, profile = load_model(settings.model, settings.engine.precision, start)
-    profile = profile_after(profile, settings.data, phase.is_first and settings.model.fresh is not None)
+    checkpoint = Checkpoint.open(start).asked_as(None, settings.model.profile)
+    is_fresh = phase.is_first and settings.model.fresh is not None
+    checkpoint = checkpoint.with_profile(profile_after(checkpoint.profile, settings.data, is_fresh))
+    loaded = load_model(checkpoint, settings.engine.precision)
     if settings.model.lora is not None:
-        add_lora(loaded.model, settings.model.lora)
+        add_lora(loaded.model, settings.model.lora, loaded.checkpoint.family)
     model = make_model(loaded)
     if settings.model.gradient_checkpointing:
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -130,11 +135,9 @@ def set_up(phase: Phase, make_model: Callable[[Loaded], PackedModel], going: Goi
             f"steps {settings.steps}: this run has {done} steps behind it; give {done} or more, or go back to an "
             "earlier checkpoint with --resume-from"
         )
-    return Run(phase, engine, loaded, profile, start, done, state, rank, world, left_out(phase.folder))
+    return Run(phase, engine, loaded, done, state, rank, world, left_out(phase.folder))
 
 
-def load_model(settings: ModelSettings, precision: str, start: str) -> tuple[Loaded, Profile]:
-    """Return the model that a phase starts from, with its profile."""
-    loaded = load(start, dtype="bfloat16" if precision == "bfloat16" else "float32")
-    profile = profile_for(loaded.path, loaded.family).with_changes(settings.profile)
-    return loaded, profile.checked(loaded.family)
+def load_model(checkpoint: Checkpoint, precision: str) -> Loaded:
+    """Return the model that a phase starts from, its weights as the recipe's precision wants them."""
+    return load_weights(checkpoint, dtype="bfloat16" if precision == "bfloat16" else "float32")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
+from tests.support.tiny_models import asked_as
 from tests.support.toy_family import Qwen2VL, make_qwen2
 from timeground.chat.layout import TimeEncoding, encode_time
 from timeground.chat.profile import Profile
@@ -17,7 +18,6 @@ from timeground.errors import UserError
 from timeground.methods.grounder import Grounder
 from timeground.models.families import FAMILIES
 from timeground.models.loading import load
-from timeground.models.local.backend import LocalBackend
 from timeground.models.sampling import SampleSpec
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,8 +50,8 @@ def test_a_third_family_answers_as_transformers_does(third):
     loaded = load(third)
     clip, _ = encode_time(noise_clip(8, 56, 84), TimeEncoding.DRAWN)
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}]
-    text = loaded.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    inputs = loaded.processor(
+    text = loaded.checkpoint.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    inputs = loaded.checkpoint.processor(
         text=[text], videos=[clip.frames], do_sample_frames=False, do_resize=False, return_tensors="pt"
     )
     from transformers import Qwen2VLForConditionalGeneration
@@ -59,11 +59,11 @@ def test_a_third_family_answers_as_transformers_does(third):
     plain = Qwen2VLForConditionalGeneration.from_pretrained(third, dtype=torch.float32).eval()
     with torch.no_grad():
         out = plain.generate(
-            **inputs, max_new_tokens=10, do_sample=False, eos_token_id=loaded.builder().end_id, pad_token_id=0,
-            bad_words_ids=[[i] for i in loaded.family.forbidden_ids],
+            **inputs, max_new_tokens=10, do_sample=False, eos_token_id=loaded.checkpoint.builder.end_id, pad_token_id=0,
+            bad_words_ids=[[i] for i in loaded.checkpoint.family.forbidden_ids],
         )  # fmt: skip
     expected = out[0, inputs["input_ids"].shape[1] :].tolist()
-    backend = LocalBackend(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN), "third")
+    backend = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN))
     prefix = backend.encode(noise_clip(8, 56, 84))
     ((turn,),) = backend.sample(prefix, [QUESTION], SampleSpec(max_new_tokens=10))
     assert list(turn.ids) == expected and len(set(expected)) > 1

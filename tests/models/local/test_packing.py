@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import noise_clip
+from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.models.loading import load
@@ -19,9 +20,7 @@ QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring
 
 
 def backend_of(folder: str, encoding: TimeEncoding, **changes) -> LocalBackend:
-    return LocalBackend(
-        load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes), "test"
-    )
+    return asked_as(load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes))
 
 
 @pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])
@@ -33,7 +32,7 @@ def backend(request) -> LocalBackend:
 
 
 def side_of(backend: LocalBackend) -> int:
-    return 2 * backend.loaded.family.factor
+    return 2 * backend.checkpoint.family.factor
 
 
 def ids_of(backend: LocalBackend, prefix, texts, request=None) -> list[list[list[int]]]:
@@ -81,14 +80,14 @@ def test_scores_equal_full_forward_passes(backend):
 
 def test_vision_tokens_are_never_sampled(backend):
     """Even a model that wants nothing else cannot put a vision token into its answer."""
-    model = backend.loaded.model
+    model = backend.model
     head = copy.deepcopy(model.lm_head)
-    head.weight.data[list(backend.loaded.family.forbidden_ids)] *= 1000
+    head.weight.data[list(backend.checkpoint.family.forbidden_ids)] *= 1000
     model.lm_head = head
     prefix = backend.encode(noise_clip(4, side_of(backend), side_of(backend)))
     for group in ids_of(backend, prefix, QUESTIONS, SampleSpec(num_answers=4, temperature=1.0)):
         for ids in group:
-            assert not set(ids) & set(backend.loaded.family.forbidden_ids)
+            assert not set(ids) & set(backend.checkpoint.family.forbidden_ids)
 
 
 def test_question_before_the_video_works(qwen2_5_folder):

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
+from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time
 from timeground.chat.profile import Profile
 from timeground.media.clip import Clip
 from timeground.models.loading import Loaded, load
-from timeground.models.local.backend import LocalBackend
 from timeground.models.local.packing import PackedRows, forward_hidden
 from timeground.models.local.towers import cut_patches, encode_vision
 from timeground.models.sampling import SampleSpec
@@ -26,12 +26,12 @@ CASES = [("qwen3_folder", TimeEncoding.NATIVE, 32), ("qwen2_5_folder", TimeEncod
 def processor_inputs(loaded: Loaded, clip: Clip) -> dict[str, torch.Tensor]:
     """The frames and their true times through the checkpoint's own processor."""
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}]
-    text = loaded.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text = loaded.checkpoint.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     times = clip.frame_times_s.tolist()
     # indices in milliseconds at 1000 fps are the true times; Qwen2.5-VL derives one spacing from the total
     total = round(len(times) * (times[1] - times[0]) * 1000)
     metadata = {"total_num_frames": total, "fps": 1000.0, "frames_indices": [round(t * 1000) for t in times]}
-    return loaded.processor(
+    return loaded.checkpoint.processor(
         text=[text],
         videos=[clip.frames],
         video_metadata=[metadata],
@@ -43,13 +43,13 @@ def processor_inputs(loaded: Loaded, clip: Clip) -> dict[str, torch.Tensor]:
 
 def our_inputs(loaded: Loaded, clip: Clip, encoding: TimeEncoding) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
     """Token ids, positions and patches of the same prompt, built by us."""
-    builder = loaded.builder()
+    builder = loaded.checkpoint.builder
     clip, segments = encode_time(clip, encoding)
-    grid = tuple(side // loaded.family.patch_size for side in clip.frames.shape[2:])
+    grid = tuple(side // loaded.checkpoint.family.patch_size for side in clip.frames.shape[2:])
     prefix = builder.prefix(segments, grid, encoding)
     question = builder.question(QUESTION, prefix.next_position)
     blocks = [s for s in segments if isinstance(s, VisionSegment)]
-    pixels = cut_patches(clip.frames, blocks, loaded.family, loaded.norm, torch.float32)
+    pixels = cut_patches(clip.frames, blocks, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32)
     ids = np.concatenate([prefix.ids_L, question.ids_L])
     return ids, np.concatenate([prefix.positions_3L, question.positions_3L], axis=1), pixels
 
@@ -88,21 +88,21 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
     rows = PackedRows(
         torch.from_numpy(ids)[None],
         torch.from_numpy(positions)[:, None],
-        torch.from_numpy(ids == loaded.family.video_token_id)[None],
+        torch.from_numpy(ids == loaded.checkpoint.family.video_token_id)[None],
         encode_vision(loaded.model.model.visual, [pixels]),
         None,
     )
     with torch.no_grad():
         ours = loaded.model.lm_head(forward_hidden(loaded.model, rows))[0]
         expected = reference(**theirs).logits[0]
-        blocked = [[i] for i in loaded.family.forbidden_ids]
-        end = loaded.builder().end_id
+        blocked = [[i] for i in loaded.checkpoint.family.forbidden_ids]
+        end = loaded.checkpoint.builder.end_id
         tokens = reference.generate(
             **theirs, max_new_tokens=10, do_sample=False, eos_token_id=end, bad_words_ids=blocked
         )[0, len(ids) :].tolist()
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
     profile = Profile(prompt="short", time_encoding=encoding, max_new_tokens=10)
-    backend = LocalBackend(loaded, profile, "test")
+    backend = asked_as(loaded, profile)
     prefix = backend.encode(clip)
     question = backend.builder.question(QUESTION, prefix.cache.prompt.next_position)
     ((answer,),) = prefix.cache.answer([question], SampleSpec(max_new_tokens=10), backend.builder.answer_tokens)
@@ -122,16 +122,18 @@ def test_ids_with_the_real_qwen_tokenizer(qwen3_folder):
 
     loaded = load(qwen3_folder)
     real = AutoTokenizer.from_pretrained(Path(root) / "qwen3-tokenizer")
-    processor = type(loaded.processor)(
-        image_processor=loaded.processor.image_processor,
-        video_processor=loaded.processor.video_processor,
+    processor = type(loaded.checkpoint.processor)(
+        image_processor=loaded.checkpoint.processor.image_processor,
+        video_processor=loaded.checkpoint.processor.video_processor,
         tokenizer=real,
-        chat_template=loaded.processor.chat_template,
+        chat_template=loaded.checkpoint.processor.chat_template,
     )
     names = {"image_token_id": "image_pad", "video_token_id": "video_pad"}
     names |= {"vision_start_id": "vision_start", "vision_end_id": "vision_end"}
     ids = {field: real.convert_tokens_to_ids(f"<|{name}|>") for field, name in names.items()}
-    loaded = replace(loaded, processor=processor, family=replace(loaded.family, **ids))
+    checkpoint = replace(loaded.checkpoint, family=replace(loaded.checkpoint.family, **ids))
+    vars(checkpoint)["processor"] = processor
+    loaded = replace(loaded, checkpoint=checkpoint)
     clip = noise_clip(40, 64, 64, step_s=0.517)
     ours, _, _ = our_inputs(loaded, clip, TimeEncoding.NATIVE)
     assert ours.tolist() == processor_inputs(loaded, clip)["input_ids"][0].tolist()

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from tests.conftest import noise_clip
+from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding, encode_time
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
@@ -28,11 +29,11 @@ def model(request) -> LocalBackend:
     profile = Profile(
         prompt="short", time_encoding=TimeEncoding.INTERLEAVED_SECONDS if stamped else encoding, max_new_tokens=10
     )
-    return LocalBackend(load(request.getfixturevalue(f"{name}_folder")), profile, "test")
+    return asked_as(load(request.getfixturevalue(f"{name}_folder")), profile)
 
 
 def clip(model: LocalBackend, frames: int = 8, seed: int = 0):
-    side = 2 * model.loaded.family.factor
+    side = 2 * model.checkpoint.family.factor
     return noise_clip(frames, side, side, seed=seed)
 
 
@@ -71,7 +72,7 @@ def test_late_frames_give_the_logits_of_transformers_over_the_same_tokens(model)
     with torch.inference_mode():
         ours = session.cache.extend(question.ids_L, question.positions_3L, owners)[-1]
     whole = session.cache.prompt.joined(question)
-    reference = AutoModelForImageTextToText.from_pretrained(model.loaded.path, dtype=torch.float32).eval()
+    reference = AutoModelForImageTextToText.from_pretrained(model.checkpoint.path, dtype=torch.float32).eval()
     fed = [Shown(*encode_time(one, model.profile.time_encoding, model.profile.stamp)) for one in shown]
     pixels = [model.pixels(one) for one in fed]
     ids = torch.from_numpy(whole.ids_L)[None]
@@ -81,7 +82,7 @@ def test_late_frames_give_the_logits_of_transformers_over_the_same_tokens(model)
             position_ids=torch.from_numpy(whole.positions_3L)[:, None],
             pixel_values_videos=torch.cat([p.values_NP for p in pixels]),
             video_grid_thw=torch.tensor([grid for p in pixels for grid in p.grids]),
-            mm_token_type_ids=(ids == model.loaded.family.video_token_id).int() * 2,
+            mm_token_type_ids=(ids == model.checkpoint.family.video_token_id).int() * 2,
         )
     torch.testing.assert_close(ours, out.logits[0, -1], atol=1e-4, rtol=1e-4)
 
@@ -92,8 +93,8 @@ def test_the_text_of_a_conversation_is_the_templates(qwen3_folder):
     said = [("system", "Be brief."), ("user", "When?"), ("assistant", "3 - 4 seconds"), ("user", "Sure?")]
     session = model.open([Message.of(role, text) for role, text in said])
     messages = [{"role": role, "content": text} for role, text in said]
-    text = model.loaded.processor.apply_chat_template(messages, tokenize=False)
-    expected = model.loaded.processor.tokenizer.encode(text, add_special_tokens=False)
+    text = model.checkpoint.processor.apply_chat_template(messages, tokenize=False)
+    expected = model.checkpoint.processor.tokenizer.encode(text, add_special_tokens=False)
     ours = session.cache.prompt.ids_L.tolist()
     assert ours == expected[: len(ours)] and model.builder.decode(expected[len(ours) :]).strip() == ""
 
@@ -119,9 +120,7 @@ def test_what_cannot_be_said_is_one_line(model, qwen2_5_folder):
     session = model.open([Message.of("user", clip(model))])
     with pytest.raises(UserError, match="shown by `extend`"):
         session.ask([Message.of("user", clip(model))])
-    first = LocalBackend(
-        load(qwen2_5_folder), Profile(prompt="short", time_encoding=TimeEncoding.MROPE, text_first=True), "t"
-    )
+    first = asked_as(load(qwen2_5_folder), Profile(prompt="short", time_encoding=TimeEncoding.MROPE, text_first=True))
     opened = first.open([Message.of("user", noise_clip(4, 56, 56))])
     assert opened.ask([ASKED], SampleSpec(max_new_tokens=2))[0][0].ids
     assert len(opened.score([ASKED, AGAIN], [["A", "B"], ["yes"]])[0]) == 2

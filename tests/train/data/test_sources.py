@@ -10,12 +10,11 @@ import pytest
 import torch
 import yaml
 from timeground.train.config import DataSettings, ModelSettings
-from timeground.train.data.render import Encoder
 from timeground.train.data.sources import SampleSource, make_source
 from timeground.train.sft import SftModel, make_batch
 
 from tests.support.runs import run_grpo as run
-from timeground.chat.profile import profile_for
+from tests.support.tiny_models import encoder_for
 from timeground.cli.main import main
 from timeground.data.rows import read_rows, write_rows
 from timeground.errors import UserError
@@ -46,11 +45,10 @@ def made(synth_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_loss_on_samples_is_the_loss_on_videos(made, synth_folder, tmp_path, monkeypatch):
     loaded = load("tiny")
-    profile = profile_for(loaded.path, loaded.family)
-    sampling = profile.sampling(loaded.family.factor)
-    encoder = Encoder(loaded.builder(), loaded.family, profile)
+    profile, sampling = loaded.checkpoint.profile, loaded.checkpoint.sampling
+    encoder = encoder_for(loaded, profile)
     model = SftModel(loaded, ModelSettings(init="tiny"))
-    ids = (loaded.family.image_token_id, loaded.family.video_token_id)
+    ids = loaded.checkpoint.family.visual_ids
     from_videos = make_source(
         DataSettings(rows=str(made / "rows.jsonl"), videos=str(synth_folder)), sampling, 2, 3, tmp_path
     )
@@ -106,7 +104,7 @@ def test_a_lost_shard_is_listed_and_the_rest_trained_on(made, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "samples" / "index.jsonl").read_text().splitlines()]
     (tmp_path / "samples" / lines[0]["shard"]).write_bytes(b"damaged")
     loaded = load("tiny")
-    sampling = profile_for(loaded.path, loaded.family).sampling(loaded.family.factor)
+    sampling = loaded.checkpoint.sampling
     source = make_source(data, sampling, 8, 0, tmp_path)
     assert lines[0]["video"] not in {item.rows[0].video for item in source.made(0, lambda item: item)}
     told = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]

@@ -10,13 +10,14 @@ import torch
 from timeground.train.adapters import add_lora, merged, without_lora
 from timeground.train.config import LoraSettings, SamplingSettings
 from timeground.train.data.batches import pack
-from timeground.train.data.render import ClipRows, Encoder, Example
+from timeground.train.data.render import ClipRows, Example
 from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.rollout.local import Sampler
 
 from tests.conftest import noise_clip
 from tests.support.runs import grpo_settings as settings
+from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.data.rows import Row
@@ -47,18 +48,20 @@ def ragged(example: Example) -> Example:
 def plain_logprobs(reference, loaded, example, turn, answer) -> torch.Tensor:
     """Log-probabilities of one answer from one full row through transformers' own forward pass."""
     ids = torch.from_numpy(np.concatenate([example.prompt.ids_L, turn.question.ids_L, answer]))[None]
-    pixels = cut_patches(example.frames, example.vision, loaded.family, loaded.norm, torch.float32)
-    timed = {"second_per_grid_ts": [1.0]} if loaded.family.steps_per_s else {}
+    pixels = cut_patches(
+        example.frames, example.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32
+    )
+    timed = {"second_per_grid_ts": [1.0]} if loaded.checkpoint.family.steps_per_s else {}
     grid = pixels.grids[0] if timed else [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
     logits = reference(
         input_ids=ids,
         pixel_values_videos=pixels.values_NP,
         video_grid_thw=torch.tensor([grid]),
-        mm_token_type_ids=(ids == loaded.family.video_token_id).int() * 2,
+        mm_token_type_ids=(ids == loaded.checkpoint.family.video_token_id).int() * 2,
         use_cache=False,
         **timed,
     ).logits[0, -len(answer) - 1 : -1]
-    logits = logits.index_fill(1, torch.tensor(loaded.family.forbidden_ids), -1e9)
+    logits = logits.index_fill(1, torch.tensor(loaded.checkpoint.family.forbidden_ids), -1e9)
     return logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None])[:, 0]
 
 
@@ -74,7 +77,7 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     if how == "lora":
         for model in (loaded.model, reference):
             torch.manual_seed(1)
-            add_lora(model, LoraSettings(rank=4))
+            add_lora(model, LoraSettings(rank=4), loaded.checkpoint.family)
         for name, parameter in loaded.model.named_parameters():
             if ".lora_B." in name:
                 torch.nn.init.normal_(parameter, std=0.05)
@@ -82,12 +85,12 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     policy = GrpoModel(loaded, settings())
     if how == "checkpointing":
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
-    encoder = Encoder(loaded.builder(), loaded.family, profile(family, how == "text_first"))
+    encoder = encoder_for(loaded, profile(family, how == "text_first"))
     sampler = Sampler(policy.eval(), encoder, SamplingSettings(group_size=group_size), keep_prefix=how == "kept")
-    side = 2 * loaded.family.factor
+    side = 2 * loaded.checkpoint.family.factor
     rollouts = [r for n in (4, 6) for r in sampler.roll_out(item(side, n, n), [n])]
     examples = [ragged(r.example) for r in rollouts]
-    batch = pack(examples, (loaded.family.image_token_id, loaded.family.video_token_id))
+    batch = pack(examples, loaded.checkpoint.family.visual_ids)
     advantages = torch.randn(batch.num_answers, generator=torch.Generator().manual_seed(2))
     divisor = Divisor(len(batch.targets_N), batch.num_answers, 7)
     loss, _ = policy.objective(policy.train()(batch), batch, PolicyInputs(advantages), divisor)
@@ -119,9 +122,13 @@ def test_rollout_logprobs_are_the_trainers(family, request):
     """What was noted while sampling from the KV cache is what the packed forward computes."""
     loaded = load(request.getfixturevalue(f"{family}_folder"))
     policy = GrpoModel(loaded, settings()).eval()
-    sampler = Sampler(policy, Encoder(loaded.builder(), loaded.family, profile(family)), SamplingSettings(group_size=4))
-    (rollout,) = sampler.roll_out(item(2 * loaded.family.factor), [3])
-    batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
+    sampler = Sampler(
+        policy,
+        encoder_for(loaded, profile(family)),
+        SamplingSettings(group_size=4),
+    )
+    (rollout,) = sampler.roll_out(item(2 * loaded.checkpoint.family.factor), [3])
+    batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
     noted = torch.tensor([x for group in rollout.logprobs for answer in group for x in answer])
     torch.testing.assert_close(policy(batch)[0].detach(), noted, atol=1e-5, rtol=0)
 
@@ -134,9 +141,9 @@ def test_the_vision_tower_runs_once_a_clip(qwen3_folder):
     visual = loaded.model.model.visual
     visual.blocks[0].register_forward_hook(lambda *_: calls.__setitem__("tower", calls["tower"] + 1))
     visual.merger.register_forward_hook(lambda *_: calls.__setitem__("merger", calls["merger"] + 1))
-    sampler = Sampler(policy, Encoder(loaded.builder(), loaded.family, profile("qwen3")), SamplingSettings())
+    sampler = Sampler(policy, encoder_for(loaded, profile("qwen3")), SamplingSettings())
     (rollout,) = sampler.roll_out(item(64), [0])
-    batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
+    batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
     calls["merger"] = 0
     policy(batch)
     policy(batch)
@@ -148,7 +155,7 @@ def test_a_trained_tower_runs_once_a_rollout(qwen3_folder):
     loaded = load(qwen3_folder)
     policy, calls = GrpoModel(loaded, settings(model={"init": "tiny", "frozen": "none"})), []
     loaded.model.model.visual.blocks[0].register_forward_hook(lambda *_: calls.append(1))
-    encoder = Encoder(loaded.builder(), loaded.family, profile("qwen3"))
+    encoder = encoder_for(loaded, profile("qwen3"))
     (rollout,) = Sampler(policy, encoder, SamplingSettings()).roll_out(item(64), [0])
     assert len(calls) == 1 and rollout.example.states is None
 
@@ -160,15 +167,15 @@ def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     with torch.no_grad():
-        head.bias[list(loaded.family.forbidden_ids)] = 50.0
+        head.bias[list(loaded.checkpoint.family.forbidden_ids)] = 50.0
     loaded.model.lm_head = head
     policy = GrpoModel(loaded, settings()).eval()
-    sampler = Sampler(policy, Encoder(loaded.builder(), loaded.family, profile("qwen3")), SamplingSettings())
+    sampler = Sampler(policy, encoder_for(loaded, profile("qwen3")), SamplingSettings())
     (rollout,) = sampler.roll_out(item(64), [0])
     tokens = {i for t in rollout.example.turns for a in t.answers for i in a}
-    assert not tokens & set(loaded.family.forbidden_ids)
-    batch = pack([rollout.example], (loaded.family.image_token_id, loaded.family.video_token_id))
-    vocabulary = head.out_features - len(loaded.family.forbidden_ids)
+    assert not tokens & set(loaded.checkpoint.family.forbidden_ids)
+    batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
+    vocabulary = head.out_features - len(loaded.checkpoint.family.forbidden_ids)
     logprobs, entropy = policy(batch)
     torch.testing.assert_close(logprobs, torch.full_like(logprobs, -np.log(vocabulary)))
     torch.testing.assert_close(entropy, torch.full_like(entropy, np.log(vocabulary)))
@@ -176,14 +183,14 @@ def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
 
 def test_adapters_switched_off_are_the_base_and_merge_into_it(qwen3_folder):
     base, adapted = load(qwen3_folder), load(qwen3_folder)
-    add_lora(adapted.model, LoraSettings(rank=4, alpha=8.0))
+    add_lora(adapted.model, LoraSettings(rank=4, alpha=8.0), adapted.checkpoint.family)
     torch.manual_seed(0)
     for name, parameter in adapted.model.named_parameters():
         if ".lora_B." in name:
             torch.nn.init.normal_(parameter, std=0.05)
-    encoder = Encoder(base.builder(), base.family, profile("qwen3"))
+    encoder = encoder_for(base, profile("qwen3"))
     examples = encoder.supervised(item(64))
-    batch = pack(examples, (base.family.image_token_id, base.family.video_token_id))
+    batch = pack(examples, base.checkpoint.family.visual_ids)
     with torch.no_grad():
         plain, changed = (GrpoModel(m, settings()).eval()(batch)[0] for m in (base, adapted))
         with without_lora(adapted.model):

@@ -93,16 +93,17 @@ def test_loss_and_gradients_equal_trls(qwen3_folder, tmp_path, loss_type, normal
     torch.testing.assert_close(ours, their_advantages, atol=1e-6, rtol=0)
 
     loaded = load(qwen3_folder)
-    family = Unbarred(**{f.name: getattr(loaded.family, f.name) for f in fields(loaded.family)})
+    family = Unbarred(**{f.name: getattr(loaded.checkpoint.family, f.name) for f in fields(loaded.checkpoint.family)})
     loss_settings = {
         "normalisation": normalisation, "scale": scale, "ratio": level, "kl": beta, "clip_low": 0.2, "clip_high": 0.28,
         "kl_corrected": level == "sequence",
     }  # fmt: skip
     model = {"init": "tiny", "frozen": "none"}
     policy = GrpoModel(
-        replace(loaded, family=family), settings(loss=loss_settings, sampling={"temperature": 0.9}, model=model)
+        replace(loaded, checkpoint=replace(loaded.checkpoint, family=family)),
+        settings(loss=loss_settings, sampling={"temperature": 0.9}, model=model),
     )
-    builder = loaded.builder()
+    builder = loaded.checkpoint.builder
     asked = builder.lay_out([TextSegment("When does it turn?")], (0, 0), 0)
     assert asked.ids_L.tolist() == prompt
     body, last = asked.split_last()

@@ -14,7 +14,7 @@ import torch
 from timeground.train.adapters import add_lora
 from timeground.train.config import EngineSettings, GrpoSettings
 from timeground.train.data.batches import pack
-from timeground.train.data.render import ClipRows, Encoder
+from timeground.train.data.render import ClipRows
 from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.optimizers import make_optimizer
@@ -22,11 +22,13 @@ from timeground.train.plan.dry_run import DryRun
 from timeground.train.plan.estimate import answered
 from timeground.train.plan.memory import Sizes, held
 from timeground.train.plan.meter import Meter
-from timeground.train.plan.prompts import PieceTokenizer, Prompts
+from timeground.train.plan.pieces import PieceTokenizer
+from timeground.train.plan.prompts import Prompts
 from timeground.train.plan.shapes import shape_of
 
 from tests.conftest import noise_clip
 from tests.support.runs import alone
+from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.prompts import PROMPTS, ground_prompt
 from timeground.data.rows import Row
@@ -146,7 +148,7 @@ def test_weights_and_optimizer_are_counted_exactly(qwen3_folder, model):
     items = {item.name: item.gpu for item in held(Sizes.of(DryRun(recipe, shape_of(recipe.model)).model), recipe, 1)}
     loaded = load(qwen3_folder, dtype="float32")
     if recipe.model.lora:
-        add_lora(loaded.model, recipe.model.lora)
+        add_lora(loaded.model, recipe.model.lora, loaded.checkpoint.family)
     real = GrpoModel(loaded, recipe)
     optimizer = make_optimizer(real, recipe.optimizer, recipe.engine)
     for parameter in real.parameters():
@@ -244,10 +246,10 @@ def test_prompts_have_the_size_of_the_real_ones(qwen3_folder):
     size = prompts.size(30.0)
     loaded = load(qwen3_folder)
     height, width = prompts.examples(30.0, 1)[0].frames.shape[2:]
-    encoder = Encoder(loaded.builder(), loaded.family, prompts.profile)
+    encoder = encoder_for(loaded, prompts.profile)
     row = Row(id="r", video="", duration=30.0, query="a man opens the door")
     ((example, _),) = encoder.asked(ClipRows(noise_clip(size.frames, height, width), [row]))
-    visual = int((example.prompt.ids_L == loaded.family.video_token_id).sum())
+    visual = int((example.prompt.ids_L == loaded.checkpoint.family.video_token_id).sum())
     assert (size.frames, size.visual_tokens) == (len(example.frames), visual)
     assert prompts.profile.time_encoding is TimeEncoding.NATIVE
     assert size.tokens <= prompts.largest(30.0).tokens <= prompts.largest().tokens

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from timeground.train.rewards import FUNCTIONS, REWARDS, Question, RewardSettings, RewardSum, as_trl
 from timeground.train.rewards.columns import trajectory_of
 
+from timeground.cli.main import main
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.spans import Span
@@ -131,12 +132,25 @@ def test_none_says_that_a_reward_does_not_apply(own):
         ([{"name": "tiou", "gate": "iou"}], "unknown reward 'iou'"),
         ([{"name": "wasserstein", "options": {"gamma": 1}}], "reward wasserstein: unknown option gamma"),
         ([{"name": "wasserstein", "options": {"beta": "much"}}], "option beta is 'much'"),
+        (
+            [{"name": "set_iou", "options": {"protocol": "kind"}}],
+            "reward set_iou: option protocol: unknown protocol 'kind'; there are: strict, timelens, timelens2, lenient",
+        ),
     ],
 )
 def test_mistakes_in_a_recipe_are_one_line(own, items, words):
     with pytest.raises(UserError) as error:
         make(*items)
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("command", ["check", "grpo"])
+def test_an_unknown_protocol_is_told_before_training(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("timeground.train.runtime.run.load_model", lambda *_: pytest.fail("a model was loaded"))
+    rewards = "rewards=[{name: tiou, options: {protocol: kind}}]"
+    assert main(["train", command, "tiny-grpo", "model.init=tiny", rewards, f"output={tmp_path / 'run'}"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "reward tiou: option protocol: unknown protocol 'kind'; there are: strict, timelens" in said
 
 
 def test_unknown_keys_of_a_recipe_are_errors():

@@ -85,6 +85,29 @@ def test_one_bad_pair_spoils_a_set_and_reversed_pairs_can_be_swapped():
         assert when(lenient, "5 - 9, 7 - 7", [[5, 9]]) == 0
 
 
+@pytest.mark.parametrize(
+    ("protocol", "paid"),
+    [  # of: a reversed pair, a good one with one without length behind it, and with one before it
+        (None, {"tiou": [0, 1, 0], "set_iou": [0, 0, 0]}),
+        ("strict", {"tiou": [0, 1, 0], "set_iou": [0, 1, 1]}),
+        ("timelens", {"tiou": [0, 1, 0], "set_iou": [0, 1, 0]}),
+        ("timelens2", {"tiou": [1, 0, 0], "set_iou": [1, 0, 0]}),
+        ("lenient", {"tiou": [1, 1, 0], "set_iou": [1, 1, 1]}),
+    ],
+)
+def test_a_protocol_says_which_spans_count(protocol, paid):
+    """Each pays as `timeground.scoring` scores; without one, as ever."""
+    texts, truth = ["9 - 5", "5 - 9, 7 - 7", "7 - 7, 5 - 9"], [[5, 9]]
+    options = {} if protocol is None else {"protocol": protocol}
+    for name, expected in paid.items():
+        assert [when(REWARDS[name].with_options(**options), text, truth) for text in texts] == expected, name
+    aware = [when(time_aware_iou.with_options(**options), text, truth) for text in texts]
+    assert aware == paid["tiou"]
+    question = {"question": "which?", "options": ["x", "y"], "answer": "B"}
+    both = grounded_choice.with_options(choice_weight=0, **options)
+    assert [when(both, text, truth, **question) for text in texts] == paid["set_iou"]
+
+
 def test_parse_penalty():
     texts = ["5 - 9", "It does not happen.", "", "9 - 5", "5 - 9, 7 - 7", "perhaps later"]
     assert parse_penalty(texts) == [0, 0, -1, -1, -1, -1]
@@ -216,7 +239,7 @@ def test_rewards_can_be_pickled():
         (lambda: choice(["B"], answer=["D"], options=[["x", "y"]]), "no letter or text of an option"),
         (lambda: choice(["B"], answer=[2]), "must hold a letter, yes, no or a text, got 2"),
         (lambda: wasserstein.with_options(bta=3), "reward wasserstein: unknown option bta; it takes beta, over"),
-        (lambda: tiou.with_options(beta=3), "unknown option beta; it takes none"),
+        (lambda: choice.with_options(beta=3), "unknown option beta; it takes none"),
         (lambda: wasserstein.with_options(beta=-1), "option beta is -1"),
         (lambda: wasserstein.with_options(over="all"), "option over is 'all'"),
     ],

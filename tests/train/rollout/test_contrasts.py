@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from timeground.train.config import GrpoSettings, SamplingSettings
-from timeground.train.data.render import ClipRows, Encoder
+from timeground.train.data.render import ClipRows
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.grpo.scoring import questions
 from timeground.train.rollout.contrasts import CONTRASTS, REVERSED, REVERSED_GROUPS, load_contrast
@@ -15,6 +15,7 @@ from timeground.train.rollout.local import Sampler
 
 from tests.conftest import noise_clip
 from tests.support.runs import grpo_settings, lines, run_grpo
+from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.data.rows import Row
@@ -35,7 +36,7 @@ def rows() -> list[Row]:
 def rolled_out(folder: str, *contrasts: object) -> tuple[list, GrpoSettings]:
     loaded, settings = load(folder), grpo_settings(contrasts=list(contrasts))
     profile = Profile(prompt="short", time_encoding=TimeEncoding.NATIVE, max_new_tokens=5)
-    encoder = Encoder(loaded.builder(), loaded.family, profile)
+    encoder = encoder_for(loaded, profile)
     sampling = SamplingSettings(group_size=4)
     sampler = Sampler(GrpoModel(loaded, settings).eval(), encoder, sampling, contrasts=settings.contrasts)
     return sampler.roll_out(ClipRows(noise_clip(6, 64, 64), rows()), [1, 2, 0]), settings

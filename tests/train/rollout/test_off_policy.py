@@ -62,7 +62,7 @@ def test_only_what_is_trained_travels(qwen3_folder, settings, lora, present, abs
     """In whole blocks: vLLM joins q, k and v, and would leave the others empty."""
     loaded = load(qwen3_folder)
     if lora:
-        add_lora(loaded.model, LoraSettings(rank=2, targets=lora))
+        add_lora(loaded.model, LoraSettings(rank=2, targets=lora), loaded.checkpoint.family)
     names = travelling(PackedModel(loaded, ModelSettings(init=qwen3_folder, **settings)))
     assert all(any(word in name for name in names) for word in present)
     assert not any(word in name for word in absent for name in names)

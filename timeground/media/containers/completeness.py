@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from timeground.media.containers import walk_matroska, walk_pages, walk_riff
-from timeground.media.containers.parts import Parts
+from timeground.media.containers.file_bytes import FileBytes
 
 GIF_TRAILER, GIF_IMAGE, GIF_EXTENSION = 0x3B, 0x2C, 0x21
 TS_SYNC = 0x47
@@ -24,7 +24,7 @@ TS_PACKETS = ((0, 188), (4, 192), (0, 204))  # where the sync byte stands, and t
 
 def first_break(path: str | os.PathLike[str]) -> int | None:
     """The byte from which a file is not what it announces (its end, if it was cut short); None if it is whole."""
-    with Parts(path) as file:
+    with FileBytes(path) as file:
         head = file.at(0, 16)
         for starts, walk in WALKS:
             if starts(head):
@@ -34,7 +34,7 @@ def first_break(path: str | os.PathLike[str]) -> int | None:
 
 def has_moov(path: str | os.PathLike[str]) -> bool:
     """Whether an mp4 has its index, as far as its boxes can be followed."""
-    with Parts(path) as file:
+    with FileBytes(path) as file:
         position = 0
         while position < file.size:
             kind, length = _box(file, position)
@@ -46,7 +46,7 @@ def has_moov(path: str | os.PathLike[str]) -> bool:
     return False
 
 
-def _box(file: Parts, position: int) -> tuple[bytes, int]:
+def _box(file: FileBytes, position: int) -> tuple[bytes, int]:
     """Type and length of an mp4 box; a length of 0 means that there is none."""
     head = file.at(position, 16)
     if len(head) < 8 or not head[4:8].isascii():
@@ -57,7 +57,7 @@ def _box(file: Parts, position: int) -> tuple[bytes, int]:
     return head[4:8], length if length else file.size - position
 
 
-def _walk_boxes(file: Parts) -> int | None:
+def _walk_boxes(file: FileBytes) -> int | None:
     """mp4, mov, 3gp: boxes up to the end; stray bytes after the last are taken."""
     position = 0
     while position < file.size:
@@ -68,7 +68,7 @@ def _walk_boxes(file: Parts) -> int | None:
     return file.end_if(position > file.size)
 
 
-def _walk_gif(file: Parts) -> int | None:
+def _walk_gif(file: FileBytes) -> int | None:
     """GIF: blocks up to the trailer."""
     head = file.at(0, 13)
     if len(head) < 13:
@@ -96,7 +96,7 @@ def _colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _cut_packet(file: Parts) -> int | None:
+def _cut_packet(file: FileBytes) -> int | None:
     """MPEG transport stream: each packet begins with the same byte, and it ends between two packets."""
     for first, size in TS_PACKETS:
         if file.size > 4 * size and all(file.at(first + n * size, 1) == b"\x47" for n in range(4)):
@@ -105,7 +105,7 @@ def _cut_packet(file: Parts) -> int | None:
     return None
 
 
-def _walk_asf(file: Parts) -> int | None:
+def _walk_asf(file: FileBytes) -> int | None:
     """wmv, asf: the header says how long the file and each of its packets is."""
     header = file.at(0, 1 << 16)
     at = header.find(ASF_PROPERTIES)
@@ -130,7 +130,7 @@ def _walk_asf(file: Parts) -> int | None:
 
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11")
-WALKS: tuple[tuple[Callable[[bytes], bool], Callable[[Parts], int | None]], ...] = (
+WALKS: tuple[tuple[Callable[[bytes], bool], Callable[[FileBytes], int | None]], ...] = (
     (lambda head: head.startswith(b"\x1a\x45\xdf\xa3"), walk_matroska.walk),
     (lambda head: head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"), _walk_boxes),
     (lambda head: head.startswith(b"RIFF") and head[8:12] == b"AVI ", walk_riff.walk),

@@ -25,7 +25,7 @@ from timeground.errors import VideoError
 from timeground.media.containers.frame_index import Ints, Times, VideoInfo
 from timeground.media.containers.picture import Canvas
 from timeground.media.containers.tag import folder_tag
-from timeground.media.limits import check_frame, max_frame_pixels
+from timeground.media.pictures import picture_pixels, picture_size
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 VIDEO_SUFFIXES = frozenset(
@@ -34,7 +34,6 @@ VIDEO_SUFFIXES = frozenset(
 TIMES_FILES = ("timestamps.json", "timestamps.txt")
 DEFAULT_FOLDER_FPS = 2.0
 MAX_FPS, MAX_TIME_S, MAX_TIMES_BYTES = 1000, 1e7, 64 << 20
-ORIENTATION_TAG = 0x0112
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -
     times_s, files = times_s[order], [files[int(i)] for i in order]
     gap_s = float(np.median(np.diff(times_s))) if len(files) > 1 else 1 / fps
     end_s = float(times_s[-1]) + gap_s
-    height, width = _size(files[0])
+    height, width = picture_size(files[0])
     average_fps = len(files) / (end_s - float(times_s[0]))
     info = VideoInfo(
         end_s, len(files), width, height, average_fps, files[0].suffix[1:], "folder", 0, False, folder_tag(folder)
@@ -88,7 +87,7 @@ def read_folder(folder: FrameFolder, chosen: Ints, size: tuple[int, int]) -> tor
     """
     canvas = Canvas(len(chosen), size, 0)
     for place, number in enumerate(chosen):
-        canvas.paint_array(place, _open(folder.files[int(number)], size))
+        canvas.paint_array(place, picture_pixels(folder.files[int(number)], size))
     return canvas.pixels
 
 
@@ -155,47 +154,3 @@ def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 62
-
-
-def _too_large(file: Path) -> VideoError:
-    """The error of a picture that PIL itself will not open."""
-    try:
-        check_frame(file, max_frame_pixels() + 1, 1)
-    except VideoError:
-        return VideoError(
-            f"{file}: more than {max_frame_pixels() / 1e6:g} million pixels; make it smaller, or leave it out"
-        )
-    return VideoError(f"{file}: the picture is too large")
-
-
-def _size(file: Path) -> tuple[int, int]:
-    """Height and width of a picture as it is shown; its pixels are not read."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            check_frame(file, *image.size)
-            width, height = image.size
-            is_turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-            return (width, height) if is_turned else (height, width)
-    except Image.DecompressionBombError:
-        raise _too_large(file) from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise VideoError(f"{file}: the picture cannot be read ({error}); replace it or leave it out") from error
-
-
-def _open(file: Path, size: tuple[int, int] | None = None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """One picture, upright, as RGB ``[h, w, 3]``."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as image:
-            check_frame(file, *image.size)
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            if size is not None and upright.size != (size[1], size[0]):
-                upright = upright.resize((size[1], size[0]), Image.Resampling.BICUBIC)
-            return np.asarray(upright, dtype=np.uint8)
-    except Image.DecompressionBombError:
-        raise _too_large(file) from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise VideoError(f"{file}: the picture cannot be read ({error}); replace it or leave it out") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from timeground.media.containers.parts import Parts
+from timeground.media.containers.file_bytes import FileBytes
 
 SEGMENT, CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
 KNOWN = {
@@ -11,7 +11,7 @@ KNOWN = {
 }
 
 
-def walk(file: Parts) -> int | None:
+def walk(file: FileBytes) -> int | None:
     """The byte from which the file is not what it announces, or None."""
     _, position, end = _element(file, 0)
     if end is None:
@@ -33,7 +33,7 @@ def walk(file: Parts) -> int | None:
     return file.end_if(position > last)
 
 
-def _element(file: Parts, position: int) -> tuple[bytes, int, int | None]:
+def _element(file: FileBytes, position: int) -> tuple[bytes, int, int | None]:
     """Id of an element, where its content begins, and where it ends; None: it does not say."""
     head = file.at(position, 12)
     id_length = 9 - head[0].bit_length() if head else 9

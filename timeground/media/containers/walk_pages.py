@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 
-from timeground.media.containers.parts import Parts
+from timeground.media.containers.file_bytes import FileBytes
 
 FLV_TAGS = (8, 9, 18)
 FLV_SCRIPT = 18
@@ -14,7 +14,7 @@ MAX_MISSING_S = 1.0  # a duration in the metadata may count to the end of a long
 OGG_FIRST, OGG_LAST = 2, 4
 
 
-def walk_flv(file: Parts) -> int | None:
+def walk_flv(file: FileBytes) -> int | None:
     """FLV: tags follow each other, up to the size and time that the metadata say."""
     position, last_s, metadata = int.from_bytes(file.at(5, 4), "big") + 4, 0.0, b""
     while position < file.size:
@@ -43,7 +43,7 @@ def _number(metadata: bytes, name: bytes) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def walk_ogg(file: Parts) -> int | None:
+def walk_ogg(file: FileBytes) -> int | None:
     """Ogg: no page of a stream is left out, and each stream has its last."""
     position, numbers, open_streams = 0, dict[bytes, int](), set[bytes]()
     while position < file.size:

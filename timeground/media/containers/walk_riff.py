@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from timeground.media.containers.parts import Parts
+from timeground.media.containers.file_bytes import FileBytes
 
 OPENED_LISTS = (b"movi", b"rec ")
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 
 
-def walk(file: Parts) -> int | None:
+def walk(file: FileBytes) -> int | None:
     """The byte from which the file is not what it announces, or None; stray bytes after the last list are taken."""
     position = 0
     while file.at(position, 4) == b"RIFF":
@@ -24,7 +24,7 @@ def walk(file: Parts) -> int | None:
     return None
 
 
-def _walk_chunks(file: Parts, position: int, last: int) -> int | None:
+def _walk_chunks(file: FileBytes, position: int, last: int) -> int | None:
     while position + 8 <= last:
         head = file.at(position, 12)
         kind, size = head[:4], int.from_bytes(head[4:8], "little")

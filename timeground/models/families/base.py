@@ -30,8 +30,8 @@ class Family(ABC):
     """The text after them."""
     end_token: ClassVar[str]
     """Ends an answer."""
-    language_model: ClassVar[str]
-    """The name of the module whose linear layers get adapters."""
+    lora_module: ClassVar[str]
+    """The name of the module whose linear layers can get adapters (LoRA)."""
 
     patch_size: int
     """Pixels on the side of a patch."""

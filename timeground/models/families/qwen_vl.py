@@ -36,7 +36,7 @@ class QwenVL(Family):
     block_start: ClassVar[str] = VISION_START
     block_end: ClassVar[str] = VISION_END
     end_token: ClassVar[str] = END
-    language_model: ClassVar[str] = "language_model"
+    lora_module: ClassVar[str] = "language_model"
 
     @classmethod
     def from_config(cls, config: Any) -> Self:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.parts import Message
-from timeground.chat.profile import Profile, named_profile, profile_for
+from timeground.chat.profile import Profile, named_profile
 from timeground.errors import UserError
-from timeground.files.content_keys import model_contents
 from timeground.media.sampling import Sampling
 from timeground.models.base import Backend
-from timeground.models.families import Family, family_of
+from timeground.models.checkpoint import Checkpoint
 from timeground.models.sampling import SampleSpec
 from timeground.models.served.chat_session import ChatSession
 from timeground.models.served.http import BadReply, HttpClient, KeptReplies
@@ -42,7 +42,6 @@ class EndpointBackend(Backend):
         url: str,
         model: str,
         profile: Profile,
-        family: Family | None = None,
         *,
         concurrency: int = 8,
         timeout_s: float = 300.0,
@@ -51,22 +50,21 @@ class EndpointBackend(Backend):
     ) -> None:
         """timeout_s: for one answer. cache: a folder in which answers are kept and looked for.
 
-        After `connect`, `folder` is the model folder that the server names, where it can be read from here, and
-        `extended` says whether it takes more settings of sampling than OpenAI's protocol has.
+        After `connect`, `checkpoint` is that of the model folder that the server names, where it can be read from here,
+        and `extended` says whether it takes more settings of sampling than OpenAI's protocol has.
         """
         self.name, self.url, self.model, self.profile = f"{url}#{model}", url.rstrip("/"), model, profile
-        self.family = family
+        self.checkpoint: Checkpoint | None = None
         self.http = HttpClient(self.url, concurrency=concurrency, timeout_s=timeout_s, tries=tries)
         self.kept = KeptReplies(cache)
         self.pool = ThreadPoolExecutor(concurrency)
-        self.folder: str | None = None
         self.extended = False
 
     @classmethod
     def connect(
         cls, address: str, *, profile: str | None = None, overrides: dict[str, Any] | None = None, **options: Any
     ) -> EndpointBackend:
-        """A backend for ``URL#model``; without ``#model`` the server's only model (adapters aside).
+        """Return a backend for ``URL#model``; without ``#model`` the server's only model (adapters aside).
 
         The profile is the named one, else that of the folder that the server says it serves, where it can be read
         from here, else an unchanged `Profile`. Raises UserError if the server does not answer or lacks the model.
@@ -83,23 +81,25 @@ class EndpointBackend(Backend):
         made.extended = served[wanted].get("owned_by") in EXTENDED
         root = Path(str(served[wanted].get("root") or ""))
         if (root / "config.json").is_file():
-            made.family, own = _read_folder(root)
-            made.folder = str(root)
+            made.checkpoint = Checkpoint.open(str(root.absolute()))
+            own = made.checkpoint.profile
             made.profile = named_profile(profile, own.knows) if profile else own
         made.name = f"{url}#{wanted}"
         made.profile = made.profile.with_changes(overrides or {})
         if made.profile.time_encoding is TimeEncoding.MROPE:  # images carry no such positions, but stamps
             made.profile = made.profile.with_changes({"time_encoding": TimeEncoding.STAMPED_IMAGES})
+        if made.checkpoint is not None:  # as images, its family carries any encoding
+            made.checkpoint = replace(made.checkpoint, profile=made.profile)
         return made
 
     @cached_property
     def contents(self) -> str:
         """The identity of the model's files, where the server serves a folder that can be read from here; else ""."""
-        return model_contents(self.folder) if self.folder is not None else ""
+        return self.checkpoint.contents if self.checkpoint else ""
 
     def sampling(self) -> Sampling:
-        """Which frames of a video the model wants."""
-        return self.profile.sampling(self.family.factor if self.family else UNKNOWN_FACTOR)
+        """Return which frames of a video the model wants."""
+        return self.checkpoint.sampling if self.checkpoint else self.profile.sampling(UNKNOWN_FACTOR)
 
     def open(self, messages: Sequence[Message]) -> ChatSession:
         """Begin a conversation."""
@@ -122,8 +122,8 @@ class EndpointBackend(Backend):
             **{name: getattr(spec, name) for name in spec.narrowed},
             **({"stop": list(spec.stop)} if spec.stop else {}),
         }
-        if self.family is not None:  # the model is known: no vision placeholder becomes part of an answer
-            options["logit_bias"] = {str(i): LEAST_BIAS for i in self.family.forbidden_ids}
+        if self.checkpoint is not None:  # the model is known: no vision placeholder becomes part of an answer
+            options["logit_bias"] = {str(i): LEAST_BIAS for i in self.checkpoint.family.forbidden_ids}
         return options
 
     def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
@@ -137,13 +137,6 @@ class EndpointBackend(Backend):
             return _checked(self.http.request("POST", "chat/completions", json=body), self.url, options.get("n", 1))
 
         return self.kept.get([self.url, self.contents, body], ask)
-
-
-def _read_folder(root: Path) -> tuple[Family, Profile]:
-    from transformers import AutoConfig
-
-    family = family_of(AutoConfig.from_pretrained(str(root)), str(root))
-    return family, profile_for(str(root), family)
 
 
 def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling as FrameSampling
 from timeground.models.base import Backend
-from timeground.models.loading import Loaded, load_processor, normalisation
+from timeground.models.checkpoint import Checkpoint
 from timeground.models.sampling import SampleSpec
 from timeground.models.served.openai import EndpointBackend
 from timeground.models.served.vllm.media import shared_folder
@@ -27,43 +27,41 @@ from timeground.models.served.vllm.session import VllmSession
 class VllmBackend(Backend):
     """A model on a vLLM server, asked in token ids."""
 
-    def __init__(self, endpoint: EndpointBackend, loaded: Loaded, shared: Path | None) -> None:
-        """endpoint: the connection. loaded: the processor, no weights. shared: a folder that the server reads too."""
-        self.name, self.profile, self.family = endpoint.name, endpoint.profile, loaded.family
+    def __init__(self, endpoint: EndpointBackend, checkpoint: Checkpoint, shared: Path | None) -> None:
+        """endpoint: the connection. checkpoint: of its model. shared: a folder that the server reads too."""
+        self.name, self.checkpoint, self.profile = endpoint.name, checkpoint, checkpoint.profile
         self.contents = endpoint.contents
-        self.builder, self.shared, self.kept = loaded.builder(), shared, endpoint.kept
+        self.builder, self.shared, self.kept = checkpoint.builder, shared, endpoint.kept
         self.pool: ThreadPoolExecutor = endpoint.pool
         http = endpoint.http.at(endpoint.url.removesuffix("/v1"))
-        self.server = VllmServer(http, endpoint.model, loaded.family, loaded.processor.tokenizer.decode)
+        self.server = VllmServer(http, endpoint.model, checkpoint.family, checkpoint.processor.tokenizer.decode)
 
     @classmethod
     def connect(cls, endpoint: EndpointBackend, shared: Path | None = None, check: bool = True) -> VllmBackend:
-        """A backend on an endpoint's connection.
+        """Return a backend on an endpoint's connection.
 
         Raises UserError, with the reason, if that server cannot be sent clips as they are: the model's folder is not
         here, its profile asks for another encoding, or (with `check`) a first clip does not become the prompt that we
         expect.
         """
-        family = endpoint.family
-        if endpoint.folder is None or family is None:
+        checkpoint = endpoint.checkpoint
+        if checkpoint is None:
             raise UserError(f"{endpoint.url}: the folder of its model cannot be read from here")
-        if reason := family.why_not_native(endpoint.profile):
+        if reason := checkpoint.family.why_not_native(checkpoint.profile):
             raise UserError(f"{endpoint.url}: {reason}")
-        processor = load_processor(endpoint.folder)
-        loaded = Loaded(None, processor, family, normalisation(processor), endpoint.folder)
         if shared is None and is_here(endpoint.url):
             shared = shared_folder()
-        made = cls(endpoint, loaded, shared)
+        made = cls(endpoint, checkpoint, shared)
         if check:
-            session = made.encode(_first_clip(loaded))
+            session = made.encode(_first_clip(checkpoint.family.factor))
             ((first,),) = made.sample(session, ["When does it happen?"], SampleSpec(max_new_tokens=1))
             if first.failure:
                 raise UserError(first.failure)
         return made
 
     def sampling(self) -> FrameSampling:
-        """Which frames of a video the model wants."""
-        return self.profile.sampling(self.family.factor)
+        """Return which frames of a video the model wants."""
+        return self.checkpoint.sampling
 
     def open(self, messages: Sequence[Message]) -> VllmSession:
         """Begin a conversation."""
@@ -71,15 +69,15 @@ class VllmBackend(Backend):
 
 
 def is_here(url: str) -> bool:
-    """Whether an address is this machine's own."""
+    """Return whether an address is this machine's own."""
     return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
-def _first_clip(loaded: Loaded) -> Clip:
-    """Six frames at uneven times, to see whether the server takes them as they are."""
+def _first_clip(factor: int) -> Clip:
+    """Return six frames at uneven times, to see whether the server takes them as they are."""
     import torch
 
-    side = 2 * loaded.family.factor
+    side = 2 * factor
     times_s = torch.tensor([0.04, 0.37, 1.55, 2.05, 3.14, 4.95], dtype=torch.float64)
     frames = torch.arange(6 * 3 * side * side).remainder(251).to(torch.uint8).view(6, 3, side, side)
     return Clip(frames, times_s, 0.0, 5.0, 5.0)
