@@ -12,7 +12,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.models.loading import load
 from timeground.models.local.backend import LocalBackend
-from timeground.models.local.packing import PADDING, PREFIX, SHARED, Owners, visibility
+from timeground.models.local.packing import ROOT, Tree, visibility
 from timeground.models.sampling import SampleSpec
 
 QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring turns", "B?"]
@@ -101,12 +101,14 @@ def test_question_before_the_video_works(qwen2_5_folder):
 
 
 def test_visibility_is_prefix_and_own_continuation():
-    owners = Owners.of(PREFIX, SHARED, 2) + Owners.of(PADDING, SHARED, 1)
-    owners += Owners.of(0, SHARED, 1) + Owners.of(1, SHARED, 1) + Owners.of(0, 0, 1) + Owners.of(0, 1, 1)
+    tree = Tree(2)
+    tree.add(ROOT, 1)  # padding
+    question, _ = tree.add(ROOT, 1), tree.add(ROOT, 1)
+    tree.add(question, 1), tree.add(question, 1)
     expected = [
         [1, 1, 0, 1, 0, 0, 0],  # question 0
         [1, 1, 0, 0, 1, 0, 0],  # question 1
         [1, 1, 0, 1, 0, 1, 0],  # answer 0 of question 0
         [1, 1, 0, 1, 0, 0, 1],  # answer 1 of question 0
     ]
-    assert np.array_equal(visibility(owners, 4), np.array(expected, bool))
+    assert np.array_equal(visibility(tree, 4), np.array(expected, bool))
