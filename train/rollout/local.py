@@ -24,7 +24,7 @@ from timeground.models.sampling import Sampled, SampleSpec
 from timeground.stopwatch import Stopwatch
 
 from ..config import ContrastSettings, SamplingSettings
-from ..data.render import ClipRows, Encoder, Example
+from ..data.render import ClipRows, Encoder, Example, Node
 from ..model import PackedModel
 from .contrasts import Contrast
 
@@ -200,6 +200,19 @@ class Sampler(RolloutEngine):
                 answers = cache.answer(example.questions, spec, tokens)
             found.append((replace(seen, prefix=cache.kept), rows, self.trajectories(answers)))
         return found
+
+    def _answered(self, example: Example, answers: list[list[Trajectory]]) -> Example:
+        """Return the example with its answers; what a frozen tower makes of frames shown in them is kept as well."""
+        example = super()._answered(example, answers)
+        if self.model.frozen == "none":
+            return example
+        with self.watch.on("encode"):
+            return replace(example, nodes=tuple(self._with_states(node) for node in example.nodes))
+
+    def _with_states(self, node: Node) -> Node:
+        if node.frames is None or node.states is not None:
+            return node
+        return replace(node, states=self.model.tower_states(node))
 
 
 def _seed(numbers: Sequence[int]) -> int:
