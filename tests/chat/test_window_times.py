@@ -124,7 +124,7 @@ def test_training_targets_are_in_the_time_that_the_model_is_told(qwen2_5_folder)
         encoder = encoder_for(loaded, Profile(prompt="short", time_encoding=encoding))
         item = ClipRows(clip_from(100.0, 4.0), [ROW, events])
         (example,) = encoder.supervised(item)
-        texts = [encoder.builder.decode(turn.answers[0]) for turn in example.turns]
+        texts = [encoder.builder.decode(node.inputs.ids_L) for node in example.nodes if node.answer is not None]
         assert said in texts[0] and listed in texts[1]
         ((_, rows),) = encoder.asked(item)  # what rewards compare answers with
         zero_s = 100.0 if encoding is TimeEncoding.MROPE else 0.0
