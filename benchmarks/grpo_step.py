@@ -83,7 +83,7 @@ class Step:
         rollouts = sampler.roll_out(self.item, [0])
         (scored,) = score(rollouts, make_rewards(self.settings))
         family = self.checkpoint.family
-        batch = pack([scored.rollout.example], (family.image_token_id, family.video_token_id))
+        batch = pack(scored.rollout.examples, (family.image_token_id, family.video_token_id))
         inputs = PolicyInputs(advantages(scored.total_QG, "group").flatten().to(self.policy.device))
         divisor = Divisor(len(batch.targets_N), batch.num_answers, NEW_TOKENS)
         loss, _ = self.policy.objective(self.policy.train()(batch), batch, inputs, divisor)

@@ -29,7 +29,8 @@ from timeground.train.data.batches import pack
 from timeground.train.data.render import ClipRows, Encoder
 from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
-from timeground.train.rollout.local import Rollout, RolloutEngine, Sampler
+from timeground.train.rollout.engine import Rollout, RolloutEngine
+from timeground.train.rollout.local import Sampler
 from timeground.train.rollout.served import VllmSampler
 from timeground.train.rollout.weights import Weights
 
@@ -68,7 +69,7 @@ class Setting:
 
     def update(self, rollouts: list[Rollout]) -> None:
         """One step of the optimizer on a clip's answers."""
-        batch = pack([r.example for r in rollouts], self.visual_ids)
+        batch = pack([example for r in rollouts for example in r.examples], self.visual_ids)
         inputs = PolicyInputs(torch.linspace(-1, 1, batch.num_answers, device=self.policy.device))
         divisor = Divisor(len(batch.targets_N), batch.num_answers, PROFILE.max_new_tokens)
         loss, _ = self.policy.objective(self.policy.train()(batch), batch, inputs, divisor)
@@ -167,7 +168,7 @@ def measure(setting: Setting, prompt_tokens: int, group: int, repeats: int) -> d
         {"update": lambda: setting.update(kept[0]), "weights": setting.vllm.refresh}, repeats=repeats
     )
     seconds = {name: t.wall_s for name, t in (timings | others).items()}
-    example = kept[0][0].example
+    example = kept[0][0].examples[0]
     answers = [node.inputs for node in example.nodes if node.answer is not None]
     step_s = seconds["vllm"] + seconds["update"] + seconds["weights"]
     return {

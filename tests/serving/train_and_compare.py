@@ -12,7 +12,8 @@ from pathlib import Path
 from timeground.train.config import load_any_recipe
 from timeground.train.grpo.trainer import Trainer, set_up_run
 from timeground.train.phases import prepare, start_of
-from timeground.train.rollout.local import Draw, Sampler
+from timeground.train.rollout.engine import Draw
+from timeground.train.rollout.local import Sampler
 from timeground.train.runtime.distributed import init_distributed
 from timeground.train.runtime.journal import Journal
 from timeground.train.runtime.run import ANEW
@@ -36,13 +37,9 @@ def main(output: str, overrides: list[str]) -> None:
         trainer.engine.eval()
         lines = []
         for item in clip_rows(served.encoder.family.factor):
-            found = [[group for *_, group in engine.sampled(item, Draw())] for engine in (served, local)]
-            lines.append(
-                [
-                    [(t.ids, t.logprobs) for prompt in side for group in prompt for a in group for t in a.turns]
-                    for side in found
-                ]
-            )
+            found = [engine.rolled(item, Draw()).answers for engine in (served, local)]
+            sampled = [[t for group in side for a in group for t in a.turns if t.is_sampled] for side in found]
+            lines.append([[(t.ids, t.logprobs) for t in turns] for turns in sampled])
         trainer.engine.train()
         with compared.open("a") as out:
             out.write(json.dumps(lines) + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from timeground.chat.layout import TimeEncoding, origin_s, stamp_times_s
+from timeground.chat.layout import TimeEncoding, encode_time, origin_s, stamp_times_s
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import row_answer, row_prompt
@@ -20,7 +20,7 @@ from timeground.models.families import Family
 from timeground.models.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.prefix_cache import KeptPrefix
 from timeground.models.local.towers import TowerStates
-from timeground.models.transcript import Laid, Shown, Transcript
+from timeground.models.transcript import Laid, Transcript
 from timeground.spans import Span
 
 
@@ -149,22 +149,51 @@ class Encoder:
     def asked(self, item: ClipRows) -> list[tuple[Example, list[Row]]]:
         """Return examples without answers yet, with the rows that they ask, a question for each.
 
-        as_images: every second frame as a stamped image, as servers are sent them. Rows come back with their
-        spans snapped to the stamps where that is asked for, and in the seconds that the model is told.
+        One, or one a row where questions come first; rows as `told` gives them.
         """
-        encoding = TimeEncoding.STAMPED_IMAGES if item.as_images else self.profile.time_encoding
-        transcript = Transcript(self.builder, replace(self.profile, time_encoding=encoding))
-        video = Message.of("user", item.clip.thinned() if item.as_images else item.clip)
+        video, rows = Message.of("user", self.clip(item)), self.told(item)
+        prompts = self.profile.prompts()
+        questions = [Message.of("user", row_prompt(prompts, row)) for row in rows]
         if not self.profile.text_first:
-            (prompt,) = transcript.add(video)
-            assert prompt.shown is not None
-            rows = self._told(item, prompt.shown, encoding)
-            return [(_asking(prompt, [transcript.question(self._message(row)) for row in rows]), rows)]
-        shown, alone = transcript.only_video(video), []
-        for row in self._told(item, shown, encoding):
-            body, last = transcript.asked_first(self._message(row), shown).split_last()
-            alone.append((_asking(Laid(body, shown), [last]), [row]))
-        return alone
+            return [(self.asking(video, questions, item), rows)]
+        return [(self.asking(video, [one], item), [row]) for one, row in zip(questions, rows, strict=True)]
+
+    def asking(self, opening: Message, questions: Sequence[Message], item: ClipRows) -> Example:
+        """Return an example without answers: a message that shows a clip, and what is asked about it.
+
+        Where questions come first there can be one. item: says how the clip is shown. Raises UserError for an opening
+        that is no clip.
+        """
+        transcript = Transcript(self.builder, self.shown_as(item))
+        if self.profile.text_first:
+            shown, (question,) = transcript.only_video(opening), questions
+            body, last = transcript.asked_first(question, shown).split_last()
+            return _asking(Laid(body, shown), [last])
+        laid = transcript.add(opening)
+        if len(laid) != 1 or laid[0].shown is None:
+            raise UserError("a conversation that is trained on begins with one clip and nothing after it")
+        return _asking(laid[0], [transcript.question(question) for question in questions])
+
+    def shown_as(self, item: ClipRows) -> Profile:
+        """Return how a clip is shown: as the profile says, or as stamped images, as servers are sent them."""
+        return replace(self.profile, time_encoding=TimeEncoding.STAMPED_IMAGES) if item.as_images else self.profile
+
+    def clip(self, item: ClipRows) -> Clip:
+        """Return the frames that are shown: as images, every second one."""
+        return item.clip.thinned() if item.as_images else item.clip
+
+    def told(self, item: ClipRows, from_s: float | None = None) -> list[Row]:
+        """Return the rows of a clip as the model is to answer them.
+
+        Spans are snapped to the stamps where that is asked for, and in the seconds that the model is told.
+        from_s: the second of the file that it calls 0, if that is not the clip's.
+        """
+        clip, encoding = self.clip(item), self.shown_as(item).time_encoding
+        rows = item.rows
+        if item.snap:
+            stamps_s = stamp_times_s(encode_time(clip, encoding, self.profile.stamp)[0], encoding)
+            rows = [snapped(row, stamps_s, item.snap) for row in rows]
+        return [row.told_from(origin_s(encoding, clip.start_s) if from_s is None else from_s) for row in rows]
 
     def answered(self, example: Example, groups: Sequence[Sequence[Trajectory]]) -> Example:
         """Return an example with a group of trajectories below each of its questions; what was sampled are targets.
@@ -190,17 +219,6 @@ class Encoder:
         if not pieces:
             raise UserError("an answer of which nothing was sampled cannot be trained on")
         return pieces
-
-    def _told(self, item: ClipRows, shown: Shown, encoding: TimeEncoding) -> list[Row]:
-        """Return the rows of a clip as the model is to answer them."""
-        rows = item.rows
-        if item.snap:
-            stamps_s = stamp_times_s(shown.clip, encoding)
-            rows = [snapped(row, stamps_s, item.snap) for row in rows]
-        return [row.told_from(origin_s(encoding, shown.clip.start_s)) for row in rows]
-
-    def _message(self, row: Row) -> Message:
-        return Message.of("user", row_prompt(self.profile.prompts(), row))
 
     def _with_truth(self, example: Example, rows: Sequence[Row]) -> Example:
         power = {"token": 0.0, "square": 0.5, "sequence": 1.0}[self.reduction]

@@ -15,7 +15,7 @@ from timeground.files.whole_files import write_text
 from ..config import PlateauSettings, RefilterSettings
 from ..data.render import ClipRows
 from ..data.sources import RowSource, Source
-from ..rollout.local import RolloutEngine
+from ..rollout.engine import RolloutEngine
 from ..runtime import memory
 from ..runtime.distributed import on_first_rank, sum_over_ranks
 from ..runtime.run import Run
@@ -88,11 +88,8 @@ class Rounds:
         if item is None:
             return []
         seed = [self.run.settings.seed, number, *rows[0].id.encode()]
-        return [
-            (row, float(iou))
-            for rollout in self.sampler.groups(item, seed)
-            for row, iou in zip(rollout.rows, plain_ious(rollout).mean(dim=1), strict=True)
-        ]
+        rollout = self.sampler.group(item, seed)
+        return list(zip(rollout.rows, plain_ious(rollout).mean(dim=1).tolist(), strict=True))
 
 
 def keep(ious: dict[str, float], settings: RefilterSettings) -> list[str]:

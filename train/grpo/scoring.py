@@ -18,7 +18,7 @@ from timeground.scoring import parse, whole_iou
 
 from ..config import GrpoSettings
 from ..rewards import Contrasts, Question, RewardSum
-from ..rollout.local import Rollout
+from ..rollout.engine import Rollout
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from timeground.errors import UserError
+from timeground.methods import load_method
 from timeground.models.served.http import ServerGone
 from timeground.stopwatch import Stopwatch
 
@@ -19,7 +20,8 @@ from ..data.render import ClipRows, Encoder
 from ..data.scenes import spare_number
 from ..data.sources import make_source
 from ..rewards.trl import TrainerState
-from ..rollout.local import Rollout, RolloutEngine, Sampler
+from ..rollout.engine import Rollout, RolloutEngine
+from ..rollout.local import Sampler
 from ..runtime import memory
 from ..runtime.distributed import sum_over_ranks
 from ..runtime.journal import Journal
@@ -212,7 +214,8 @@ def make_sampler(run: Run, encoder: Encoder, settings: GrpoSettings, watch: Stop
     """Return the engine that a recipe asks for."""
     if settings.rollout.engine == "local":
         keep = settings.rollout.keep_prefix
-        return Sampler(run.engine.module, encoder, settings.sampling, watch, keep, settings.contrasts)
+        method = load_method(settings.method)
+        return Sampler(run.engine.module, encoder, settings.sampling, watch, keep, settings.contrasts, method)
     from ..rollout.served import VllmSampler
     from ..rollout.weights import Weights
 

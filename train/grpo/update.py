@@ -56,23 +56,22 @@ class Updater:
         return {"loss": loss, **means, "grad_norm": norm, "answer_tokens": divisor.tokens / divisor.answers}
 
     def _prepare(self, scored: Sequence[Scored], reward_std: float) -> Prepared:
-        batch = pack([s.rollout.example for s in scored], self.visual_ids)
-        advantages_A = torch.cat([self._advantages(s, reward_std).flatten() for s in scored]).to(self.engine.device)
+        rollouts = [s.rollout for s in scored]
+        batch = pack([example for r in rollouts for example in r.examples], self.visual_ids)
+        advantages_A = torch.cat([self._advantages(s, reward_std).flatten()[s.rollout.order] for s in scored])
         old_N = reference_N = None
         if self.settings.updates_per_rollout > 1:
             with torch.no_grad():
                 old_N = self.engine(batch)[0]
         if self.reference is not None:
             reference_N = self.reference.logprobs(self.engine, batch)
-        rows = [row.id for s in scored for row in s.rollout.rows]
-        sampled_N = torch.tensor(
-            [x for s in scored for group in s.rollout.logprobs for answer in group for x in answer]
-        )
+        rows = [row.id for rollout in rollouts for row in rollout.rows]
+        sampled_N = torch.tensor([x for rollout in rollouts for x in rollout.logprobs])
         if len(sampled_N) != len(batch.targets_N):
             raise UserError(
                 f"rollouts tell log-probabilities of {len(sampled_N)} tokens, and {len(batch.targets_N)} were sampled"
             )
-        return Prepared(batch, PolicyInputs(advantages_A, old_N, reference_N, sampled_N), rows)
+        return Prepared(batch, PolicyInputs(advantages_A.to(self.engine.device), old_N, reference_N, sampled_N), rows)
 
     def _advantages(self, scored: Scored, reward_std: float) -> Tensor:
         settings = self.settings.loss

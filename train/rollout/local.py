@@ -1,165 +1,39 @@
-"""Sampling: which answers a clip needs, and the engine that gives them in the trainer itself.
+"""Rollouts by the model in the trainer itself.
 
-There a clip is encoded once, its prompt prefilled once, and all answers come from the one KV cache. The other engine
-is `vllm_sampler.py`.
+A clip is encoded once, its prompt prefilled once, and all answers come from the one KV cache.
 """
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from timeground.chat.prompts import row_prompt
-from timeground.chat.trajectory import Trajectory
-from timeground.data.rows import Row
-from timeground.models.local.prefix_cache import PrefixCache
-from timeground.models.local.towers import TowerStates
-from timeground.models.sampling import Sampled, SampleSpec
+from timeground.chat.layout import VisionSegment
+from timeground.chat.parts import Message
+from timeground.chat.profile import Profile
+from timeground.chat.trajectory import Turn
+from timeground.media.sampling import Sampling
+from timeground.methods.base import Method
+from timeground.methods.direct import Direct
+from timeground.models.inputs import PromptInputs
+from timeground.models.local.backend import LocalBackend
+from timeground.models.local.prefix_cache import KeptPrefix, PrefixCache
+from timeground.models.local.session import LocalSession
+from timeground.models.local.towers import TowerStates, VisionFeatures
+from timeground.models.sampling import SampleSpec
+from timeground.models.transcript import Shown
 from timeground.stopwatch import Stopwatch
 
 from ..config import ContrastSettings, SamplingSettings
+from ..data.conversations import Conversations
 from ..data.render import ClipRows, Encoder, Example, Node
 from ..model import PackedModel
-from .contrasts import Contrast
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One prompt's questions with their sampled answers."""
-
-    example: Example
-    """The prompt with the tokens of the answers, as they are trained on."""
-    rows: list[Row]
-    asked: list[str]
-    """The text of each question."""
-    answers: list[list[Trajectory]]
-    """Of each question, with the log-probabilities at the sampling temperature that the engine told."""
-    contrast: Contrast | None = None
-    """What was done to the clip and its rows; None for the clip as it is."""
-    contrasts: dict[str, list[list[Trajectory]]] = field(default_factory=dict)
-    """Answers about changed clips, of each question, by the contrast's name."""
-
-    @property
-    def texts(self) -> list[list[str]]:
-        """The text of each question's answers."""
-        return [[answer.text for answer in group] for group in self.answers]
-
-    @property
-    def logprobs(self) -> list[list[list[float]]]:
-        """The log-probability of each token that was sampled."""
-        return [
-            [[x for turn in answer.turns if turn.is_sampled for x in turn.logprobs or ()] for answer in group]
-            for group in self.answers
-        ]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """How answers are drawn: greedy at temperature 0, else by a seed. trained: they are trained on."""
-
-    num_answers: int = 1
-    temperature: float = 0.0
-    seed: int = 0
-    trained: bool = False
-
-
-Prompted = tuple[Example, list[Row], list[list[Trajectory]]]
-"""A prompt, the rows that it asks, and the answers to each: with tools, trajectories of several turns."""
-
-
-class RolloutEngine(ABC):
-    """Rolls out clips with the policy as it stands; where answers come from is for the engine to say."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        settings: SamplingSettings,
-        watch: Stopwatch | None = None,
-        contrasts: Sequence[ContrastSettings] = (),
-    ) -> None:
-        self.encoder, self.settings, self.watch = encoder, settings, watch or Stopwatch()
-        self.contrasts = contrasts
-        self.tokenizing = threading.Lock()  # a tokenizer is for one thread at a time
-
-    is_local = False
-    """Whether the model in the trainer samples, with the weights that it is trained with."""
-
-    @abstractmethod
-    def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
-        """Return each prompt of a clip with its answers."""
-
-    def refresh(self) -> None:  # noqa: B027 - an engine without weights of its own has nothing to do
-        """Use the policy as it now is; all processes call it, before the first answers after an update."""
-
-    def close(self) -> None:  # noqa: B027 - as above
-        """Let go of what is held."""
-
-    def start(self, item: ClipRows, seed: Sequence[int]) -> Callable[[], list[Rollout]]:
-        """Begin to roll out a clip; what is returned gives the rollouts."""
-        return partial(self.roll_out, item, seed)
-
-    def roll_out(self, item: ClipRows, seed: Sequence[int]) -> list[Rollout]:
-        """Sample a group for each row of a clip; the same seed gives the same answers.
-
-        One rollout, or one a row where the question stands before the video; after them those of changed clips that
-        are trained on.
-        """
-        found, trained = self.groups(item, [*seed, 0], trained=True), []
-        for settings in self.contrasts:
-            contrast = settings.entry
-            changed = contrast.applied(item, seed)
-            others = self._rollouts(changed, self._draw(settings, [*seed, contrast.stream]))
-            answers = iter([group for other in others for group in other.answers])
-            found = [
-                replace(r, contrasts={**r.contrasts, contrast.name: [next(answers) for _ in r.rows]}) for r in found
-            ]
-            trained += [replace(other, contrast=contrast) for other in others if contrast.is_trained]
-        return found + trained
-
-    def groups(self, item: ClipRows, seed: Sequence[int], trained: bool = False) -> list[Rollout]:
-        """Sample a group for each row of a clip, and nothing beside."""
-        draw = Draw(self.settings.group_size, self.settings.temperature, _seed(seed), trained)
-        return self._rollouts(item, draw)
-
-    def _draw(self, settings: ContrastSettings, seed: Sequence[int]) -> Draw:
-        """Return how answers about a changed clip are drawn."""
-        if settings.entry.is_greedy:
-            return Draw()
-        count = settings.num_answers(self.settings.group_size)
-        return Draw(count, self.settings.temperature, _seed(seed), settings.entry.is_trained)
-
-    def _rollouts(self, item: ClipRows, draw: Draw) -> list[Rollout]:
-        """Return the prompts of a clip with their answers."""
-        return [
-            Rollout(
-                example=self._answered(example, answers),
-                rows=rows,
-                asked=[row_prompt(self.encoder.profile.prompts(), row) for row in rows],
-                answers=answers,
-            )
-            for example, rows, answers in self.sampled(item, draw)
-        ]
-
-    @property
-    def max_new_tokens(self) -> int:
-        """Tokens of an answer, at most."""
-        return self.settings.max_new_tokens or self.encoder.profile.max_new_tokens
-
-    def _answered(self, example: Example, answers: list[list[Trajectory]]) -> Example:
-        with self.tokenizing:
-            return self.encoder.answered(example, answers)
-
-    def trajectories(self, groups: Sequence[Sequence[Sampled]]) -> list[list[Trajectory]]:
-        """Return sampled answers as conversations of one turn."""
-        with self.tokenizing:
-            turns = [[self.encoder.builder.turn(answer, SampleSpec()) for answer in group] for group in groups]
-        return [[Trajectory((turn,), "answered" if turn.finished else "cut") for turn in group] for group in turns]
+from .engine import Draw, Policy, RolloutEngine
 
 
 class Sampler(RolloutEngine):
@@ -178,32 +52,18 @@ class Sampler(RolloutEngine):
         watch: Stopwatch | None = None,
         keep_prefix: bool = False,
         contrasts: Sequence[ContrastSettings] = (),
+        method: type[Method] = Direct,
     ) -> None:
-        super().__init__(encoder, settings, watch, contrasts)
+        super().__init__(encoder, settings, watch, contrasts, method)
         self.model, self.keep_prefix = model, keep_prefix
 
-    def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
-        """Return each prompt of a clip with its answers; what the vision tower makes of the clip is computed once."""
-        spec = SampleSpec(draw.num_answers, draw.temperature, self.max_new_tokens, draw.seed, tempered=True)
-        tokens = self.encoder.builder.answer_tokens
-        states: TowerStates | None = None
-        keep = self.keep_prefix and draw.trained
-        found = []
-        for example, rows in self.encoder.asked(item):
-            if self.model.frozen != "none":  # a trained tower runs with what follows it
-                with self.watch.on("encode"):
-                    states = states or self.model.tower_states(example.root)
-            seen = example.with_root(states=states)
-            with torch.set_grad_enabled(keep), self.model.amp():
-                features = self.model.features(seen.shown)
-                cache = PrefixCache(self.model.model, example.prompt, features, keep)
-                answers = cache.answer(example.questions, spec, tokens)
-            found.append((replace(seen, prefix=cache.kept), rows, self.trajectories(answers)))
-        return found
+    def policy(self, item: ClipRows, draw: Draw) -> LocalPolicy:
+        """Return the model in training; what its tower makes of the clip is computed once."""
+        return LocalPolicy(self, self.encoder.shown_as(item), self.keep_prefix and draw.trained)
 
-    def _answered(self, example: Example, answers: list[list[Trajectory]]) -> Example:
-        """Return the example with its answers; what a frozen tower makes of frames shown in them is kept as well."""
-        example = super()._answered(example, answers)
+    def with_kept(self, part: Conversations, policy: Policy) -> Example:
+        """Return the example of a prompt; what a frozen tower makes of frames further on is kept as well."""
+        example = super().with_kept(part, policy)
         if self.model.frozen == "none":
             return example
         with self.watch.on("encode"):
@@ -215,7 +75,85 @@ class Sampler(RolloutEngine):
         return replace(node, states=self.model.tower_states(node))
 
 
-def _seed(numbers: Sequence[int]) -> int:
-    """Return one seed of several numbers."""
-    state = np.random.SeedSequence([int(n) for n in numbers]).generate_state(1, np.uint64)[0]
-    return int(state >> 1)
+def _frames_alone(shown: Shown) -> Node:
+    """Return a clip without the tokens around it."""
+    vision = tuple(segment for segment in shown.segments if isinstance(segment, VisionSegment))
+    nothing = np.zeros((3, 0), dtype=np.int64)
+    return Node(PromptInputs(nothing[0], nothing, vision, 0), frames=shown.clip.frames)
+
+
+@dataclass
+class Kept:
+    """What was made of a prompt."""
+
+    states: TowerStates | None = None
+    prefix: KeptPrefix | None = None
+
+
+class LocalPolicy(Policy, LocalBackend):
+    """The model in training, as a method asks it."""
+
+    name, contents = "policy", ""
+
+    def __init__(self, engine: Sampler, profile: Profile, keep: bool) -> None:
+        """keep: what is made of a prompt is kept with its graph."""
+        self.engine, self.profile, self.keep = engine, profile, keep
+        self.model, self.builder = engine.model.model, engine.encoder.builder
+        self.found: dict[int, Kept] = {}  # by the identity of the message that shows the clip, or that asks first
+        self.states: TowerStates | None = None
+
+    def sampling(self) -> Sampling:
+        """Return which frames of a video the model wants."""
+        return self.profile.sampling(self.engine.encoder.family.factor)
+
+    def open(self, messages: Sequence[Message]) -> PolicySession:
+        """Begin a conversation."""
+        session = PolicySession(self, messages)
+        self.found[id(messages[0])] = Kept(self.states, session.cache.kept if session.cache else None)
+        return session
+
+    def made_of(self, opening: Message, question: Message) -> dict[str, Any]:
+        """Return the tower's states of the clip, and the prefix, where they are kept."""
+        made, asked = self.found[id(opening)], self.found.get(id(question), Kept())
+        return {"states": made.states, "prefix": asked.prefix or made.prefix}
+
+    def computing(self) -> ExitStack:
+        """Return the arithmetic of the run, with a graph where that is kept."""
+        stack = ExitStack()
+        stack.enter_context(torch.set_grad_enabled(self.keep))
+        stack.enter_context(self.engine.model.amp())
+        return stack
+
+    def features(self, shown: Sequence[Shown]) -> VisionFeatures:
+        """Run the vision tower over clips; where it is frozen, what it makes of a clip is kept."""
+        model, nodes = self.engine.model, [_frames_alone(one) for one in shown]
+        if model.frozen != "none":  # a trained tower runs with what follows it
+            with self.engine.watch.on("encode"):
+                nodes = [replace(node, states=model.tower_states(node)) for node in nodes]
+            self.states = nodes[0].states if len(nodes) == 1 else None
+        return model.features(nodes)
+
+    def prefill(self, inputs: PromptInputs, features: VisionFeatures | None) -> PrefixCache:
+        """Return keys and values of a prompt, to be kept where that is wanted."""
+        return PrefixCache(self.model, inputs, features, self.keep)
+
+
+class PolicySession(LocalSession):
+    """A conversation with the model in training."""
+
+    model: LocalPolicy
+
+    def extend(self, message: Message | Turn) -> None:
+        """Let a message or an answer be part of the conversation from here on."""
+        with self.model.computing():
+            super().extend(message)
+
+    def ask(self, messages: Sequence[Message], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each message, as if it alone followed; the session stays as it is."""
+        with self.model.computing():
+            return super().ask(messages, spec)
+
+    def _asked_first(self, message: Message) -> tuple[PrefixCache, PromptInputs]:
+        cache, last = super()._asked_first(message)
+        self.model.found[id(message)] = Kept(prefix=cache.kept)
+        return cache, last

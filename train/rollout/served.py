@@ -10,23 +10,29 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from timeground.data.rows import Row
+from timeground.chat.parts import Message
+from timeground.chat.profile import Profile
+from timeground.chat.trajectory import Turn
 from timeground.errors import UserError
+from timeground.media.sampling import Sampling as FrameSampling
+from timeground.methods import load_method
 from timeground.models.sampling import Sampled, SampleSpec
 from timeground.models.served.http import ServerGone
 from timeground.models.served.openai import EndpointBackend
-from timeground.models.served.vllm.backend import is_here
-from timeground.models.served.vllm.media import SentClip, send
+from timeground.models.served.vllm.backend import VllmBackend, is_here
 from timeground.models.served.vllm.server import VllmServer, sampling_params
+from timeground.models.served.vllm.session import VllmSession
 from timeground.stopwatch import Stopwatch
 
 from ..config import GrpoSettings, RolloutSettings
-from ..data.render import ClipRows, Encoder, Example
-from .local import Draw, Prompted, Rollout, RolloutEngine
+from ..data.render import ClipRows, Encoder
+from .engine import Draw, Policy, Rollout, RolloutEngine
 from .weights import Weights
 
 URL = "TIMEGROUND_ROLLOUT_URL"
@@ -41,7 +47,7 @@ class VllmSampler(RolloutEngine):
         self, weights: Weights, encoder: Encoder, settings: GrpoSettings, watch: Stopwatch | None = None
     ) -> None:
         """Raises UserError if the server is not there, takes no weights, or cannot take clips as the profile asks."""
-        super().__init__(encoder, settings.sampling, watch, settings.contrasts)
+        super().__init__(encoder, settings.sampling, watch, settings.contrasts, load_method(settings.method))
         self.weights, self.rollout = weights, settings.rollout
         self.server, here = connect(settings.rollout, encoder)
         lora = settings.model.lora
@@ -54,7 +60,7 @@ class VllmSampler(RolloutEngine):
         """Send the policy as it now is; the first process does it, the others find out in what they are answered."""
         self.weights.write()
         if self.weights.rank == 0:
-            self._patiently(lambda: None)
+            self.patiently(lambda: None)
 
     def close(self) -> None:
         """Take the weights out of shared memory."""
@@ -66,43 +72,11 @@ class VllmSampler(RolloutEngine):
         """Roll out a clip beside others."""
         return self.clips.submit(self.roll_out, item, seed).result
 
-    def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
-        """Return each prompt of a clip with its answers; all questions are asked at once."""
-        with self.tokenizing:
-            asked = self.encoder.asked(item)
-        return [(example, rows, self.trajectories(self._answers(example, rows, item, draw))) for example, rows in asked]
+    def policy(self, item: ClipRows, draw: Draw) -> ServedPolicy:
+        """Return the policy on the server; all questions are asked at once."""
+        return ServedPolicy(self, self.encoder.shown_as(item))
 
-    def _answers(self, example: Example, rows: list[Row], item: ClipRows, draw: Draw) -> list[list[Sampled]]:
-        clip = item.clip.thinned() if item.as_images else item.clip.paired()
-        sent = send(example.frames, clip.frame_times_s, example.prompt.vision, self.encoder.family, self.shared)
-        prompt = example.prompt.ids_L.tolist()
-        seeds = np.random.SeedSequence(draw.seed).generate_state(len(rows), np.uint32)
-        try:
-            return list(
-                self.requests.map(
-                    lambda question, seed: self._ask([*prompt, *question], sent, draw, int(seed)),
-                    [question.ids_L.tolist() for question in example.questions],
-                    seeds,
-                )
-            )
-        finally:
-            sent.remove()
-
-    def _ask(self, ids: list[int], sent: SentClip, draw: Draw, seed: int) -> list[Sampled]:
-        spec = SampleSpec(draw.num_answers, draw.temperature, self.max_new_tokens, seed >> 1)
-        sampling = sampling_params(spec, self.encoder.builder.answer_tokens)
-
-        def ask() -> list[Sampled]:
-            answers = self.server.generate(ids, sent, sampling, tries=1)
-            if any(answer.versions - {self.weights.version} for answer in answers):
-                raise ServerGone(f"{self.server.http.url} answered with other weights than those it was sent")
-            return answers
-
-        found = self._patiently(ask, restore=False)
-        assert found is not None
-        return found
-
-    def _patiently(self, ask: Callable[[], list[Sampled] | None], restore: bool = True) -> list[Sampled] | None:
+    def patiently(self, ask: Callable[[], list[Sampled] | None], restore: bool = True) -> list[Sampled] | None:
         """Return what `ask` gives, asked again while the recipe's patience lasts; weights are sent where needed."""
         began: float | None = None
         while True:
@@ -124,6 +98,60 @@ class VllmSampler(RolloutEngine):
         with FileLock(self.weights.lock):
             if self.server.version() != self.weights.version:
                 self.weights.give(self.server)
+
+
+class ServedPolicy(Policy, VllmBackend):
+    """The policy on the server, as a method asks it."""
+
+    name, contents = "policy", ""
+
+    def __init__(self, engine: VllmSampler, profile: Profile) -> None:
+        self.engine, self.profile = engine, profile
+        self.server, self.shared, self.pool = engine.server, engine.shared, engine.requests
+        self.builder = engine.encoder.builder
+
+    def sampling(self) -> FrameSampling:
+        """Return which frames of a video the model wants."""
+        return self.profile.sampling(self.engine.encoder.family.factor)
+
+    def open(self, messages: Sequence[Message]) -> PatientSession:
+        """Begin a conversation."""
+        with self.engine.tokenizing:
+            return PatientSession(self, messages)
+
+    def made_of(self, opening: Message, question: Message) -> dict[str, Any]:
+        """Return nothing: the trainer makes it all anew."""
+        return {}
+
+
+class PatientSession(VllmSession):
+    """A conversation with the policy: a server that is gone is waited for, and gets the weights again."""
+
+    model: ServedPolicy
+
+    def ask(self, messages: Sequence[Message], spec: SampleSpec | None = None) -> list[list[Turn]]:
+        """Return answers to each message, each drawn by a seed of its own."""
+        assert spec is not None
+        seeds = np.random.SeedSequence(spec.seed).generate_state(len(messages), np.uint32)
+        specs = [replace(spec, seed=int(seed) >> 1) for seed in seeds]
+        return list(self.model.pool.map(self._answers, messages, specs))
+
+    def _answers(self, message: Message, spec: SampleSpec) -> list[Turn]:
+        engine = self.model.engine
+        with engine.tokenizing:
+            ids, placed = self._prompt(message)
+            body = self._body(placed, sampling_params(spec, self.model.builder.answer_tokens))
+
+        def ask() -> list[Sampled]:
+            answers = engine.server.generate(ids, body, tries=1)
+            if any(answer.versions - {engine.weights.version} for answer in answers):
+                raise ServerGone(f"{engine.server.http.url} answered with other weights than those it was sent")
+            return answers
+
+        found = engine.patiently(ask, restore=False)
+        assert found is not None
+        with engine.tokenizing:
+            return [self.model.builder.turn(answer, SampleSpec()) for answer in found]
 
 
 def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bool]:

@@ -94,7 +94,7 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     sampler = Sampler(policy.eval(), encoder, SamplingSettings(group_size=group_size), keep_prefix=how == "kept")
     side = 2 * loaded.checkpoint.family.factor
     rollouts = [r for n in (4, 6) for r in sampler.roll_out(item(side, n, n), [n])]
-    examples = [ragged(r.example) for r in rollouts]
+    examples = [ragged(example) for r in rollouts for example in r.examples]
     batch = pack(examples, loaded.checkpoint.family.visual_ids)
     advantages = torch.randn(batch.num_answers, generator=torch.Generator().manual_seed(2))
     divisor = Divisor(len(batch.targets_N), batch.num_answers, 7)
@@ -138,8 +138,8 @@ def test_rollout_logprobs_are_the_trainers(family, request):
         SamplingSettings(group_size=4),
     )
     (rollout,) = sampler.roll_out(item(2 * loaded.checkpoint.family.factor), [3])
-    batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
-    noted = torch.tensor([x for group in rollout.logprobs for answer in group for x in answer])
+    batch = pack(rollout.examples, loaded.checkpoint.family.visual_ids)
+    noted = torch.tensor(rollout.logprobs)
     torch.testing.assert_close(policy(batch)[0].detach(), noted, atol=1e-5, rtol=0)
 
 
@@ -153,7 +153,7 @@ def test_the_vision_tower_runs_once_a_clip(qwen3_folder):
     visual.merger.register_forward_hook(lambda *_: calls.__setitem__("merger", calls["merger"] + 1))
     sampler = Sampler(policy, encoder_for(loaded, profile("qwen3")), SamplingSettings())
     (rollout,) = sampler.roll_out(item(64), [0])
-    batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
+    batch = pack(rollout.examples, loaded.checkpoint.family.visual_ids)
     calls["merger"] = 0
     policy(batch)
     policy(batch)
@@ -167,7 +167,7 @@ def test_a_trained_tower_runs_once_a_rollout(qwen3_folder):
     loaded.model.model.visual.blocks[0].register_forward_hook(lambda *_: calls.append(1))
     encoder = encoder_for(loaded, profile("qwen3"))
     (rollout,) = Sampler(policy, encoder, SamplingSettings()).roll_out(item(64), [0])
-    assert len(calls) == 1 and rollout.example.root.states is None
+    assert len(calls) == 1 and rollout.examples[0].root.states is None
 
 
 def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
@@ -182,9 +182,9 @@ def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
     policy = GrpoModel(loaded, settings()).eval()
     sampler = Sampler(policy, encoder_for(loaded, profile("qwen3")), SamplingSettings())
     (rollout,) = sampler.roll_out(item(64), [0])
-    tokens = {i for node in rollout.example.nodes if node.answer is not None for i in node.inputs.ids_L.tolist()}
+    tokens = {i for node in rollout.examples[0].nodes if node.answer is not None for i in node.inputs.ids_L.tolist()}
     assert not tokens & set(loaded.checkpoint.family.forbidden_ids)
-    batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
+    batch = pack(rollout.examples, loaded.checkpoint.family.visual_ids)
     vocabulary = head.out_features - len(loaded.checkpoint.family.forbidden_ids)
     logprobs, entropy = policy(batch)
     torch.testing.assert_close(logprobs, torch.full_like(logprobs, -np.log(vocabulary)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from timeground.train.grpo.advantages import advantages
 from timeground.train.grpo.scoring import Scored
 from timeground.train.grpo.trainer import Trainer, set_up_run
 from timeground.train.phases import prepare, start_of
-from timeground.train.rollout.local import Draw, Prompted, Sampler
 from timeground.train.runtime.distributed import init_distributed
 from timeground.train.runtime.journal import Journal
 from timeground.train.runtime.run import ANEW, Run
@@ -31,43 +31,40 @@ from timeground.chat.prompts import row_prompt
 from timeground.chat.trajectory import Trajectory, Turn
 from timeground.data.rows import Row
 from timeground.errors import UserError
+from timeground.methods.base import Method, Outcome
 from timeground.models.loading import load
-from timeground.models.local.backend import LocalBackend
 from timeground.models.sampling import SampleSpec
+from timeground.scoring import parse
 
 ASKED_AGAIN = " When is it, then?"
 
 
-class Looker(Sampler):
+class Looker(Method):
     """Answers, is shown every second frame again by a tool, and answers once more; every third time it does not."""
 
-    backend: LocalBackend
+    name = "looker"
 
-    def sampled(self, item: ClipRows, draw: Draw) -> list[Prompted]:
+    def answers(self, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[list[Outcome]]:
+        shown = Message.of("user", self.clip)
+        questions = [Message.of("user", row_prompt(self.prompts, row)) for row in rows]
+        groups = self.model.open([shown]).ask(questions, spec)
         return [
-            (
-                example,
-                rows,
-                [
-                    [self._looked(item, row, first, q + 7 * a) for a, first in enumerate(group)]
-                    for q, (row, group) in enumerate(zip(rows, groups, strict=True))
-                ],
-            )
-            for example, rows, groups in super().sampled(item, draw)
+            [self._looked(row, shown, question, first, q + 7 * a, spec) for a, first in enumerate(group)]
+            for q, (row, question, group) in enumerate(zip(rows, questions, groups, strict=True))
         ]
 
-    def _looked(self, item: ClipRows, row: Row, first: Trajectory, seed: int) -> Trajectory:
-        if seed % 3 == 0:
-            return first
-        question = Message.of("user", row_prompt(self.encoder.profile.prompts(), row))
-        session = self.backend.open([Message.of("user", item.clip), question])
-        session.extend(first.turns[0])
-        look = Message.of("tool", "Look again: ", item.clip.thinned())
-        session.extend(look)
-        spec = SampleSpec(1, 1.0, self.max_new_tokens, seed, tempered=True)
-        ((second,),) = session.ask([Message.of("tool", ASKED_AGAIN)], spec)
-        given = Turn(Message("tool", (*look.parts, Text(ASKED_AGAIN))), is_sampled=False)
-        return Trajectory((*first.turns, given, second), "answered" if second.finished else "cut")
+    def _looked(self, row: Row, shown: Message, question: Message, first: Turn, seed: int, spec: SampleSpec) -> Outcome:
+        turns = [Turn(shown, is_sampled=False), Turn(question, is_sampled=False), first]
+        if seed % 3:
+            session = self.model.open([shown])
+            session.extend(question)
+            session.extend(first)
+            look = Message.of("tool", "Look again: ", self.clip.thinned())
+            session.extend(look)
+            ((second,),) = session.ask([Message.of("tool", ASKED_AGAIN)], replace(spec, num_answers=1, seed=seed))
+            turns += [Turn(Message("tool", (*look.parts, Text(ASKED_AGAIN))), is_sampled=False), second]
+        said = Trajectory(tuple(turns), "answered" if turns[-1].finished else "cut")
+        return Outcome(parse(turns[-1].text, row), trajectories=(said,))
 
 
 def set_up(output: Path, keep_prefix: bool) -> Run:
@@ -90,15 +87,13 @@ class Step:
 
 def take_step(run: Run) -> Step:
     trainer, noted = Trainer(run), Step()
-    made, engine = trainer.sampler, run.engine
-    trainer.sampler = Looker(engine.module, made.encoder, made.settings, keep_prefix=made.keep_prefix)
-    trainer.sampler.backend = LocalBackend(run.loaded)
+    engine, trainer.sampler.method = run.engine, Looker
     update, engine_step = trainer.updater.update, engine.step
 
     def noted_update(clips, *args):
         noted.scored += [scored for clip in clips for scored in clip]
         with torch.no_grad():
-            noted.logprobs += [engine.module(pack([s.rollout.example], run.visual_ids))[0] for s in noted.scored]
+            noted.logprobs += [engine.module(pack(s.rollout.examples, run.visual_ids))[0] for s in noted.scored]
         return update(clips, *args)
 
     def noted_step() -> None:
@@ -125,13 +120,13 @@ def test_an_update_on_trajectories_of_several_turns(keep_prefix, tmp_path):
     step = take_step(run)
     rollouts = [s.rollout for s in step.scored]
     turns = {len(answer.turns) for r in rollouts for group in r.answers for answer in group}
-    assert turns == {1, 3} and all((r.example.prefix is not None) == keep_prefix for r in rollouts)
+    assert turns == {3, 5} and all((e.prefix is not None) == keep_prefix for r in rollouts for e in r.examples)
 
     loss, count = torch.zeros(()), sum(len(logprobs) for logprobs in step.logprobs)
     for scored, ours in zip(step.scored, step.logprobs, strict=True):
         answers = [answer for group in scored.rollout.answers for answer in group]
         sampled = [(n, turn) for n, answer in enumerate(answers) for turn in answer.turns if turn.is_sampled]
-        parts = answer_logprobs(reference, run.loaded, scored.rollout.example)
+        parts = answer_logprobs(reference, run.loaded, *scored.rollout.examples)
         assert [n for n, _ in parts] == [n for n, _ in sampled]
         assert [len(part) for _, part in parts] == [len(turn.ids) for _, turn in sampled]
         theirs = torch.cat([part for _, part in parts])

@@ -53,7 +53,7 @@ def test_what_each_contrast_gives(qwen3_folder):
         "shuffled": [2, 2],
     }
     assert forward.contrast is None and backward.contrast is REVERSED_GROUPS and not backward.contrasts
-    assert torch.equal(backward.example.frames, forward.example.frames.flip(0))
+    assert torch.equal(backward.examples[0].frames, forward.examples[0].frames.flip(0))
     assert backward.rows[0].spans != forward.rows[0].spans
     assert forward.contrasts["reversed_groups"] == backward.answers
     (sensitive, insensitive) = questions(backward)

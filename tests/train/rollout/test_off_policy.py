@@ -109,11 +109,11 @@ def test_a_lost_server_is_given_the_weights_again(tmp_path, monkeypatch):
             raise ServerGone("other weights")
         return []
 
-    assert sampler(server, tmp_path, 100.0)._patiently(ask, restore=False) == []
+    assert sampler(server, tmp_path, 100.0).patiently(ask, restore=False) == []
     assert asked == ["default", "7"] and server.loaded == 1
 
 
 def test_patience_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(served, "PAUSE_S", 0.01)
     with pytest.raises(ServerGone, match=r"stayed away for 0\.05 s .rollout\.patience_s"):
-        sampler(Flaky(gone=10**6), tmp_path, 0.05)._patiently(lambda: None)
+        sampler(Flaky(gone=10**6), tmp_path, 0.05).patiently(lambda: None)

@@ -13,7 +13,9 @@ from timeground.chat.parts import Message
 from timeground.media.sampling import Sampling
 from timeground.models.base import Backend
 from timeground.models.checkpoint import Checkpoint
+from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded, load_weights
+from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.session import LocalSession
 from timeground.models.local.towers import Pixels, VisionFeatures, cut_patches, encode_vision
 from timeground.models.transcript import Shown
@@ -56,6 +58,10 @@ class LocalBackend(Backend):
     def open(self, messages: Sequence[Message]) -> LocalSession:
         """Begin a conversation: what it shows is encoded and prefilled once, for all that is asked from it."""
         return LocalSession(self, messages)
+
+    def prefill(self, inputs: PromptInputs, features: VisionFeatures | None) -> PrefixCache:
+        """Return keys and values of a prompt. features: of the visual tokens in it."""
+        return PrefixCache(self.model, inputs, features)
 
     def pixels(self, shown: Shown) -> Pixels:
         """Return the patches of a clip's vision blocks."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
@@ -17,7 +17,7 @@ from timeground.models.inputs import PromptInputs
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import VisionFeatures
 from timeground.models.sampling import SampleSpec
-from timeground.models.transcript import Laid, Shown, joined
+from timeground.models.transcript import Laid, Shown, Transcript, joined
 
 if TYPE_CHECKING:
     from timeground.models.local.backend import LocalBackend
@@ -29,7 +29,7 @@ class LocalSession:
     def __init__(self, model: LocalBackend, messages: Sequence[Message]) -> None:
         """Read messages. Raises UserError where the first one is not the system's or the user's."""
         self.model = model
-        self.transcript = model.checkpoint.transcript()
+        self.transcript = Transcript(model.builder, model.profile)
         self.cache: PrefixCache | None = None
         self.video: _Video | None = None  # where the question goes first, what it goes before
         for message in messages:
@@ -68,7 +68,7 @@ class LocalSession:
         laid = self.transcript.add(message)
         self._grow(laid)
 
-    def fork(self) -> LocalSession:
+    def fork(self) -> Self:
         """Return a conversation that goes on apart from this one, from what both have."""
         other = copy.copy(self)
         other.transcript = copy.copy(self.transcript)
@@ -95,7 +95,7 @@ class LocalSession:
         shown = [piece.shown for piece in laid if piece.shown is not None]
         features = self.model.features(shown) if shown else None
         if self.cache is None:
-            self.cache = PrefixCache(self.model.model, joined(laid), features)
+            self.cache = self.model.prefill(joined(laid), features)
         else:
             self.cache.grow(joined(laid), features)
 
@@ -103,7 +103,7 @@ class LocalSession:
         """A prompt whose question stands before the video, all but its last token, and that token."""
         assert self.video is not None
         body, last = self.transcript.asked_first(message, self.video.shown).split_last()
-        return PrefixCache(self.model.model, body, self.video.features), last
+        return self.model.prefill(body, self.video.features), last
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from timeground.errors import UserError
 from timeground.models.families import Family
 from timeground.models.sampling import BARRED_LOGIT, AnswerTokens, Sampled, SampleSpec
 from timeground.models.served.http import BadReply, HttpClient, NotThere, ServerGone
-from timeground.models.served.vllm.media import SentClip
 
 ADAPTER = "timeground-adapter"
 """The name by which answers are asked of a model with the trainer's adapter."""
@@ -78,12 +77,11 @@ class VllmServer:
             "return_token_ids": True,
         }
 
-    def generate(self, ids: Sequence[int], sent: SentClip, sampling: dict[str, Any], tries: int = 0) -> list[Sampled]:
-        """Return answers to a prompt. sampling: of `sampling_params`.
+    def generate(self, ids: Sequence[int], body: dict[str, Any], tries: int = 0) -> list[Sampled]:
+        """Return answers to a prompt. body: the request for them.
 
         Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
         """
-        body = self.body(self.family.placeholders(ids), sent.parts, sampling)
         try:
             reply = self.http.request("POST", "inference/v1/generate", tries=tries, json=body)
         except NotThere as error:

@@ -9,7 +9,7 @@ import copy
 import hashlib
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
@@ -17,7 +17,7 @@ from timeground.models.sampling import AnswerTokens, SampleSpec
 from timeground.models.served.http import BadReply
 from timeground.models.served.vllm.media import SentClip, send_clip
 from timeground.models.served.vllm.server import readable, sampling_params
-from timeground.models.transcript import Shown
+from timeground.models.transcript import Shown, Transcript
 
 if TYPE_CHECKING:
     from timeground.models.served.vllm.backend import VllmBackend
@@ -29,7 +29,7 @@ class VllmSession:
     def __init__(self, model: VllmBackend, messages: Sequence[Message]) -> None:
         """Read messages, and put their clips where the server finds them; they are removed with the session."""
         self.model = model
-        self.transcript = model.checkpoint.transcript()
+        self.transcript = Transcript(model.builder, model.profile)
         self.ids: list[int] = []
         self.placed: list[int] = []  # the same with one visual token for each clip
         self.sent: list[SentClip] = []
@@ -60,11 +60,11 @@ class VllmSession:
         for piece in self.transcript.add(message):
             ids = piece.inputs.ids_L.tolist()
             self.ids = [*self.ids, *ids]
-            self.placed = [*self.placed, *self.model.checkpoint.family.placeholders(ids)]
+            self.placed = [*self.placed, *self.model.builder.family.placeholders(ids)]
             if piece.shown is not None:
                 self._send(piece.shown, piece.inputs)
 
-    def fork(self) -> VllmSession:
+    def fork(self) -> Self:
         """Return a conversation that goes on apart from this one."""
         other = copy.copy(self)
         other.transcript, other.sent = copy.copy(self.transcript), list(self.sent)
@@ -89,12 +89,12 @@ class VllmSession:
         """The token ids of a whole prompt, and the same as the server is sent them."""
         if self.video is not None:
             ids: list[int] = self.transcript.asked_first(message, self.video).ids_L.tolist()
-            return ids, self.model.checkpoint.family.placeholders(ids)
+            return ids, self.model.builder.family.placeholders(ids)
         question: list[int] = self.transcript.question(message).ids_L.tolist()
         return [*self.ids, *question], [*self.placed, *question]
 
     def _send(self, shown: Shown, inputs: Any) -> None:
-        sent = send_clip(shown.clip, inputs, self.model.checkpoint.family, self.model.shared)
+        sent = send_clip(shown.clip, inputs, self.model.builder.family, self.model.shared)
         weakref.finalize(sent, _remove, sent.files)
         self.sent = [*self.sent, sent]
 
