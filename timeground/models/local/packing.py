@@ -107,8 +107,10 @@ def visibility(tree: Tree, suffix: int) -> NDArray[np.bool_]:
     A token sees what comes before it in the row and belongs to its own node or to one above that.
     """
     first = len(tree) - suffix
-    related: NDArray[np.bool_] = tree.lineage()[tree.nodes_L[first:]][:, tree.nodes_L]
-    return related & np.tri(suffix, len(tree), first, dtype=np.bool_)
+    seeing, row = np.unique(tree.nodes_L[first:], return_inverse=True)  # each node's columns are looked up once
+    seen: NDArray[np.bool_] = tree.lineage()[seeing].take(tree.nodes_L, axis=1).take(row, axis=0)
+    seen &= np.tri(suffix, len(tree), first, dtype=np.bool_)
+    return seen
 
 
 @dataclass
