@@ -82,7 +82,7 @@ class Profile:
             )
 
     def prompts(self) -> PromptSet:
-        """The templates to ask with."""
+        """Return the templates to ask with."""
         return get_prompts(self.prompt)
 
     def sampling(self, factor: int) -> Sampling:
@@ -102,7 +102,7 @@ class Profile:
         return self
 
     def with_changes(self, changes: dict[str, Any]) -> Profile:
-        """A copy with some settings changed; unknown names are a UserError."""
+        """Return a copy with some settings changed; unknown names are a UserError."""
         return dataclasses.replace(self, **_checked_fields(changes, "profile override"))
 
     def save(self, folder: Path) -> None:
@@ -135,14 +135,14 @@ KNOWN: dict[str, Profile] = {
 
 
 def named_profile(name: str, knows: str | None = None) -> Profile:
-    """A profile of the table, of a model that knows this much; a UserError lists the names there are."""
+    """Return a profile of the table, of a model that knows this much; a UserError lists the names there are."""
     if name not in KNOWN:
         raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}")
     return dataclasses.replace(KNOWN[name], knows=knows)
 
 
 def profile_for(name_or_path: str, family: Family) -> Profile:
-    """The profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
+    """Return the profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
     file = Path(name_or_path) / FILE_NAME
     if file.is_file():
         return load_profile(file).checked(family)

@@ -58,7 +58,7 @@ class Readings:
 
 
 def judge(part: str, what: str, readings: Readings, note: str = "") -> Row:
-    """A verdict: an error within the rounding is ok, one that uneven spacing explains is a warning."""
+    """Return a verdict: an error within the rounding is ok, one that uneven spacing explains is a warning."""
     said, shown = list(readings.said_s), list(readings.shown_s)
     allowed = readings.allowed_s + CLOCK_SLACK_S
     if len(said) != len(shown):
@@ -80,7 +80,7 @@ def judge(part: str, what: str, readings: Readings, note: str = "") -> Row:
 
 
 def attempt(part: str, what: str, check: Callable[[], Row | Iterable[Row]]) -> list[Row]:
-    """Rows of a check; one that breaks is a failed row and does not end the rest."""
+    """Return rows of a check; one that breaks is a failed row and does not end the rest."""
     try:
         found = check()
         return [found] if isinstance(found, Row) else list(found)
@@ -89,13 +89,13 @@ def attempt(part: str, what: str, check: Callable[[], Row | Iterable[Row]]) -> l
 
 
 def reason(error: BaseException) -> str:
-    """An error's type and the first line of its message."""
+    """Return an error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain objects."""
+    """Return the report as plain objects."""
     import dataclasses
 
     return {"ok": report.ok, **dataclasses.asdict(report)}

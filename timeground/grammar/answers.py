@@ -49,16 +49,16 @@ class ParsedSpans:
 
     @property
     def parsed(self) -> bool:
-        """True if the reply was understood: spans, or an explicit "does not happen"."""
+        """Return True if the reply was understood: spans, or an explicit "does not happen"."""
         return self.failure is None
 
     @property
     def reversed(self) -> bool:
-        """True if some span was said with its end before its start."""
+        """Return True if some span was said with its end before its start."""
         return any(span.is_reversed for span in self.spans)
 
     def ordered(self) -> ParsedSpans:
-        """The lenient reading: reversed spans swapped."""
+        """Return the lenient reading: reversed spans swapped."""
         return replace(self, spans=tuple(span.ordered() for span in self.spans))
 
 
@@ -96,7 +96,7 @@ def _parse_candidate(text: str, query: str | None) -> ParsedSpans:
 
 
 def format_seconds(time_s: float, *, decimals: int = 1) -> str:
-    """A time as the grammar writes it: ``12.5``. Raises ValueError for a negative or non-finite time."""
+    """Return a time as the grammar writes it: ``12.5``. Raises ValueError for a negative or non-finite time."""
     if not 0 <= time_s < float("inf"):
         raise ValueError(f"a time must be a finite number of seconds from 0 on, got {time_s}")
     return f"{abs(time_s):.{decimals}f}"

@@ -100,7 +100,7 @@ class _Reader(Worker):
             self.pipe.send(request)
 
     def current(self) -> tuple[int, DecodeRequest]:
-        """The video it was last given."""
+        """Return the video it was last given."""
         if self.job is None:
             raise RuntimeError("this worker has nothing to do")
         return self.job

@@ -69,7 +69,7 @@ class Sampling:
 
 
 def num_frames(duration_s: float, sampling: Sampling, available: int | None = None) -> int:
-    """How many frames to take from ``duration_s`` seconds: even, as qwen-vl-utils' ``smart_nframes``.
+    """Return how many frames to take from ``duration_s`` seconds: even, as qwen-vl-utils' ``smart_nframes``.
 
     available: how many frames there are; never more are taken, and a single one is taken alone (qwen-vl-utils
     raises there; ``Clip.paired`` repeats it). Unlike there, a duration that is a rounding error short of a
@@ -98,7 +98,7 @@ def target_times_s(first_s: float, last_s: float, n: int) -> list[float]:
 
 
 def frame_size(height: int, width: int, num_frames: int, sampling: Sampling) -> tuple[int, int]:
-    """Height and width, in pixels, to which each of ``num_frames`` frames is scaled.
+    """Return the height and width, in pixels, to which each of ``num_frames`` frames is scaled.
 
     Both are multiples of ``sampling.factor``; the same numbers as qwen-vl-utils' ``fetch_video`` gives with
     ``min_pixels``, ``total_pixels`` (and ``max_pixels``) set to the budget's tokens times ``factor**2``.
@@ -116,7 +116,7 @@ def frame_size(height: int, width: int, num_frames: int, sampling: Sampling) -> 
 
 
 def _max_pixels(num_frames: int, sampling: Sampling) -> float:
-    """Pixel ceiling of one frame: its share of the budget, but never below the floor and some margin."""
+    """Return the pixel ceiling of one frame: its share of the budget, but never below the floor and some margin."""
     area = sampling.factor**2
     share = sampling.total_tokens * area / max(num_frames, 1) * FRAMES_PER_PAIR
     ceiling = max(min(MAX_TOKENS_PER_PAIR * area, share), int(sampling.min_pixels * MIN_PIXELS_MARGIN))
@@ -126,7 +126,7 @@ def _max_pixels(num_frames: int, sampling: Sampling) -> float:
 
 
 def _fit(height: int, width: int, factor: int, min_pixels: float, max_pixels: float) -> tuple[int, int]:
-    """qwen-vl-utils' ``smart_resize``: nearest multiples of ``factor`` with an area within the bounds."""
+    """Return the nearest multiples of ``factor`` with an area within the bounds, as qwen-vl-utils' ``smart_resize``."""
     fitted_height = max(factor, round(height / factor) * factor)
     fitted_width = max(factor, round(width / factor) * factor)
     if fitted_height * fitted_width > max_pixels:
@@ -142,5 +142,5 @@ def _fit(height: int, width: int, factor: int, min_pixels: float, max_pixels: fl
 
 
 def _floor_to(number: float, multiple: int) -> int:
-    """The largest multiple of ``multiple`` that is not above ``number``."""
+    """Return the largest multiple of ``multiple`` that is not above ``number``."""
     return math.floor(number / multiple) * multiple

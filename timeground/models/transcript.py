@@ -79,7 +79,7 @@ class Transcript:
         return self._shown(parts[0].clip)
 
     def _by_ids(self, turn: Turn) -> list[Laid]:
-        """An answer's own tokens, which its text might not give again."""
+        """Return an answer's own tokens, which its text might not give again."""
         opening = self._texts([TextSegment(self._step("assistant"))], self.position)
         return [Laid(opening.joined(self.builder.given(turn.ids, opening.next_position)))]
 
@@ -103,7 +103,7 @@ class Transcript:
         return Shown(*encode_time(clip, self.profile.time_encoding, self.profile.stamp))
 
     def _step(self, role: Role) -> str:
-        """The text from what was last said to a message of a role."""
+        """Return the text from what was last said to a message of a role."""
         text = self.builder.template.between(self.role, role)
         return text.removeprefix(self.builder.family.end_token) if self.ended else text
 
@@ -111,7 +111,7 @@ class Transcript:
         return self.builder.lay_out(segments, (0, 0), start)
 
     def _grid(self, clip: Clip) -> tuple[int, int]:
-        """Patches down and across its frames."""
+        """Return the patches down and across its frames."""
         return self.builder.family.grid_hw(*clip.frames.shape[2:])
 
 

@@ -127,7 +127,7 @@ def read_index(path: str | os.PathLike[str], by_decoding: bool = False) -> Frame
 
 @lru_cache(maxsize=CACHED_FILES)
 def _cached_index(path: str, by_decoding: bool, mtime_ns: int, size: int) -> FrameIndex:
-    """Kept by name, time of change and size, so that a file written anew is read anew."""
+    """Return an index that is kept by name, time of change and size, so that a file written anew is read anew."""
     return _read_index(path, by_decoding)
 
 
@@ -177,7 +177,7 @@ def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> 
 
 
 def _demuxed(path: str, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of the stream; PyAV fails on those of a stream that FFmpeg makes up from a damaged stretch."""
+    """Yield the packets of the stream; PyAV fails on those of a stream that FFmpeg makes up from a damaged stretch."""
     try:
         yield from container.demux(stream)
     except IndexError:
@@ -185,7 +185,7 @@ def _demuxed(path: str, container: InputContainer, stream: VideoStream) -> Itera
 
 
 def _last_s(rows: list[tuple[int, int, bool, bool, bool, int, int]], stream: VideoStream) -> float:
-    """When the last of these packets ends, in seconds from the first."""
+    """Return when the last of these packets ends, in seconds from the first."""
     known = [(row[0] if row[0] != NO_PTS else row[1], row[5]) for row in rows]
     times = [(time, length) for time, length in known if time != NO_PTS]
     if not times:
@@ -211,7 +211,7 @@ def refuse_missing(path: str, packets: Packets) -> None:
 
 
 def no_frames(path: str) -> VideoError:
-    """The error of a video stream with nothing in it."""
+    """Return the error of a video stream with nothing in it."""
     return VideoError(f"{path}: its video holds no frames: the recording or the download did not finish; get it again")
 
 
@@ -225,7 +225,7 @@ def _first_frame(path: str) -> VideoFrame:
 
 
 def _times_of_packets(path: str, packets: Packets) -> tuple[Times, float, Ints]:
-    """Times, end and packet numbers of the shown frames, from the packets.
+    """Return times, end and packet numbers of the shown frames, from the packets.
 
     Left out are hidden packets, and those before the first key frame in either order (the leading frames of
     an open group of pictures whose beginning is not in the file), which no decoder can show.
@@ -244,7 +244,7 @@ def _times_of_packets(path: str, packets: Packets) -> tuple[Times, float, Ints]:
 
 
 def _times_by_decoding(path: str, packets: Packets, evenly: bool) -> tuple[Times, float, Ints]:
-    """Times, end and numbers of the shown frames, from decoding all of them.
+    """Return times, end and numbers of the shown frames, from decoding all of them.
 
     evenly: the container stores no presentation times, only one slot per frame: the frames fill the slots in
     the order in which they come out of the decoder.
@@ -277,7 +277,7 @@ def _refuse_lost_frames(path: str, pts: Ints, packets: Packets) -> None:
 
 
 def _on_clock(pts: Ints, last_duration: int, packets: Packets) -> tuple[Times, float]:
-    """Seconds from the start of the presentation, and when the last frame ends; ``pts`` in order of time.
+    """Return seconds from the start of the presentation, and when the last frame ends; ``pts`` in order of time.
 
     The presentation starts, as in FFmpeg and in players, with the earliest of the file's streams, but never
     before the file's own zero (sound may have a few ms of padding there), and never after the first frame.
