@@ -45,16 +45,14 @@ class TextSegment:
 
 @dataclass(frozen=True)
 class VisionSegment:
-    """Consecutive frames that form one vision block.
-
-    first_frame, num_frames: which frames of the (paired) clip; for an image, one frame.
-    seconds_per_pair: spacing of the temporal positions where the model family has them.
-    """
+    """Consecutive frames of a (paired) clip that form one vision block."""
 
     first_frame: int
     num_frames: int
+    """One for an image."""
     is_image: bool = False
     seconds_per_pair: float = 1.0
+    """Spacing of the temporal positions, where the model family has them."""
 
     @property
     def grid_t(self) -> int:

@@ -42,24 +42,24 @@ def _check_number(name: str, value: Any) -> None:
 
 @dataclass(frozen=True)
 class Profile:
-    """How to ask a checkpoint.
-
-    prompt: name of a prompt set. time_encoding: see `TimeEncoding`. stamp: template of a stamp's text.
-    fps, min_tokens_per_pair, max_tokens_per_pair, total_tokens: which frames, how large (see `Sampling`).
-    text_first: the question stands before the video. max_new_tokens: room for the answer, thinking included.
-    knows: the only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones.
-    """
+    """How to ask a checkpoint."""
 
     prompt: str = "timelens"
+    """Name of a prompt set."""
     time_encoding: TimeEncoding = TimeEncoding.INTERLEAVED_SECONDS
     stamp: str | None = None
+    """Template of a stamp's text; None: the encoding's own."""
     fps: float = 2.0
+    """Which frames, and how large, as the three that follow (see `Sampling`)."""
     min_tokens_per_pair: int = 64
     max_tokens_per_pair: int | None = None
     total_tokens: int = 14336
     text_first: bool = False
+    """The question stands before the video."""
     max_new_tokens: int = 128
+    """Room for the answer, thinking included."""
     knows: str | None = None
+    """The only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no model can be asked with; UserError says which."""

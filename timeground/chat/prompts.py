@@ -18,19 +18,18 @@ ABSENT_ANSWER = "It does not happen."
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Templates for each kind of question; ``{query}``, ``{question}`` and ``{options}`` are filled in.
-
-    span: how a span is written in training, with ``{start}`` and ``{end}``. answer: the whole answer, with ``{spans}``,
-    joined by commas. absent: the answer where it does not happen.
-    """
+    """Templates for each kind of question; ``{query}``, ``{question}`` and ``{options}`` are filled in."""
 
     ground: str
     choice: str = "{question}\n{options}\nAnswer with the letter of the right option."
     yes_no: str = "{question}\nAnswer yes or no."
     open: str = "{question}"
     span: str = "{start} - {end} seconds"
+    """How a span is written in training, with ``{start}`` and ``{end}``."""
     answer: str = "{spans}"
+    """The whole answer, with ``{spans}``, joined by commas."""
     absent: str = ABSENT_ANSWER
+    """The answer where it does not happen."""
 
 
 _TIMELENS = (

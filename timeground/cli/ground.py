@@ -48,12 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of which video. truths: per query, where known. plot: where its picture goes."""
+    """What is asked of which video."""
 
     video: str
     queries: list[str]
     truths: list[list[Span] | None]
+    """Of each query, where known."""
     plot: Path | None = None
+    """Where its picture goes."""
 
 
 def run(args: argparse.Namespace) -> None:

@@ -26,15 +26,17 @@ INDEX = "index.jsonl"
 
 @dataclass(frozen=True)
 class Sample:
-    """A clip in a shard. number: which clip of the shard. sampling: what it was decoded with, as plain data."""
+    """A clip in a shard."""
 
     video: str
     shard: str
     number: int
+    """Which clip of the shard."""
     start_s: float
     end_s: float
     duration_s: float
     sampling: dict[str, Any]
+    """What it was decoded with, as plain data."""
     rows: list[Row]
 
     @property

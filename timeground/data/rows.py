@@ -27,32 +27,37 @@ Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
 @dataclass(slots=True)
 class Row:
-    """One line of a dataset.
-
-    id: unique in its file. video: path relative to the video root. duration: of the whole file, seconds.
-    query, spans: what to find and when it happens; no span means that it does not happen.
-    window: only this part of the file is meant. direction: does the query tell time's direction (ArrowGEV)?
-    mirrored_query: the query for the video played backwards. source: the dataset it comes from.
-    question, options, answer: video question answering; ``answer`` is an option letter, "yes"/"no" or text.
-    quality, difficulty: what the pipeline measured. history: which stage changed what, and why.
-    """
+    """One line of a dataset."""
 
     id: str
+    """Unique in its file."""
     video: str
+    """Path relative to the video root."""
     duration: float
+    """Of the whole file, in seconds."""
     query: str = ""
+    """What to find."""
     spans: list[Span] = field(default_factory=list)
+    """When it happens; none: it does not."""
     window: Span | None = None
+    """Only this part of the file is meant."""
     direction: Direction = "unknown"
+    """Whether the query tells time's direction (ArrowGEV)."""
     mirrored_query: str | None = None
+    """The query for the video played backwards."""
     source: str = ""
+    """The dataset it comes from."""
     meta: dict[str, Any] = field(default_factory=dict)
     question: str | None = None
+    """Video question answering, with `options` and `answer`."""
     options: list[str] | None = None
     answer: str | None = None
+    """An option letter, "yes" or "no", or text."""
     quality: dict[str, Any] = field(default_factory=dict)
+    """What the pipeline measured, as `difficulty`."""
     difficulty: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    """Which stage changed what, and why."""
 
     @property
     def task(self) -> Task:

@@ -18,10 +18,12 @@ AT_ONCE = 8
 
 @dataclass
 class FileProblems:
-    """unreadable: videos that are missing or damaged. wrong: ids of rows that their file contradicts. Each with why."""
+    """What is wrong, each with why."""
 
     unreadable: dict[str, str] = field(default_factory=dict)
+    """Videos that are missing or damaged."""
     wrong: dict[str, str] = field(default_factory=dict)
+    """Ids of rows that their file contradicts."""
 
     def lines(self) -> list[str]:
         """Return one line for each."""

@@ -14,26 +14,26 @@ CLOCK_SLACK_S = 2e-3  # the clock shows whole milliseconds, and containers round
 
 @dataclass(frozen=True)
 class Row:
-    """One check.
-
-    error_s: largest difference between the time said and the time shown, in seconds, where measured.
-    allowed_s: what the way of saying it rounds to.
-    """
+    """One check."""
 
     part: str
     what: str
     verdict: Verdict
     error_s: float | None = None
+    """Largest difference between the time said and the time shown, where measured."""
     allowed_s: float | None = None
+    """What the way of saying it rounds to."""
     note: str = ""
 
 
 @dataclass
 class Report:
-    """All that was found. versions, hardware: name to what is there."""
+    """All that was found."""
 
     versions: dict[str, str]
+    """Of programs and packages, by name."""
     hardware: dict[str, str]
+    """Of this machine, by name."""
     model: str | None = None
     rows: list[Row] = field(default_factory=list)
 
@@ -45,16 +45,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Readings:
-    """Times that something says, and the times that the pixels beside them show; equally long, in seconds.
-
-    NaN where a time could not be read. allowed_s: rounding of the way the time is said. lost_s: how far the
-    true times are from an even spacing, for what can only say an even spacing.
-    """
+    """Times that something says, and the times that the pixels beside them show; NaN where one could not be read."""
 
     said_s: Sequence[float]
     shown_s: Sequence[float]
+    """As many as are said."""
     allowed_s: float
+    """Rounding of the way the time is said."""
     lost_s: float = 0.0
+    """How far the true times are from an even spacing, for what can only say an even spacing."""
 
 
 def judge(part: str, what: str, readings: Readings, note: str = "") -> Row:

@@ -35,14 +35,12 @@ CUT_FRAME = 130  # the cut clip begins with this frame of the constant one, 34 a
 
 @dataclass(frozen=True)
 class ClockClip:
-    """A file of clock frames.
-
-    offset_s: what a frame shows at the file's own time 0 (not 0 where the file was cut from a longer one).
-    """
+    """A file of clock frames."""
 
     name: str
     path: Path
     offset_s: float = 0.0
+    """What a frame shows at the file's own time 0; not 0 where the file was cut from a longer one."""
 
 
 def clock_picture(time_s: float) -> Picture:

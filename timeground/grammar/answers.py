@@ -32,20 +32,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ParsedSpans:
-    """What a reply says about when.
-
-    spans: as said, in the order said, repeats dropped; a reversed pair stays reversed (see ``reversed``).
-    rule: the rule that matched ("brackets", "labels", "range", "numbers", "prose", "absent") or "none".
-    absent: the reply says that it does not happen; that is an answer, not a failure.
-    failure: why nothing matched, or None.
-    scores: one for each span where the reply gives a score with each, as ``[start, end, score]`` does; else empty.
-    """
+    """What a reply says about when."""
 
     spans: tuple[Span, ...] = ()
+    """As said, in the order said, repeats dropped; a reversed pair stays reversed (see `reversed`)."""
     rule: str = "none"
+    """The rule that matched ("brackets", "labels", "range", "numbers", "prose", "absent") or "none"."""
     absent: bool = False
+    """The reply says that it does not happen; that is an answer, not a failure."""
     failure: str | None = None
+    """Why nothing matched, or None."""
     scores: tuple[float, ...] = ()
+    """One for each span where the reply gives a score with each, as ``[start, end, score]`` does; else empty."""
 
     @property
     def parsed(self) -> bool:

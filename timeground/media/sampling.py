@@ -21,23 +21,22 @@ MIN_PIXELS_MARGIN = 1.05  # the ceiling stays this much above the floor, so that
 
 @dataclass(frozen=True)
 class Sampling:
-    """How many frames and how many pixels a clip may cost.
-
-    fps: frames taken per second of video.
-    min_tokens_per_pair, max_tokens_per_pair: visual tokens of two frames; no cap of your own if None.
-    total_tokens: visual tokens of the whole clip.
-    factor: side of one token in pixels: 28 for Qwen2.5-VL, 32 for Qwen3-VL.
-    max_frames: most frames in all; None: as many as the budget holds at the minimal size.
-    min_frames: fewest frames in all, where the file has as many.
-    """
+    """How many frames and how many pixels a clip may cost."""
 
     fps: float = 2.0
+    """Frames taken per second of video."""
     min_tokens_per_pair: int = 64
+    """Visual tokens of two frames, at least."""
     total_tokens: int = 14336
+    """Visual tokens of the whole clip."""
     factor: int = 28
+    """Side of one token in pixels: 28 for Qwen2.5-VL, 32 for Qwen3-VL."""
     max_tokens_per_pair: int | None = None
+    """Visual tokens of two frames, at most; None: no cap of your own."""
     max_frames: int | None = None
+    """Most frames in all; None: as many as the budget holds at the minimal size."""
     min_frames: int = 4
+    """Fewest frames in all, where the file has as many."""
 
     def __post_init__(self) -> None:
         """Refuse a budget that no clip can meet."""

@@ -44,12 +44,13 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Mean of B minus mean of A on the same rows, with its interval; all_equal: no row differs."""
+    """Mean of B minus mean of A on the same rows, with its interval."""
 
     difference: float
     low: float | None
     high: float | None
     all_equal: bool = False
+    """No row differs."""
 
     @property
     def can_be_told(self) -> bool:

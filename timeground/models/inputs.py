@@ -26,17 +26,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PromptInputs:
-    """One row of model input without its pixels.
-
-    ids_L: token ids. positions_3L: temporal, height and width position of each token.
-    vision: the vision blocks in order; each holds ``grid_t * rows * columns`` of the visual tokens.
-    next_position: where a token that follows has to stand (on all three axes).
-    """
+    """One row of model input without its pixels."""
 
     ids_L: Ints
+    """Token ids."""
     positions_3L: Ints
+    """Temporal, height and width position of each token."""
     vision: tuple[VisionSegment, ...]
+    """The vision blocks in order; each holds ``grid_t * rows * columns`` of the visual tokens."""
     next_position: int
+    """Where a token that follows has to stand (on all three axes)."""
 
     def __len__(self) -> int:
         return len(self.ids_L)

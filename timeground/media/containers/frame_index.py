@@ -44,26 +44,24 @@ MAX_LOST_S = 1.0  # decoded frames may be further apart than the packets by this
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of itself. Sizes in pixels, after rotation, and times in seconds.
-
-    duration_s: from the start of the presentation (t = 0) to the end of the last frame.
-    rotation: degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270.
-    is_mirrored: after that it is mirrored, left to right.
-    fps: average frames per second; for a file of variable frame rate no more than that.
-    made_by: the tag of a rendered video, else "".
-    """
+    """What a file says of itself. Sizes in pixels, after rotation, and times in seconds."""
 
     duration_s: float
+    """From the start of the presentation (t = 0) to the end of the last frame."""
     num_frames: int
     width: int
     height: int
     fps: float
+    """Average frames per second; for a file of variable frame rate no more than that."""
     codec: str
     container: str
     rotation: int
+    """Degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270."""
     has_audio: bool
     made_by: str = ""
+    """The tag of a rendered video, else ""."""
     is_mirrored: bool = False
+    """It is mirrored after that, left to right."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,18 @@ class Packets:
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """The frames of a file in the order they are shown.
-
-    times_s: float64 ``[N]``, 0 is the start of the presentation.
-    packet: int64 ``[N]``, each frame's place among the packets.
-    by_decoding: the packets do not tell the times, so a full decode did: frames are found by counting.
-    """
+    """The frames of a file in the order they are shown."""
 
     info: VideoInfo
     packets: Packets
     times_s: Times
+    """Float64 ``[N]``, 0 is the start of the presentation."""
     packet: Ints
+    """Int64 ``[N]``, each frame's place among the packets."""
     by_decoding: bool = False
-    stream: int = 0  # number of the video stream in the file
+    """The packets do not tell the times, so a full decode did: frames are found by counting."""
+    stream: int = 0
+    """Number of the video stream in the file."""
 
     @property
     def raw_start_s(self) -> float:

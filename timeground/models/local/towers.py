@@ -136,15 +136,14 @@ class VisionFeatures:
 
 @dataclass(frozen=True)
 class TowerStates:
-    """What a vision tower computes before its mergers, so that mergers can be trained while the tower is frozen.
-
-    last_NC: states of the last layer; deep: those of the deep-stack layers; order_V: which merged row belongs to
-    each visual token (Qwen2.5-VL's tower works in window order).
-    """
+    """What a vision tower computes before its mergers, so that mergers can be trained while the tower is frozen."""
 
     last_NC: Tensor
+    """States of the last layer."""
     deep: tuple[Tensor, ...]
+    """Those of the deep-stack layers."""
     order_V: Tensor
+    """Which merged row belongs to each visual token (Qwen2.5-VL's tower works in window order)."""
 
     def to(self, device: torch.device) -> TowerStates:
         """Return the same on another device."""

@@ -51,11 +51,14 @@ def shared_folder(given: str | Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class SentClip:
-    """Media of one prompt. parts: as the server takes them. digest: of the frames and times. files: to be removed."""
+    """The media of one prompt."""
 
     parts: list[dict[str, Any]]
+    """As the server takes them."""
     digest: str
+    """Of the frames and times."""
     files: list[Path]
+    """To be removed."""
 
     def remove(self) -> None:
         """Take it out of shared memory."""
