@@ -143,8 +143,8 @@ class Step:
     def _processor_inputs(self) -> dict[str, Any]:
         (example, _), *_ = self.encoder.asked(self.item)
         ids = torch.from_numpy(example.prompt.ids_L)[None]
-        ids = torch.cat([ids, torch.from_numpy(example.turns[0].question.ids_L)[None]], 1).to(self.policy.device)
-        pixels = self.policy.pixels(example)
+        ids = torch.cat([ids, torch.from_numpy(example.questions[0].ids_L)[None]], 1).to(self.policy.device)
+        pixels = self.policy.pixels(example.root)
         grid = [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
         return {
             "input_ids": ids,
@@ -287,7 +287,7 @@ def main() -> None:
         sides=found,
         curve=curve,
         sizes={
-            "prompt_tokens": len(example.prompt) + len(example.turns[0].question),
+            "prompt_tokens": len(example.prompt) + len(example.questions[0]),
             "group": args.group,
             "answer_tokens": NEW_TOKENS,
             "parameters_m": round(sum(p.numel() for p in step.policy.parameters()) / 1e6, 1),

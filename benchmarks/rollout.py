@@ -168,10 +168,10 @@ def measure(setting: Setting, prompt_tokens: int, group: int, repeats: int) -> d
     )
     seconds = {name: t.wall_s for name, t in (timings | others).items()}
     example = kept[0][0].example
-    answers = [a for turn in example.turns for a in turn.answers]
+    answers = [node.inputs for node in example.nodes if node.answer is not None]
     step_s = seconds["vllm"] + seconds["update"] + seconds["weights"]
     return {
-        "prompt_tokens": len(example.prompt) + len(example.turns[0].question),
+        "prompt_tokens": len(example.prompt) + len(example.questions[0]),
         "answer_tokens": round(statistics.mean(map(len, answers)), 1),
         "local_rollouts_per_s": round(group / seconds["local"], 2),
         "vllm_rollouts_per_s": round(group / seconds["vllm"], 2),

@@ -13,18 +13,21 @@ from pydantic import Field
 
 from timeground.chat.layout import origin_s
 from timeground.chat.profile import Profile
-from timeground.chat.prompts import as_texts, ground_prompt
-from timeground.chat.trajectory import Turn
-from timeground.cli.recipes import Settings
+from timeground.chat.prompts import as_texts
+from timeground.cli.recipes import MethodName, Settings
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.grammar.answers import ParsedSpans, parse_spans
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
+from timeground.media.video import Video
+from timeground.methods import load_method
+from timeground.methods.base import Method, Outcome
 from timeground.models.base import Backend
 from timeground.models.knowledge import clip_warning
 from timeground.models.opening import is_url, open_backend
 from timeground.models.sampling import SampleSpec
-from timeground.spans import shifted
+from timeground.scoring import ParsedAnswer
+from timeground.spans import Span
 
 from .item import RunStopped
 
@@ -37,6 +40,8 @@ class ModelSettings(Settings):
 
     name: str
     """``tiny``, a Hub id, a folder, or ``http://host:port/v1#name``."""
+    method: MethodName = "direct"
+    """How it is asked: a name, or ``package.module:Name``."""
     profile: str | None = None
     """Ask it as this known model is asked."""
     overrides: dict[str, Any] = Field(default_factory=dict)
@@ -47,16 +52,6 @@ class ModelSettings(Settings):
     """In each worker; it pauses before it sends more."""
     max_tokens: int | None = Field(None, ge=1)
     """The run stops when the model has written more tokens than that in one worker: a limit on cost."""
-
-
-@dataclass(frozen=True)
-class EncodedClip:
-    """A clip that a model has read."""
-
-    prefix: Any
-    """What the backend keeps of it."""
-    origin_s: float
-    """The second of the file that the model calls 0."""
 
 
 @dataclass
@@ -89,44 +84,51 @@ class StageModel:
         other.profile = self.profile.with_changes(changes)
         return replace(self, backend=other)
 
-    def encode(self, clip: Clip) -> EncodedClip:
-        """Encode a clip once, for all that is asked about it. RunStopped if the model knows nothing of such videos."""
-        warning = clip_warning(self.settings.name, self.profile, clip)
+    def watch(self, video: Video | Clip, window: Span | None = None) -> Method:
+        """Begin to ask about a video, or a window of it: what is read and encoded for one question is there for all.
+
+        Raises RunStopped if the model knows nothing of such videos.
+        """
+        opened = Video.of(video) if isinstance(video, Clip) else video
+        asked = load_method(self.settings.method)(self.backend, opened, window)
+        warning = clip_warning(self.settings.name, self.profile, asked.clip)
         if warning and not self.allow_toy:
-            raise RunStopped(refusal(clip.source, warning))
-        return EncodedClip(self.backend.encode(clip), self.origin_s(clip))
+            raise RunStopped(refusal(asked.clip.source, warning))
+        return asked
 
     def origin_s(self, clip: Clip) -> float:
         """Return the second of the file that the model calls 0 when it is shown this clip."""
         return origin_s(self.profile.time_encoding, clip.start_s)
 
-    def answer(self, clip: EncodedClip, texts: Sequence[str], **request: Any) -> list[list[Turn]]:
-        """Return the answers to each text; `request` takes the fields of `SampleSpec`.
+    def ask(self, asked: Method, rows: Sequence[Row], **request: Any) -> list[list[Outcome]]:
+        """Return the outcomes of each row; `request` takes the fields of `SampleSpec`.
 
         Raises UserError where a server sent no answer, RunStopped at the limit on tokens.
         """
-        texts = as_texts(texts)
-        if not texts:
+        if not rows:
             return []
-        self._wait(len(texts))
-        groups = self.backend.sample(clip.prefix, texts, SampleSpec(**request))
-        if failure := next((one.failure for group in groups for one in group if one.failure), None):
+        self._wait(len(rows))
+        groups = asked.answers(rows, SampleSpec(**request))
+        every = [one for group in groups for one in group]
+        if failure := next((one.failure for one in every if one.failure), None):
             raise UserError(failure)
-        self._count([one for group in groups for one in group])
+        self._count(every)
         return groups
 
-    def ground(self, clip: EncodedClip, queries: Sequence[str], **request: Any) -> list[list[ParsedSpans]]:
-        """Return when each query happens, as it is said, in seconds of the file."""
-        queries = as_texts(queries)
-        texts = [ground_prompt(self.profile.prompts(), query) for query in queries]
-        groups = zip(queries, self.answer(clip, texts, **request), strict=True)
-        parsed = [[parse_spans(one.text, query=query) for one in group] for query, group in groups]
-        return [[replace(one, spans=tuple(shifted(one.spans, clip.origin_s))) for one in group] for group in parsed]
+    def answer(self, asked: Method, texts: Sequence[str], **request: Any) -> list[list[Outcome]]:
+        """Return the outcomes of questions that are free text."""
+        rows = [question(asked, number, text) for number, text in enumerate(as_texts(texts))]
+        return self.ask(asked, rows, **request)
 
-    def _count(self, turns: Sequence[Turn]) -> None:
+    def ground(self, asked: Method, queries: Sequence[str], **request: Any) -> list[list[ParsedAnswer]]:
+        """Return when each query happens, as it is said, in seconds of the file."""
+        rows = [replace(question(asked, number, None), query=query) for number, query in enumerate(as_texts(queries))]
+        return [[one.answer for one in group] for group in self.ask(asked, rows, **request)]
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
         """Count what was written. RunStopped at the limit."""
-        self.usage["answers"] += len(turns)
-        self.usage["tokens"] += sum(one.num_tokens for one in turns)
+        self.usage["answers"] += len(outcomes)
+        self.usage["tokens"] += sum(one.num_tokens for one in outcomes)
         limit = self.settings.max_tokens
         if limit is not None and self.usage["tokens"] > limit:
             raise RunStopped(
@@ -142,6 +144,11 @@ class StageModel:
         now = time.monotonic()
         time.sleep(max(0.0, self.next_call_s - now))
         self.next_call_s = max(now, self.next_call_s) + num_requests * 60 / rate
+
+
+def question(asked: Method, number: int, text: str | None) -> Row:
+    """Return a row that asks a text about the video at hand."""
+    return Row(str(number), asked.video.source, asked.video.duration_s, window=asked.window, question=text)
 
 
 def refusal(video: str, warning: str) -> str:

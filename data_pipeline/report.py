@@ -20,7 +20,6 @@ from timeground.spans import total_length_s
 
 from .notes import difficulty, quality
 from .shards import read_plan
-from .tools import read_clip
 
 MOST_REASONS = 40
 Values = Callable[[Row], list[float]]
@@ -149,12 +148,14 @@ def _strip(root: Path, row: Row) -> bytes | None:
     """Return frames along the row's time axis with its spans; None where the video cannot be read."""
     from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
     from timeground.media.sampling import Sampling
+    from timeground.media.video import Video
     from timeground.report.timeline import save_timeline
 
     sampling = Sampling(fps=1.0, max_frames=12, min_tokens_per_pair=16, max_tokens_per_pair=32, total_tokens=400)
     try:
         path = resolve_video(root, row.video)
-        clip = read_clip(path, sampling, row.window, row.folder_fps or DEFAULT_FOLDER_FPS)
+        video = Video(path, folder_fps=row.folder_fps or DEFAULT_FOLDER_FPS, num_threads=1)
+        clip = video.part(row.window, sampling)
     except UserError:
         return None
     with scratch_folder("report") as scratch:

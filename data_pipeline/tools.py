@@ -20,6 +20,7 @@ from .asking import ModelSettings, StageModel, open_model
 if TYPE_CHECKING:
     from timeground.media.clip import Clip
     from timeground.media.sampling import Sampling
+    from timeground.media.video import Video
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -66,9 +67,15 @@ class Tools:
         """Return the file of a video, inside the root. UserError for one outside."""
         return resolve_video(self.root, video, follow_links=self.follow_links)
 
+    def video(self, video: str) -> Video:
+        """Return a video, to be read when frames of it are wanted. UserError for one outside the root."""
+        from timeground.media.video import Video
+
+        return Video(self.path(video), folder_fps=self.folder_fps, num_threads=1)
+
     def clip(self, video: str, sampling: Sampling, window: Span | None = None) -> Clip:
         """Return the frames of a video, or of a window of it. VideoError if it cannot be read."""
-        return read_clip(self.path(video), sampling, window, self.folder_fps)
+        return self.video(video).part(window, sampling)
 
     def model(self, name: str) -> StageModel:
         """Return a model of the recipe; it is opened once. Raises RunStopped if that fails."""
@@ -92,14 +99,6 @@ class Tools:
         """Return a seed below 2**31, from the recipe's seed and what it is for."""
         text = json.dumps([self.seed, *map(str, what)])
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1
-
-
-def read_clip(path: Path, sampling: Sampling, window: Span | None, folder_fps: float) -> Clip:
-    """Return the frames of a file, or of a window of it. VideoError if it cannot be read."""
-    from timeground.media.decode import decode
-
-    start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
-    return decode(path, sampling, start_s=start_s, end_s=end_s, num_threads=1, folder_fps=folder_fps)
 
 
 def read_prompt(name: str, folder: Path | None) -> Prompt:

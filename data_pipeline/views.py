@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
+from timeground.media.video import Video
 from timeground.spans import Span, mirror_all
 
 from .language.turning import mirrored_query, reversed_query
@@ -40,6 +42,12 @@ class View(StrEnum):
         if self.is_mirrored:
             clip = replace(clip, frames=clip.frames.flip(-1))
         return clip.reversed() if self.is_reversed else clip
+
+    def of(self, video: Video, window: Span | None, sampling: Sampling) -> tuple[Video, Span | None]:
+        """Return a video as this view has it, and which part is meant: changed frames are all that there is then."""
+        if self is View.PLAIN:
+            return video, window
+        return Video.of(self.show(video.part(window, sampling))), window
 
     def word(self, row: Row) -> str | None:
         """Return the row's query for this view; None where no rule tells what it becomes."""

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command; their defaults are those of `DemoSettings`."""
     usual = DemoSettings()
     parser.add_argument("--model", default=usual.model, help="tiny (default), a Hub id, a folder, or a server's URL")
+    parser.add_argument("--method", default=usual.method, help="how it is asked: direct, or package.module:Name")
     parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from timeground.media.clip import Clip
+from timeground.media import video as media
 from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
 
@@ -113,17 +113,19 @@ class Service:
     async def _read_anew(self, video: Video, backwards: bool) -> Watched:
         grounder = await self.grounder()
         if backwards:
-            clip = (await self.read(video)).watched.clip.reversed()
+            opened = media.Video.of((await self.read(video)).watched.clip.reversed())
         else:
-            clip = await self.aside(lambda: self._decode(grounder, video))
-        prefix = await self._on_model(lambda: grounder.backend.encode(clip))
-        return Watched(grounder.backend, clip, prefix)
+            opened = await self.aside(lambda: self._decoded_once(grounder, video))
+        return await self._on_model(lambda: grounder.watch(opened))
 
-    def _decode(self, grounder: Grounder, video: Video) -> Clip:
+    def _decoded_once(self, grounder: Grounder, video: Video) -> media.Video:
+        """Return the file with its frames, so that they need not be read on the model's thread."""
+        opened = media.Video(video.path)
         try:
-            return grounder.read(video.path, on_progress=partial(self._decoded.__setitem__, video.id))
+            grounder.read(opened, on_progress=partial(self._decoded.__setitem__, video.id))
         finally:
             self._decoded.pop(video.id, None)
+        return opened
 
     def _keep(self, key: tuple[str, bool], task: asyncio.Task[Watched]) -> None:
         self._under_way.pop(key, None)
@@ -143,18 +145,14 @@ class Service:
             given = self.settings
             overrides = {} if given.fps is None else {"fps": given.fps}
             self._grounder = Grounder.from_pretrained(
-                given.model, profile=given.profile, overrides=overrides, device=given.device
+                given.model, method=given.method, profile=given.profile, overrides=overrides, device=given.device
             )
         return self._grounder
 
 
 def size_bytes(watched: Watched) -> int:
-    """What a video that is kept costs: its frames and, for a local model, its keys and values."""
-    size: int = watched.clip.frames.nbytes
-    cache = getattr(watched.prefix, "cache", None)
-    if cache is not None:
-        size += sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.cache.layers)
-    return size
+    """Return what a video that is kept costs: its frames and, for a local model, its keys and values."""
+    return watched.method.size_bytes
 
 
 def direction_score(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from timeground.errors import UserError
+from timeground.methods import check_method
 
 MAX_QUERIES = 20
 MAX_TEXT = 500
@@ -18,13 +19,14 @@ MAX_NESTING = 16
 class DemoSettings:
     """The settings of one server.
 
-    model, profile, fps, device: as `Grounder.from_pretrained` takes them.
+    model, method, profile, fps, device: as `Grounder.from_pretrained` takes them.
     auth: a user and a password, or None for an open page.
     max_upload_mb, max_minutes: longest and largest video. max_waiting: requests that may wait in the queue.
     keep_gb: memory for encoded videos, the last used ones. keep_hours: age at which uploads and clips are removed.
     """
 
     model: str = "tiny"
+    method: str = "direct"
     profile: str | None = None
     fps: float | None = None
     device: str | None = None
@@ -39,7 +41,8 @@ class DemoSettings:
     keep_hours: float = 12.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no server can run with."""
+        """Refuse an unknown method, and numbers that no server can run with."""
+        check_method(self.method)
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: a port is a number from 1 to 65535 (0: any free one)")
         for name in ("max_upload_mb", "max_minutes", "max_waiting", "keep_gb", "keep_hours"):

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="ROOT", help="the folder with the benchmarks' folders in it")
     add("--include_path", metavar="YAML", help="a file or folder of your own tasks")
     add("--limit", type=int, help="only the first rows of each task")
+    add("--method", default="direct", help="how the model is asked: direct, or your own as package.module:Name")
     add("--profile", help="ask the model as a known one is asked, for instance arrowgev")
     add("--fps", type=float, help="frames a second to look at (default: the model's own)")
     add("--max_new_tokens", type=int, help="length of an answer at most (default: the model's own)")
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
         limit=args.limit,
         probes=tuple(name for name in args.probe.split(",") if name),
         choice_by=args.choice,
+        method=args.method,
         num_samples=args.samples,
         temperature=args.temperature,
         top_p=args.top_p,

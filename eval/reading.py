@@ -8,10 +8,12 @@ could not read a reply.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from timeground.chat.prompts import LETTERS
 from timeground.data.rows import Row
 from timeground.grammar.answers import ParsedSpans, parse_option, parse_spans, parse_yes_no
+from timeground.scoring import ParsedAnswer
 from timeground.spans import Span, shifted
 
 from .matching import Pair
@@ -21,19 +23,26 @@ MISSING = "no prediction"
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was said about one row; what a file does not hold is None.
-
-    text: the reply. spans: (start, end) seconds as said, in the order said, possibly reversed; empty says that it does
-    not happen. scores: the confidence of each span. saliency: a score for each 2-second clip. answer: option letter,
-    number of the option from 0, the option's text, or yes/no. origin_s: the second of the file that the reply calls 0.
-    """
+    """What was said about one row; what a file does not hold is None."""
 
     text: str | None = None
+    """The reply."""
     spans: tuple[Pair, ...] | None = None
+    """(start, end) seconds as said, in the order said, possibly reversed; empty says that it does not happen."""
     scores: tuple[float, ...] | None = None
+    """The confidence of each span."""
     saliency: tuple[float, ...] | None = None
+    """A score for each 2-second clip."""
     answer: str | int | None = None
+    """Option letter, number of the option from 0, the option's text, or yes/no."""
     origin_s: float | None = None
+    """The second of the file that the reply calls 0."""
+    said: ParsedAnswer | None = None
+    """What a method answers, read already; it counts before all else."""
+    confidence: float | None = None
+    """How sure the method is, in (0, 1]."""
+    trace: dict[str, Any] | None = None
+    """Where the method looked."""
 
     def merged(self, other: Prediction) -> Prediction:
         """This prediction with what the other adds or replaces."""
@@ -48,6 +57,10 @@ def read_spans(prediction: Prediction | None, query: str | None = None) -> Parse
     """
     if prediction is None:
         return ParsedSpans(failure=MISSING)
+    if prediction.said is not None:
+        said = prediction.said
+        failure = None if said.spans or said.absent else said.failure or "no time in the answer"
+        return ParsedSpans(said.spans, rule=said.rule, absent=said.absent, failure=failure)
     if prediction.text is not None:
         parsed = parse_spans(prediction.text, query=query)
         return replace(parsed, spans=tuple(shifted(parsed.spans, prediction.origin_s or 0.0)))
@@ -64,6 +77,8 @@ def read_letter(prediction: Prediction | None, row: Row) -> str | None:
     """The letter of the option that a prediction names, or None."""
     if prediction is None:
         return None
+    if prediction.said is not None:
+        return prediction.said.option
     said = prediction.answer
     if isinstance(said, int) and not isinstance(said, bool):
         return LETTERS[said] if 0 <= said < len(row.options or LETTERS) else None
@@ -75,6 +90,8 @@ def read_yes_no(prediction: Prediction | None) -> bool | None:
     """True for yes, False for no, None for neither."""
     if prediction is None:
         return None
+    if prediction.said is not None:
+        return prediction.said.yes
     text = prediction.text if prediction.answer is None else str(prediction.answer)
     return None if text is None else parse_yes_no(text).value
 

@@ -137,6 +137,8 @@ def _samples(
             outside=_is_outside(row, one),
             origin_s=predictions[row.id].origin_s if row.id in predictions else None,
             metrics={name: value for name, value in one.values.items() if shown is None or name in shown},
+            confidence=predictions[row.id].confidence if row.id in predictions else None,
+            trace=predictions[row.id].trace if row.id in predictions else None,
         )
         for number, (row, one) in enumerate(zip(rows, judged, strict=True))
     ]

@@ -45,12 +45,17 @@ class Task:
     rows: list[Row]
     video_root: Path
 
+    def wording(self, prompts: PromptSet) -> PromptSet:
+        """Return how rows are worded: as a model's own prompts do, and what the task asks beside."""
+        if self.spec.answer != "grounded_choice":
+            return prompts
+        return dataclasses.replace(prompts, choice=prompts.choice + SHOW_WHEN)
+
     def prompt(self, row: Row, prompts: PromptSet) -> str:
-        """What a model is asked for a row. UserError if the row lacks its options."""
+        """Return what a model is asked for a row. UserError if the row lacks its options."""
         if self.spec.answer in ("choice", "grounded_choice") and not row.options:
             raise UserError(f"task {self.spec.name}, row {row.id}: the file has no options; get the copy that has them")
-        asked = row_prompt(prompts, row)
-        return asked + SHOW_WHEN if self.spec.answer == "grounded_choice" else asked
+        return row_prompt(self.wording(prompts), row)
 
     def score(self, predictions: Mapping[str, Prediction]) -> Scores:
         """Both protocols over all rows; predictions by row id. UserError if the rows have no ground truth."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from timeground.media.clip import Clip
     from timeground.media.decode import decode
     from timeground.media.sampling import Sampling
+    from timeground.media.video import Video
+    from timeground.methods.base import Method, Outcome
     from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer
     from timeground.models.opening import open_backend
     from timeground.models.sampling import SampleSpec
@@ -33,6 +35,8 @@ _PLACES = {
     "media.clip": ("Clip",),
     "media.decode": ("decode",),
     "media.sampling": ("Sampling",),
+    "media.video": ("Video",),
+    "methods.base": ("Method", "Outcome"),
     "methods.grounder": ("ChoiceAnswer", "Grounder", "GroundingAnswer"),
     "models.opening": ("open_backend",),
     "models.sampling": ("SampleSpec",),
@@ -48,6 +52,8 @@ __all__ = [
     "Grounder",
     "GroundingAnswer",
     "Message",
+    "Method",
+    "Outcome",
     "ParsedAnswer",
     "Profile",
     "Row",
@@ -58,6 +64,7 @@ __all__ = [
     "Trajectory",
     "Turn",
     "UserError",
+    "Video",
     "VideoError",
     "__version__",
     "decode",

@@ -5,6 +5,7 @@ Shape legend: N answer tokens of a batch, V vocabulary, D hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from timeground.models.local.towers import (
 
 from .config import ModelSettings
 from .data.batches import Batch
-from .data.render import Example
+from .data.render import Node
 
 
 class PackedModel(nn.Module):
@@ -68,7 +69,7 @@ class PackedModel(nn.Module):
             batch.ids_BL.to(device),
             batch.positions_3BL.to(device),
             batch.visual_BL.to(device),
-            self.features(batch.examples) if batch.examples[0].vision else None,
+            self._features([node for example in batch.examples for node in example.shown]),
             batch.mask_B1SL.to(device),
         )
         return forward_hidden(self.model, rows)[:, -batch.mask_B1SL.shape[2] :]
@@ -84,33 +85,37 @@ class PackedModel(nn.Module):
                 batch.ids_BL[row, suffix].to(self.device),
                 batch.positions_3BL[:, row, suffix].to(self.device),
                 batch.visual_BL[row, suffix].to(self.device),
-                None,
+                self._features([node for node in example.shown if node is not example.root]),
                 batch.mask_B1SL[row, :, :, seen].to(self.device),
             )
             found.append(forward_hidden(self.model, rows, prefix.cache(self.model)))
         return torch.cat(found)
 
-    def features(self, examples: list[Example]) -> VisionFeatures:
+    def _features(self, nodes: list[Node]) -> VisionFeatures | None:
+        return self.features(nodes) if nodes else None
+
+    def features(self, nodes: Sequence[Node]) -> VisionFeatures:
         """Return visual tokens of clips: what is frozen runs without gradient, or not at all where it was kept."""
         visual = self.model.model.visual
         if self.frozen == "none":
-            return encode_vision(visual, [self.pixels(e) for e in examples])
+            return encode_vision(visual, [self.pixels(node) for node in nodes])
         with torch.set_grad_enabled(self.frozen == "tower" and torch.is_grad_enabled()):
-            return merge(visual, self._states(examples))
+            return merge(visual, self._states(nodes))
 
-    def tower_states(self, example: Example) -> TowerStates:
+    def tower_states(self, node: Node) -> TowerStates:
         """Return what the tower makes of one clip, without gradient: to be kept while the tower is frozen."""
         with torch.no_grad(), self.amp():
-            return run_tower(self.model.model.visual, [self.pixels(example)])
+            return run_tower(self.model.model.visual, [self.pixels(node)])
 
-    def _states(self, examples: list[Example]) -> TowerStates:
-        if all(e.states is not None for e in examples):
-            return TowerStates.joined([e.states for e in examples if e.states is not None])
-        with torch.no_grad():
-            return run_tower(self.model.model.visual, [self.pixels(e) for e in examples])
+    def _states(self, nodes: Sequence[Node]) -> TowerStates:
+        if all(node.states is None for node in nodes):  # one pass for all
+            with torch.no_grad():
+                return run_tower(self.model.model.visual, [self.pixels(node) for node in nodes])
+        return TowerStates.joined([node.states or self.tower_states(node) for node in nodes])
 
-    def pixels(self, example: Example) -> Any:
+    def pixels(self, node: Node) -> Any:
         """Return the patches of a clip, as the vision tower takes them."""
+        assert node.frames is not None
         dtype = next(self.model.model.visual.parameters()).dtype
-        frames = example.frames.to(self.device, non_blocking=True)
-        return cut_patches(frames, example.vision, self.family, self.checkpoint.norm, dtype)
+        frames = node.frames.to(self.device, non_blocking=True)
+        return cut_patches(frames, node.inputs.vision, self.family, self.checkpoint.norm, dtype)

@@ -1,4 +1,4 @@
-"""How well the model in training grounds: greedy answers about videos that it is not trained on."""
+"""How well the model in training grounds: greedy answers, by the recipe's method, about videos kept from training."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from timeground.chat.layout import origin_s
-from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
+from timeground.media.video import Video
+from timeground.methods import load_method
 from timeground.models.local.backend import LocalBackend
-from timeground.scoring import first_iou, parse, whole_iou
+from timeground.scoring import first_iou, whole_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
@@ -35,6 +35,7 @@ class Validation:
     def __init__(self, run: Run) -> None:
         self.run, self.settings = run, run.settings
         self.backend = LocalBackend(run.loaded)
+        self.method = load_method(run.settings.method)
         self.best: float = run.state.get("best") or 0.0
 
     def due(self, step: int, last: bool = False) -> bool:
@@ -74,11 +75,9 @@ class Validation:
         for clip, rows in self._clips():
             if not rows:
                 continue  # nothing is asked for spans in it
-            prefix = self.backend.encode(clip)
-            rows = [row.told_from(origin_s(self.run.profile.time_encoding, clip.start_s)) for row in rows]
-            answers = self.backend.sample(prefix, [row_prompt(self.run.profile.prompts(), row) for row in rows])
-            for row, (answer,) in zip(rows, answers, strict=True):
-                said = parse(answer.text, row)
+            outcomes = self.method.answer(self.backend, Video.of(clip), rows)
+            for row, outcome in zip(rows, outcomes, strict=True):
+                said = outcome.answer
                 iou = first_iou(said, row.spans)
                 sums += torch.tensor([iou, float(iou >= 0.5), whole_iou(said, row.spans), 1.0], dtype=torch.float64)
         total_iou, hits, total_set_iou, queries = sum_over_ranks(sums).tolist()

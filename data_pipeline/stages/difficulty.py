@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from timeground.data.rows import Row
-from timeground.grammar.answers import ParsedSpans
 from timeground.media.views import blank
 from timeground.metrics.passk import pass_at_k
-from timeground.scoring import whole_iou
+from timeground.scoring import ParsedAnswer, whole_iou
 
 from ..item import Item
 from ..notes import difficulty
@@ -52,20 +51,20 @@ class Difficulty(VideoStage):
         sampled = Pass(model=self.model, temperature=self.temperature, samples=self.rollouts)
         for window, rows in by_window(grounding(item.rows)).items():
             model, queries = sampled.opened(tools), [row.query for row in rows]
-            clip = tools.clip(item.video, model.sampling(), window)
+            seen = model.watch(tools.video(item.video), window)
             seed = tools.number(item.video, window, 0)
-            for row, answers in zip(rows, sampled.ask(model, model.encode(clip), queries, seed), strict=True):
+            for row, answers in zip(rows, sampled.ask(model, seen, queries, seed), strict=True):
                 row.difficulty |= of_rollouts(answers, row, self.hit_iou)
             if not self.blind:
                 continue
-            unseen = Pass(model=self.model).ask(model, model.encode(blank(clip)), queries, seed)
+            unseen = Pass(model=self.model).ask(model, model.watch(blank(seen.clip)), queries, seed)
             for row, (answer,) in zip(rows, unseen, strict=True):
                 blind_iou = round(whole_iou(answer, row.spans), 4)
                 difficulty(row)["blind_iou"] = blind_iou
                 difficulty(row)["blind_solvable"] = blind_iou >= self.hit_iou
 
 
-def of_rollouts(answers: Sequence[ParsedSpans], row: Row, hit_iou: float) -> dict[str, Any]:
+def of_rollouts(answers: Sequence[ParsedAnswer], row: Row, hit_iou: float) -> dict[str, Any]:
     """Return what answers to a row tell of its difficulty. The strict protocol scores them, as it does in evaluation.
 
     hit_iou: from here on an answer is right.

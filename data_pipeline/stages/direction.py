@@ -54,10 +54,10 @@ class Direction(VideoStage):
     def _judge(self, name: str, item: Item, rows: list[Row], tools: Tools) -> None:
         """Ask the model about the sentences alone; it is shown a grey picture."""
         model, prompt = tools.model(name), tools.prompt("direction")
-        clip = model.encode(blank(tools.clip(item.video, replace(model.sampling(), max_frames=4))))
+        asked = model.watch(blank(tools.clip(item.video, replace(model.sampling(), max_frames=4))))
         texts = [prompt.fill(query=row.query) for row in rows]
-        for row, (answer,) in zip(rows, model.answer(clip, texts, max_new_tokens=256), strict=True):
-            label, reason = read_answer(answer.text)
+        for row, (outcome,) in zip(rows, model.answer(asked, texts, max_new_tokens=256), strict=True):
+            label, reason = read_answer(outcome.answer.text)
             if label != "unknown":
                 _set(row, label, reason, prompt.version)
             judge = name if label != "unknown" else "nobody: the answer was not the JSON asked for"

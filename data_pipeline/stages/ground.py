@@ -10,8 +10,7 @@ from pydantic import Field
 from timeground.chat.layout import TimeEncoding
 from timeground.cli.recipes import Settings
 from timeground.data.rows import Row
-from timeground.grammar.answers import ParsedSpans
-from timeground.scoring import LENIENT, counted_spans
+from timeground.scoring import LENIENT, ParsedAnswer, counted_spans
 from timeground.spans import clamp
 
 from ..item import Item
@@ -21,9 +20,10 @@ from ..tools import Tools
 from ..views import View
 
 if TYPE_CHECKING:
-    from timeground.media.clip import Clip
+    from timeground.media.video import Video
+    from timeground.methods.base import Method
 
-    from ..asking import EncodedClip, StageModel
+    from ..asking import StageModel
 
 
 class Pass(Settings):
@@ -45,9 +45,9 @@ class Pass(Settings):
         encoding = self.time_encoding and self.time_encoding.value
         return tools.model(self.model).with_profile(time_encoding=encoding, fps=self.fps)
 
-    def ask(self, model: StageModel, clip: EncodedClip, queries: Sequence[str], seed: int) -> list[list[ParsedSpans]]:
-        """Return the answers to each query about a clip."""
-        return model.ground(clip, queries, num_answers=self.samples, temperature=self.temperature, seed=seed)
+    def ask(self, model: StageModel, asked: Method, queries: Sequence[str], seed: int) -> list[list[ParsedAnswer]]:
+        """Return the answers to each query about a video that the model was shown."""
+        return model.ground(asked, queries, num_answers=self.samples, temperature=self.temperature, seed=seed)
 
     def label(self, view: View) -> str:
         """Return what the pass is called in the row."""
@@ -86,29 +86,29 @@ def ask_passes(passes: Sequence[Pass], rows: Sequence[Row], tools: Tools) -> Non
         alike.setdefault((one.model, one.time_encoding, one.fps), []).append((number, one))
     for group in alike.values():
         model = group[0][1].opened(tools)
-        clip = tools.clip(rows[0].video, model.sampling(), rows[0].window)
+        video = tools.video(rows[0].video)
         for view in View:
             asking = [(number, one) for number, one in group if view in one.views]
             if asking:
-                _ask_in_view(view, asking, model, clip, rows, tools)
+                _ask_in_view(view, asking, model, video, rows, tools)
 
 
 def _ask_in_view(
-    view: View, passes: Sequence[tuple[int, Pass]], model: StageModel, clip: Clip, rows: Sequence[Row], tools: Tools
+    view: View, passes: Sequence[tuple[int, Pass]], model: StageModel, video: Video, rows: Sequence[Row], tools: Tools
 ) -> None:
-    """Encode the clip once, and ask in all these passes (with their numbers) about the rows that the view can word."""
+    """Show the video once, and ask in all these passes (with their numbers) about the rows that the view can word."""
     worded = [(row, query) for row in rows if (query := view.word(row))]
     if not worded:
         return
-    encoded = model.encode(view.show(clip))
+    asked = model.watch(*view.of(video, rows[0].window, model.sampling()))
     for number, one in passes:
         seed = tools.number(rows[0].video, rows[0].window, number, *([] if view == View.PLAIN else [view]))
-        groups = one.ask(model, encoded, [query for _, query in worded], seed)
+        groups = one.ask(model, asked, [query for _, query in worded], seed)
         for (row, _), answers in zip(worded, groups, strict=True):
             quality(row)["passes"] += [stored(one.label(view), answer, row, view) for answer in answers]
 
 
-def stored(label: str, answer: ParsedSpans, row: Row, view: View = View.PLAIN) -> PassAnswer:
+def stored(label: str, answer: ParsedAnswer, row: Row, view: View = View.PLAIN) -> PassAnswer:
     """Return an answer as it is kept in the row, inside the row's window and in its times."""
     inside = row.extent
     spans = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Literal
@@ -9,11 +10,10 @@ from typing import Literal
 from pydantic import Field
 
 from timeground.data.rows import Row
-from timeground.grammar.answers import parse_events
 from timeground.media.decode import probe
-from timeground.spans import Span, clamp, shifted
+from timeground.spans import Span, clamp
 
-from ..asking import MAX_TOKENS_TO_LIST
+from ..asking import MAX_TOKENS_TO_LIST, question
 from ..item import Item
 from ..notes import note
 from ..stage import VideoStage, to_spans
@@ -79,11 +79,12 @@ class Propose(VideoStage):
         model = tools.model(self.model)
         length_s = window.length_s if window else duration_s
         text = tools.prompt(self.prompt).fill(num_events=self._number(length_s), duration_s=f"{length_s:.1f}")
-        clip = model.encode(tools.clip(item.video, model.sampling(), window))
+        asked = model.watch(tools.video(item.video), window)
+        row = replace(question(asked, 0, text), meta={"events": []})
         request = {"temperature": self.temperature, "seed": tools.number(item.video, "propose", window)}
-        ((answer,),) = model.answer(clip, [text], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
+        ((outcome,),) = model.ask(asked, [row], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
         inside = window or Span(0.0, duration_s)
-        listed = [(query, shifted([span.ordered()], clip.origin_s)[0]) for query, span in parse_events(answer.text)]
+        listed = [(query, span.ordered()) for query, span in outcome.answer.events]
         clamped = [(query, clamp(span, inside.start_s, inside.end_s)) for query, span in listed]
         return [(query, span) for query, span in clamped if span.length_s > 0]
 

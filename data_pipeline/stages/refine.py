@@ -61,8 +61,7 @@ class Refine(VideoStage):
         window = Span(max(inside.start_s, time_s - self.around_s), min(inside.end_s, time_s + self.around_s))
         if window.length_s < 1.0:
             return time_s
-        clip = tools.clip(row.video, model.sampling(), window)
-        ((answer,),) = model.ground(model.encode(clip), [row.query])
+        ((answer,),) = model.ground(model.watch(tools.video(row.video), window), [row.query])
         step_s = 1 / self.fps
         ends: list[float] = [getattr(span, end) for span in counted_spans(answer, LENIENT) or []]
         inner = [end_s for end_s in ends if window.start_s + step_s < end_s < window.end_s - step_s]

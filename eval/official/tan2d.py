@@ -43,7 +43,7 @@ def without_overlaps(prediction: Prediction, threshold: float) -> Prediction:
     for pair in raw_spans(prediction):
         if all(_overlap_at_most(pair, better, threshold) for better in kept):
             kept.append(pair)
-    return replace(prediction, text=None, spans=tuple(kept[: max(RANKS)]), scores=None)
+    return replace(prediction, text=None, spans=tuple(kept[: max(RANKS)]), scores=None, said=None)
 
 
 def _overlap_at_most(a: Pair, b: Pair, threshold: float) -> bool:

@@ -1,4 +1,4 @@
-"""Asking a model the rows of one video: encoded once for each way of showing it, all rows from one KV cache."""
+"""Asking a model the rows of one video: shown once for each way of showing it, all rows from there."""
 
 from __future__ import annotations
 
@@ -9,86 +9,97 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from timeground.chat.layout import origin_s
 from timeground.chat.prompts import LETTERS
-from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media import views
 from timeground.media.clip import Clip
-from timeground.models.base import Backend, Session
+from timeground.media.video import Video
+from timeground.methods import load_method
+from timeground.methods.base import Method, Outcome
+from timeground.models.base import Backend
 from timeground.models.served.http import BadReply
+from timeground.scoring import ParsedAnswer
 from timeground.stopwatch import Stopwatch
 
 from ..tasks import Task
-from .answers import CLEAN, Answer
+from .answers import CLEAN, Answer, Said
 from .settings import RunSettings
 
 
 @dataclass
 class Asker:
-    """Asks rows about clips."""
+    """Asks rows about videos."""
 
     backend: Backend
     task: Task
     settings: RunSettings
     clock: Stopwatch
 
-    def answers(self, clip: Clip, rows: Sequence[Row], other: Clip | None = None) -> list[Answer]:
-        """A reply to each row, then one for each probe; other: the clip that `other-video` shows."""
-        found = self._asked(clip, rows, CLEAN)
+    def answers(self, video: Video, rows: Sequence[Row], other: Clip | None = None) -> list[Answer]:
+        """Return a reply to each row, then one for each probe; other: the clip that `other-video` shows."""
+        found = self._asked(video, rows, CLEAN)
         for probe in self.settings.probes:
+            clip = video.part(rows[0].window, self.backend.sampling())
             changed = changed_clip(clip, probe, other)
             if changed is not None:
-                found += self._asked(changed, rows, probe)
+                found += self._asked(Video.of(changed), rows, probe)
         return found
 
-    def _asked(self, clip: Clip, rows: Sequence[Row], probe: str) -> list[Answer]:
-        with self.clock.on("encode"):
-            session = self.backend.encode(clip)
+    def _asked(self, video: Video, rows: Sequence[Row], probe: str) -> list[Answer]:
         prompts = self.backend.profile.prompts()
-        texts = [self.task.prompt(row, prompts) for row in rows]
-        with self.clock.on("generate"):
-            greedy = self.backend.sample(session, texts, self.settings.greedy)
-            sampled = self._sampled(session, texts) if probe == CLEAN else [[] for _ in texts]
-            shares = [self._shares_or_failure(session, text, row) for text, row in zip(texts, rows, strict=True)]
-        from_s = origin_s(self.backend.profile.time_encoding, clip.start_s)
+        for row in rows:
+            self.task.prompt(row, prompts)  # a row that cannot be asked is told before the model works
+        make = load_method(self.settings.method)
+        with self.clock.on("encode"):
+            method = make(self.backend, video, rows[0].window, self.task.wording(prompts))
+        with method, self.clock.on("generate"):
+            greedy = method.answers(rows, self.settings.greedy)
+            wanted = self.settings.num_samples and probe == CLEAN
+            sampled = method.answers(rows, self.settings.sampled) if wanted else [[] for _ in rows]
+            shares = [self._shares_or_failure(method, row) for row in rows]
         return [
-            replace(self._answer(row, probe, one, more, share), origin_s=from_s)
+            self._answer(row, probe, one, more, share)
             for row, (one,), more, share in zip(rows, greedy, sampled, shares, strict=True)
         ]
 
-    def _sampled(self, session: Session, texts: Sequence[str]) -> list[list[Turn]]:
-        if not self.settings.num_samples:
-            return [[] for _ in texts]
-        return self.backend.sample(session, texts, self.settings.sampled)
-
-    def _shares(self, session: Session, text: str, row: Row) -> list[float]:
+    def _shares(self, method: Method, row: Row) -> list[float]:
         """Probability of each option's letter; only looked at where a choice is made by it or frames are changed."""
         wanted = self.settings.choice_by == "logprob" or self.settings.probes
         if not (wanted and row.options and self.task.spec.answer == "choice"):
             return []
-        scores = self.backend.score(session, text, list(LETTERS[: len(row.options)]))
+        (scores,) = method.scores([row], [list(LETTERS[: len(row.options)])])
         weights = [math.exp(s - max(scores)) for s in scores]
         return [round(w / sum(weights), 6) for w in weights]
 
-    def _shares_or_failure(self, session: Session, text: str, row: Row) -> list[float] | str:
+    def _shares_or_failure(self, method: Method, row: Row) -> list[float] | str:
         """The shares, or why a server's reply tells none."""
         try:
-            return self._shares(session, text, row)
+            return self._shares(method, row)
         except BadReply as error:
             return str(error)
 
-    def _answer(self, row: Row, probe: str, said: Turn, more: Sequence[Turn], shares: list[float] | str) -> Answer:
+    def _answer(
+        self, row: Row, probe: str, outcome: Outcome, more: Sequence[Outcome], shares: list[float] | str
+    ) -> Answer:
         """The answer to a row; where a server's reply was none, the reason, and it is asked again by the next run."""
-        failures = [one.failure for one in (said, *more)] + [shares if isinstance(shares, str) else None]
+        failures = [one.failure for one in (outcome, *more)] + [shares if isinstance(shares, str) else None]
         if failure := next((one for one in failures if one), None):
             return Answer(row.id, probe, error=failure, ask_again=True)
         assert not isinstance(shares, str)
-        text, samples = said.text, [one.text for one in more]
         if shares and self.settings.choice_by == "logprob":
-            text = LETTERS[int(np.argmax(shares))]
-        return Answer(row.id, probe, text, None, samples, shares, said.num_tokens, said.finished)
+            letter = LETTERS[int(np.argmax(shares))]
+            outcome = replace(outcome, answer=ParsedAnswer(letter, option=letter, rule="likeliest letter"))
+        return Answer(
+            row.id,
+            probe,
+            Said.of(outcome),
+            samples=[Said.of(one) for one in more],
+            shares=shares,
+            tokens=outcome.num_tokens,
+            finished=outcome.finished,
+            trace=outcome.trace.to_json(),
+        )
 
 
 def changed_clip(clip: Clip, probe: str, other: Clip | None) -> Clip | None:

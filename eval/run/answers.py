@@ -4,42 +4,107 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from timeground.data.rows import Row
 from timeground.files.json_text import dump_json, lines_of
 from timeground.files.whole_files import make_folder, output_errors, write_text
+from timeground.methods.base import Outcome
+from timeground.scoring import ParsedAnswer
+from timeground.spans import Span
+
+from ..reading import Prediction
 
 CLEAN = "clean"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A reply to one row. probe: what was done to the frames. error: why there is no reply.
+class Said:
+    """What a method answers to a row, as it is kept and scored."""
 
-    samples: further replies, sampled. shares: probability of each option's letter, where it was asked for.
-    video: identity of the video's content; where that has changed since, the answer no longer counts.
-    ask_again: a server's reply was none, and the next run asks once more.
-    origin_s: the second of the file that the replies call 0.
-    """
+    text: str
+    spans: list[list[float]] = field(default_factory=list)
+    """In seconds of the file, in the order said."""
+    absent: bool = False
+    option: str | None = None
+    yes: bool | None = None
+    rule: str = "none"
+    failure: str | None = None
+    """Why the text cannot be read."""
+    confidence: float | None = None
+    origin_s: float = 0.0
+    """The second of the file that the text calls 0."""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Said:
+        """Return what is kept of an outcome."""
+        answer = outcome.answer
+        return cls(
+            answer.text,
+            [span.to_list() for span in answer.spans],
+            answer.absent,
+            answer.option,
+            answer.yes,
+            answer.rule,
+            answer.failure,
+            None if outcome.confidence is None else round(outcome.confidence, 6),
+            outcome.origin_s,
+        )
+
+    def prediction(self) -> Prediction:
+        """Return it as what is scored."""
+        spans = tuple(Span(start_s, end_s) for start_s, end_s in self.spans)
+        answer = ParsedAnswer(
+            self.text, spans, self.absent, self.option, self.yes, rule=self.rule, failure=self.failure
+        )
+        return Prediction(self.text, said=answer, origin_s=self.origin_s or None, confidence=self.confidence)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply to one row."""
 
     id: str
     probe: str = CLEAN
-    text: str | None = None
+    """What was done to the frames."""
+    said: Said | None = None
     error: str | None = None
-    samples: list[str] = field(default_factory=list)
+    """Why there is no reply."""
+    samples: list[Said] = field(default_factory=list)
+    """Further replies, sampled."""
     shares: list[float] = field(default_factory=list)
+    """The probability of each option's letter, where it was asked for."""
     tokens: int = 0
     finished: bool = True
     video: str = ""
+    """The identity of the video's content; where that has changed since, the answer no longer counts."""
     ask_again: bool = False
-    origin_s: float = 0.0
+    """A server's reply was none, and the next run asks once more."""
+    trace: dict[str, Any] = field(default_factory=dict)
+    """Where the method looked, and how often it asked."""
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as a JSON object."""
+        """Return the answer as a JSON object."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, obj: dict[str, Any]) -> Answer:
+        """Return the answer of a JSON object that `to_json` made."""
+        said = Said(**obj["said"]) if obj["said"] else None
+        return cls(**{**obj, "said": said, "samples": [Said(**one) for one in obj["samples"]]})
+
+    def prediction(self) -> Prediction | None:
+        """Return what is scored; None where there is no reply."""
+        return replace(self.said.prediction(), trace=self.trace or None) if self.said is not None else None
+
+
+def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], probe: str) -> dict[str, Prediction]:
+    """Return what was said about each row under a probe; rows without a reply are left out."""
+    found = ((row.id, answers[row.id, probe].prediction()) for row in rows if (row.id, probe) in answers)
+    return {row_id: said for row_id, said in found if said is not None}
 
 
 class AnswerFile:
@@ -65,7 +130,7 @@ class AnswerFile:
         for path in sorted(self.folder.glob("answers-*.jsonl")):
             whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")  # the last line may be cut short
             for line in lines_of(whole):
-                answer = Answer(**json.loads(line))
+                answer = Answer.from_json(json.loads(line))
                 if answer.video == videos.get(answer.id):
                     key = (answer.id, answer.probe)
                     if not (answer.ask_again and key in found):

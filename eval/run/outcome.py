@@ -22,7 +22,7 @@ from ..samples import write_samples
 from ..scores import Scores
 from ..tasks import Task
 from . import saliency
-from .answers import CLEAN, Answer, AnswerFile
+from .answers import CLEAN, Answer, AnswerFile, predictions
 from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
@@ -55,6 +55,7 @@ def write_outcome(
     outcomes = [score_task(output, task, settings, follow_links) for task in tasks]
     results = {
         "model": settings.model,
+        "method": settings.method,
         "model_contents": backend.contents,
         "warning": _warning(tasks, backend),
         "profile": {**asdict(backend.profile), "time_encoding": backend.profile.time_encoding.value},
@@ -105,16 +106,6 @@ def score_task(output: Path, task: Task, settings: RunSettings, follow_links: bo
     return TaskOutcome(task, scores, answers, extra)
 
 
-def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], probe: str) -> dict[str, Prediction]:
-    """What was said about each row under a probe; rows without a reply are left out."""
-    found = {}
-    for row in rows:
-        answer = answers.get((row.id, probe))
-        if answer is not None and answer.text is not None:
-            found[row.id] = Prediction(text=answer.text, origin_s=answer.origin_s or None)
-    return found
-
-
 def _with_votes(
     rows: Sequence[Row], said: Mapping[str, Prediction], answers: Mapping[tuple[str, str], Answer]
 ) -> dict[str, Prediction]:
@@ -122,7 +113,7 @@ def _with_votes(
     found = dict(said)
     for row in rows:
         if row.id in said and "saliency_scores" in row.meta:
-            samples = answers[row.id, CLEAN].samples
+            samples = [one.prediction() for one in answers[row.id, CLEAN].samples]
             found[row.id] = said[row.id].merged(Prediction(saliency=saliency.votes(row, samples)))
     return found
 

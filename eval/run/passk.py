@@ -7,7 +7,6 @@ from typing import Any
 
 from timeground.metrics.passk import mean_pass_at_k
 
-from ..reading import Prediction
 from ..score import judge_for
 from ..strict import Judged
 from ..tasks import Task
@@ -23,8 +22,7 @@ def pass_at_k_result(task: Task, answers: Mapping[tuple[str, str], Answer]) -> d
     judged = []
     for row in task.rows:
         answer = answers.get((row.id, CLEAN))
-        samples, origin_s = (answer.samples, answer.origin_s) if answer else ([], 0.0)
-        judged.append([judge(row, Prediction(text=text, origin_s=origin_s)) for text in samples])
+        judged.append([judge(row, said.prediction()) for said in answer.samples] if answer else [])
     count = max((len(one) for one in judged), default=0)
     if not count:
         return {}

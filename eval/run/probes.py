@@ -10,10 +10,9 @@ from typing import Any
 from timeground.data.rows import Row
 from timeground.metrics.direction import directional_discrimination
 
-from ..reading import Prediction
 from ..scores import Scores
 from ..tasks import Task
-from .answers import CLEAN, Answer
+from .answers import CLEAN, Answer, predictions
 
 DIRECTIONS = ("sensitive", "insensitive", "unknown")
 
@@ -25,11 +24,7 @@ def probe_result(task: Task, answers: Mapping[tuple[str, str], Answer], probe: s
     sensitivity label. blank: questions right without seeing the video. Choices: how far apart the options'
     probabilities are from those on clean frames (Jensen-Shannon divergence in bits, mean over rows).
     """
-    said = {
-        row.id: Prediction(text=answer.text, origin_s=answer.origin_s or None)
-        for row in task.rows
-        if (answer := answers.get((row.id, probe))) is not None and answer.text is not None
-    }
+    said = predictions(task.rows, answers, probe)
     rows = [row.mirrored() for row in task.rows] if probe == "reversed" else task.rows
     changed = replace(task, rows=rows).score(said)
     result: dict[str, Any] = {

@@ -173,7 +173,8 @@ def _others(todo: Sequence[Group], every: Sequence[Group], settings: RunSettings
 def _asked(asker: Asker, group: Group, clip: Clip | Exception, other: Clip | Exception | None) -> list[Answer]:
     if isinstance(clip, Exception):
         return [Answer(row.id, error=str(clip)) for row in group.rows]
-    return asker.answers(clip, group.rows, other if isinstance(other, Clip) else None)
+    video = group.video(clip, asker.backend.sampling())
+    return asker.answers(video, group.rows, other if isinstance(other, Clip) else None)
 
 
 def _progress(shown: bool) -> Progress:

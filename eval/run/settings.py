@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from timeground.errors import UserError
 from timeground.files.content_keys import CODE_VERSION, rows_contents
 from timeground.files.whole_files import write_text
+from timeground.methods import check_method
 from timeground.models.sampling import SampleSpec
 
 from ..tasks import Task
@@ -22,14 +23,16 @@ ChoiceBy = Literal["letter", "logprob"]
 
 @dataclass(frozen=True)
 class RunSettings:
-    """A run. choice_by: an option is chosen by the letter that is said, or by the more likely letter.
+    """A run.
 
+    method: how the model is asked. choice_by: an option is chosen by the letter that is said, or by the likeliest one.
     num_samples: answers to each row beside the greedy one, for pass@k, drawn as `sampled` says.
     limit: only the first rows of each task. skip_missing: rows without a video are left out, not failed.
     """
 
     model: str
     tasks: tuple[str, ...]
+    method: str = "direct"
     profile: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     data: str | None = None
@@ -59,6 +62,7 @@ class RunSettings:
                 raise UserError(f"{name} must be a positive number")
         if len(set(self.tasks)) < len(self.tasks):
             raise UserError("--tasks: a task is named twice")
+        check_method(self.method)
         _ = self.sampled
 
     @property

@@ -14,6 +14,7 @@ from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
 from timeground.media.crew import decode_many
 from timeground.media.decode import DecodeRequest
 from timeground.media.sampling import Sampling
+from timeground.media.video import Video
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,13 @@ class Group:
     path: Path
     rows: list[Row]
     refused: UserError | None = None
+
+    def video(self, clip: Clip, sampling: Sampling) -> Video:
+        """Return the video, of which a clip was read by `request`."""
+        request = self.request(sampling)
+        video = Video(self.path, folder_fps=request.folder_fps, clamp_end=True)
+        video.hold(clip, sampling, request.start_s, request.end_s)
+        return video
 
     def request(self, sampling: Sampling) -> DecodeRequest:
         """What to decode; a window that ends after the video is cut there, as true spans are."""

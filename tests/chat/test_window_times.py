@@ -20,40 +20,20 @@ from timeground.eval.task_spec import TaskSpec
 from timeground.eval.tasks import Task
 from timeground.train.data.render import ClipRows
 
+from tests.support.says import Says
 from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
-from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile
-from timeground.chat.trajectory import Turn
 from timeground.cli.main import main
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
-from timeground.media.sampling import Sampling
+from timeground.media.video import Video
 from timeground.methods.grounder import Grounder
 from timeground.models.loading import load
 from timeground.spans import Span, iou
 from timeground.stopwatch import Stopwatch
 
 COUNTING = ("Boshenxx/Time-R1-7B", "arrowgev")
-
-
-class Says:
-    """A backend that always says the same."""
-
-    name = "says"
-
-    def __init__(self, text, profile):
-        self.text, self.profile = text, profile
-
-    def sampling(self):
-        return Sampling(factor=4, min_tokens_per_pair=4, max_tokens_per_pair=16)
-
-    def encode(self, clip):
-        return clip
-
-    def sample(self, prefix, texts, request=None):
-        count = request.num_answers if request else 1
-        return [[Turn(Message.of("assistant", self.text), logprobs=(-0.1,) * 5)] * count for _ in texts]
 
 
 def clip_from(start_s, length_s=30.0, duration_s=200.0):
@@ -106,7 +86,7 @@ ROW = Row("1", "v.mp4", 200.0, "the man sits", [Span(102.0, 105.0)], window=Span
 def test_a_run_scores_windows_in_seconds_of_the_file(tmp_path):
     backend = Says("<answer>2.0 to 5.0</answer>", named_profile("arrowgev"))
     task, settings = Task(TaskSpec("t"), [ROW], tmp_path), RunSettings("m", ("t",), num_samples=2, probes=("reversed",))
-    answers = Asker(backend, task, settings, Stopwatch()).answers(clip_from(100.0), [ROW])
+    answers = Asker(backend, task, settings, Stopwatch()).answers(Video.of(clip_from(100.0)), [ROW])
     AnswerFile(tmp_path / "t", 0).add(answers)
     outcome = score_task(tmp_path, task, settings)
     assert outcome.scores.strict["mIoU"] == 100 and outcome.scores.samples[0].spans == [[102.0, 105.0]]
@@ -144,7 +124,7 @@ def test_training_targets_are_in_the_time_that_the_model_is_told(qwen2_5_folder)
         encoder = encoder_for(loaded, Profile(prompt="short", time_encoding=encoding))
         item = ClipRows(clip_from(100.0, 4.0), [ROW, events])
         (example,) = encoder.supervised(item)
-        texts = [encoder.builder.decode(turn.answers[0]) for turn in example.turns]
+        texts = [encoder.builder.decode(node.inputs.ids_L) for node in example.nodes if node.answer is not None]
         assert said in texts[0] and listed in texts[1]
         ((_, rows),) = encoder.asked(item)  # what rewards compare answers with
         zero_s = 100.0 if encoding is TimeEncoding.MROPE else 0.0
@@ -163,7 +143,7 @@ def test_snapping_comes_before_the_shift(qwen2_5_folder):
 
 def test_the_pipeline_hears_seconds_of_the_file():
     model = StageModel(Says("<answer>2.0 to 5.0</answer>", named_profile("arrowgev")), ModelSettings(name="m"))
-    ((answer,),) = model.ground(model.encode(clip_from(100.0)), ["the man sits"])
+    ((answer,),) = model.ground(model.watch(clip_from(100.0)), ["the man sits"])
     assert answer.spans == (Span(102.0, 105.0),)
     model = StageModel(Says("102 - 105", Profile()), ModelSettings(name="m"))
-    assert model.ground(model.encode(clip_from(100.0)), ["x"])[0][0].spans == (Span(102.0, 105.0),)
+    assert model.ground(model.watch(clip_from(100.0)), ["x"])[0][0].spans == (Span(102.0, 105.0),)

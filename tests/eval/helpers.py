@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from timeground.eval.reading import Prediction
+from timeground.eval.run.answers import Said
 
 from timeground.data.rows import Row
+from timeground.methods.base import Outcome
+from timeground.scoring import parse
 from timeground.spans import Span
 
 
@@ -34,6 +37,11 @@ def choice(row_id, answer, options=("x", "y", "z", "w"), spans=(), video=None, *
 
 def said(text):
     return Prediction(text=text)
+
+
+def replied(text, row=None):
+    """What a run keeps of a reply."""
+    return Said.of(Outcome(parse(text, row or ground("x"))))
 
 
 def spans(*pairs, **more):

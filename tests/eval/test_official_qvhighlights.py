@@ -16,7 +16,7 @@ from timeground.eval.run.saliency import votes
 from timeground.eval.run.settings import RunSettings
 from timeground.eval.tasks import Task, get_spec, load_task
 
-from tests.eval.helpers import ground, said, spans
+from tests.eval.helpers import ground, replied, said, spans
 
 
 def scores(rows, predictions):
@@ -138,7 +138,7 @@ def test_sampled_answers_vote_for_clips():
     """Two of four answers cover the second clip, one of them half of the third; nonsense votes for nothing."""
     row = ground("1", (2, 6), duration=9.0)
     samples = ["2 - 4 seconds", "2.0 to 5.0 seconds", "I cannot tell", "6 - 2 seconds"]
-    assert votes(row, samples) == (0.0, 0.5, 0.125, 0.0)
+    assert votes(row, [said(text) for text in samples]) == (0.0, 0.5, 0.125, 0.0)
 
 
 def test_a_run_with_samples_scores_highlights(tmp_path):
@@ -147,8 +147,8 @@ def test_a_run_with_samples_scores_highlights(tmp_path):
     task = Task(get_spec("qvhighlights"), [row, other], tmp_path)
     AnswerFile(tmp_path / "qvhighlights", 0).add(
         [
-            Answer("1", text="2 - 4 seconds", samples=["2 - 4 seconds", "0 - 2 seconds", "2 - 4 seconds"]),
-            Answer("2", text="nothing to read", samples=["6 - 8 seconds"] * 3),
+            Answer("1", said=replied("2 - 4 seconds"), samples=[*map(replied, ("2 - 4 s", "0 - 2 s", "2 - 4 s"))]),
+            Answer("2", said=replied("nothing to read"), samples=[replied("6 - 8 seconds")] * 3),
         ]
     )
     outcome = score_task(tmp_path, task, RunSettings("tiny", ("qvhighlights",), num_samples=3))

@@ -26,7 +26,7 @@ from timeground.eval.task_spec import TaskSpec
 from timeground.eval.tasks import get_spec
 
 from tests.conftest import noise_clip
-from tests.eval.helpers import choice, ground, said
+from tests.eval.helpers import choice, ground, replied, said
 from tests.support.openai_server import serve
 from tests.support.scripted_server import scripted
 from timeground.cli.main import main
@@ -344,7 +344,7 @@ def test_divergence_of_distributions():
 
 def test_answers_of_all_processes_are_read(tmp_path):
     for rank in (0, 1):
-        AnswerFile(tmp_path, rank).add([Answer(f"r{rank}", text="5 - 6", samples=["a"], video="v")])
+        AnswerFile(tmp_path, rank).add([Answer(f"r{rank}", said=replied("5 - 6"), samples=[replied("a")], video="v")])
     file = AnswerFile(tmp_path, 0)
     assert set(file.read({"r0": "v", "r1": "v"})) == {("r0", "clean"), ("r1", "clean")}
     assert set(file.read({"r0": "v", "r1": "another video"})) == {("r0", "clean")}

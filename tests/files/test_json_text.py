@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timeground.data_pipeline.item import Item
 from timeground.data_pipeline.shards import read_shard, write_shard
-from timeground.eval.run.answers import Answer, AnswerFile
+from timeground.eval.run.answers import Answer, AnswerFile, Said
 from timeground.eval.samples import Sample, read_samples, write_samples
 
 from tests.support.scripted_server import scripted
@@ -44,9 +44,9 @@ def test_rows_answers_samples_and_shards_keep_their_texts(tmp_path):
     write_rows(tmp_path / "rows.jsonl", [row])
     assert list(read_rows(tmp_path / "rows.jsonl")) == [row]
     file = AnswerFile(tmp_path / "answers", 0)
-    file.add([Answer(ODD, text=ODD, samples=[ODD], video="v"), Answer("b", text="x", video="v")])
+    file.add([Answer(ODD, said=Said(ODD), samples=[Said(ODD)], video="v"), Answer("b", said=Said("x"), video="v")])
     found = AnswerFile(tmp_path / "answers", 0).read({ODD: "v", "b": "v"})
-    assert found[ODD, "clean"].text == ODD and found[ODD, "clean"].samples == [ODD] and len(found) == 2
+    assert found[ODD, "clean"].said == Said(ODD) and found[ODD, "clean"].samples == [Said(ODD)] and len(found) == 2
     item = Item(ODD, [row], {ODD: ODD}, [{"reason": ODD}], {"reason": ODD})
     write_shard(tmp_path / "s.jsonl", [item])
     assert read_shard(tmp_path / "s.jsonl") == [item]

@@ -38,7 +38,10 @@ def main(output: str, overrides: list[str]) -> None:
         for item in clip_rows(served.encoder.family.factor):
             found = [[group for *_, group in engine.sampled(item, Draw())] for engine in (served, local)]
             lines.append(
-                [[(a.ids, a.logprobs) for prompt in side for group in prompt for a in group] for side in found]
+                [
+                    [(t.ids, t.logprobs) for prompt in side for group in prompt for a in group for t in a.turns]
+                    for side in found
+                ]
             )
         trainer.engine.train()
         with compared.open("a") as out:

@@ -66,7 +66,8 @@ def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, re
         for row in rows():
             (example,) = encoder.supervised(ClipRows(clip, [row]))
             losses.append(model(pack([example], ids)))
-            weights.append(len(example.turns[0].answers[0]) * example.turns[0].weights[0])
+            answer = example.nodes[-1]
+            weights.append(len(answer.inputs) * answer.weight)
     plain = sum(loss * w for loss, w in zip(losses, weights, strict=True)) / sum(weights)
     plain.backward()
     assert packed.item() == pytest.approx(plain.item(), abs=1e-5)
@@ -90,7 +91,7 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
 
     reference = AutoModelForImageTextToText.from_pretrained(qwen3_folder, dtype=torch.float32).eval()
     pixels = cut_patches(
-        example.frames, example.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32
+        example.frames, example.prompt.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32
     )
     types = (batch.ids_BL == loaded.checkpoint.family.video_token_id).int() * 2
     with torch.no_grad():
@@ -100,7 +101,7 @@ def test_the_loss_is_transformers_loss(qwen3_folder):
             video_grid_thw=torch.tensor([[2, 4, 4]]),
             mm_token_type_ids=types,
         ).logits[0]
-    answer = torch.tensor(example.turns[0].answers[0])
+    answer = torch.from_numpy(example.nodes[-1].inputs.ids_L)
     expected = F.cross_entropy(logits[-len(answer) - 1 : -1], answer)
     assert model(batch).item() == pytest.approx(expected.item(), abs=1e-5)
 

@@ -9,10 +9,10 @@ import torch
 from timeground.train.validate import Validation
 
 from tests.conftest import noise_clip
-from timeground.chat.parts import Message
+from tests.support.says import Says
 from timeground.chat.profile import Profile
-from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
+from timeground.methods import load_method
 from timeground.spans import Span
 
 
@@ -27,9 +27,8 @@ def validated(rows: list[Row], answers: list[str]) -> dict:
     validation.run = SimpleNamespace(
         engine=SimpleNamespace(device=torch.device("cpu")), profile=Profile(prompt="short")
     )
-    validation.backend = SimpleNamespace(
-        encode=lambda clip: None, sample=lambda *_: [[Turn(Message.of("assistant", text))] for text in answers]
-    )
+    validation.backend = Says(answers, validation.run.profile)
+    validation.method = load_method("direct")
     validation._clips = lambda: [(noise_clip(4, 32, 32), rows)]
     return validation.score()
 

@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default="tiny", help="tiny (default), a Hub id, a folder, or http://host:port/v1#name"
     )
     parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
+    parser.add_argument(
+        "--method", default="direct", help="how the model is asked: direct, or your own as package.module:Name"
+    )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")
     parser.add_argument("--end", type=float, metavar="S", help="look only up to this second")
@@ -73,7 +76,9 @@ def run(args: argparse.Namespace) -> None:
 
     _quiet()
     overrides = {} if args.fps is None else {"fps": args.fps}
-    grounder = Grounder.from_pretrained(args.model, profile=args.profile, overrides=overrides, device=args.device)
+    grounder = Grounder.from_pretrained(
+        args.model, method=args.method, profile=args.profile, overrides=overrides, device=args.device
+    )
     failed = 0
     for task in tasks:
         try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from timeground.errors import UserError
+from timeground.methods import check_method
 
 
 class Settings(BaseModel):
@@ -19,6 +20,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _method_name(name: str) -> str:
+    try:
+        return check_method(name)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+MethodName = Annotated[str, AfterValidator(_method_name)]
+"""A method, by name or import path; an unknown one is an error of the setting."""
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
 

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, overload
 
-from timeground.chat.layout import origin_s
 from timeground.chat.prompts import LETTERS, as_texts, choice_prompt, ground_prompt
-from timeground.chat.trajectory import Turn
+from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.grammar.answers import parse_option, parse_spans
 from timeground.media.clip import Clip
+from timeground.media.selection import check_window
+from timeground.media.video import Video
+from timeground.methods import load_method
+from timeground.methods.base import NO_TRACE, Method, Outcome, Trace
 from timeground.models.base import Backend
 from timeground.models.knowledge import clip_warning
-from timeground.models.sampling import SampleSpec
-from timeground.spans import Span, leaves, shifted
+from timeground.spans import Span, leaves
 
-Video = str | PathLike[str] | Clip
+AnyVideo = str | PathLike[str] | Clip | Video
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class GroundingAnswer:
 
     spans: in the file's own seconds, as said. text: the raw answer. rule: how it was parsed, or why it was not.
     absent: the model says that it does not happen. confidence: mean token probability, in (0, 1].
+    trace: where the method looked, and how often it asked.
     model: who answered. warning: why its answers mean nothing about this video, if the model knows only others.
     outside: a span leaves what was shown (by more than half a second), so it cannot have been seen.
     """
@@ -41,6 +43,7 @@ class GroundingAnswer:
     outside: bool = False
     model: str = ""
     warning: str | None = None
+    trace: Trace = NO_TRACE
 
     @property
     def readable_spans(self) -> list[Span] | None:
@@ -59,6 +62,7 @@ class GroundingAnswer:
             "model": self.model,
             "warning": self.warning,
             "outside": self.outside,
+            "trace": self.trace.to_json(),
         }
 
 
@@ -80,64 +84,66 @@ class ChoiceAnswer:
 
 
 class Grounder:
-    """Finds moments in videos with one model."""
+    """Finds moments in videos with one model, by one method."""
 
-    def __init__(self, backend: Backend) -> None:
-        """Use any backend; `from_pretrained` makes a local one."""
+    def __init__(self, backend: Backend, method: str | type[Method] = "direct") -> None:
+        """Use any backend; `from_pretrained` makes one. method: a name, an import path, or the class itself.
+
+        Raises UserError for an unknown method.
+        """
         self.backend = backend
+        self.method = load_method(method) if isinstance(method, str) else method
 
     @classmethod
-    def from_pretrained(cls, name: str = "tiny", **options: Any) -> Grounder:
+    def from_pretrained(cls, name: str = "tiny", *, method: str | type[Method] = "direct", **options: Any) -> Grounder:
         """Load a model: ``tiny``, a Hub id, a folder, or connect to ``http://host:port/v1#model``.
 
         options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, ``profile`` (a name of
         the table of profiles) and ``overrides`` (a dict of
         changes to the checkpoint's `Profile`, such as ``{"fps": 4}``).
         """
+        if isinstance(method, str):
+            method = load_method(method)  # a wrong name is told before a model is loaded
         from timeground.models.opening import open_backend
 
-        return cls(open_backend(name, **options))
+        return cls(open_backend(name, **options), method)
 
     def read(
         self,
-        video: Video,
+        video: AnyVideo,
         *,
         start_s: float | None = None,
         end_s: float | None = None,
         on_progress: Callable[[float], None] | None = None,
     ) -> Clip:
-        """The frames of a video (or of a window of it) that this model looks at.
+        """Return the frames of a video (or of a window of it) that this model is shown when it looks at all of it.
 
         on_progress: told the share that is decoded, from 0 to 1.
         """
-        if isinstance(video, Clip):
-            return video if start_s is end_s is None else video.between(start_s or 0.0, end_s or video.end_s)
-        from timeground.media.decode import decode
+        return as_video(video).clip(start_s, end_s, self.backend.sampling(), on_progress=on_progress)
 
-        return decode(video, self.backend.sampling(), start_s=start_s, end_s=end_s, on_progress=on_progress)
-
-    def watch(self, video: Video, *, start_s: float | None = None, end_s: float | None = None) -> Watched:
+    def watch(self, video: AnyVideo, *, start_s: float | None = None, end_s: float | None = None) -> Watched:
         """Read and encode a video once; ask it as often as you like."""
-        clip = self.read(video, start_s=start_s, end_s=end_s)
-        return Watched(self.backend, clip, self.backend.encode(clip))
+        opened = as_video(video)
+        return Watched(self.method(self.backend, opened, _window(opened, start_s, end_s)))
 
     @overload
     def ground(
-        self, video: Video, query: str, *, start_s: float | None = None, end_s: float | None = None
+        self, video: AnyVideo, query: str, *, start_s: float | None = None, end_s: float | None = None
     ) -> GroundingAnswer: ...
     @overload
     def ground(
-        self, video: Video, query: list[str], *, start_s: float | None = None, end_s: float | None = None
+        self, video: AnyVideo, query: list[str], *, start_s: float | None = None, end_s: float | None = None
     ) -> list[GroundingAnswer]: ...
     def ground(
         self,
-        video: Video,
+        video: AnyVideo,
         query: str | list[str],
         *,
         start_s: float | None = None,
         end_s: float | None = None,
     ) -> GroundingAnswer | list[GroundingAnswer]:
-        """When does it happen? One query gives one answer, a list of queries a list, from one reading.
+        """Return when it happens. One query gives one answer, a list of queries a list, from one reading.
 
         start_s, end_s: only this part of the file is looked at; answers stay in the file's own seconds.
         Raises: UserError for an empty query, VideoError for a video that cannot be read.
@@ -148,17 +154,17 @@ class Grounder:
         answers = self.watch(video, start_s=start_s, end_s=end_s).ground(queries)
         return answers[0] if isinstance(query, str) else answers
 
-    def ask(self, video: Video, question: str, options: Sequence[str], **window: float | None) -> ChoiceAnswer:
-        """Which option is right?"""
+    def ask(self, video: AnyVideo, question: str, options: Sequence[str], **window: float | None) -> ChoiceAnswer:
+        """Return which option is right."""
         return self.watch(video, **window).ask(question, options)
 
 
 class Watched:
     """A video that a model has read: every question shares that work."""
 
-    def __init__(self, backend: Backend, clip: Clip, prefix: Any) -> None:
+    def __init__(self, method: Method) -> None:
         """Made by `Grounder.watch`."""
-        self.backend, self.clip, self.prefix = backend, clip, prefix
+        self.method, self.backend, self.clip = method, method.model, method.clip
 
     @property
     def warning(self) -> str | None:
@@ -166,50 +172,68 @@ class Watched:
         return clip_warning(self.backend.name, self.backend.profile, self.clip)
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
-        """An answer to each query (one string is one query), greedy, all from one KV cache."""
-        prompts, queries = self.backend.profile.prompts(), as_texts(queries)
-        texts = [ground_prompt(prompts, query) for query in queries]
-        completions = self.backend.sample(self.prefix, texts, SampleSpec())
-        return [self._grounding(q, c) for q, (c,) in zip(queries, completions, strict=True)]
+        """Return an answer to each query (one string is one query), greedy, all from one reading."""
+        rows = [self._row(number, query=query) for number, query in enumerate(as_texts(queries))]
+        for row in rows:
+            ground_prompt(self.backend.profile.prompts(), row.query)
+        outcomes = self.method.answers(rows)
+        return [self._grounding(row.query, outcome) for row, (outcome,) in zip(rows, outcomes, strict=True)]
 
     def ask(self, question: str, options: Sequence[str]) -> ChoiceAnswer:
-        """The option that the model names, with the share of probability each letter gets."""
+        """Return the option that the model names, with the share of probability each letter gets."""
         if not question.strip():
             raise UserError("the question is empty; write what you want to know")
         options = as_texts(options)
-        text = choice_prompt(self.backend.profile.prompts(), question.strip(), options)
-        ((completion,),) = self.backend.sample(self.prefix, [text], SampleSpec())
-        if completion.failure:
-            raise UserError(completion.failure)
-        scores = self.backend.score(self.prefix, text, list(LETTERS[: len(options)]))
+        choice_prompt(self.backend.profile.prompts(), question, options)  # too many or too few are refused
+        row = self._row(0, question=question.strip(), options=options)
+        ((outcome,),) = self.method.answers([row])
+        if outcome.failure:
+            raise UserError(outcome.failure)
+        (scores,) = self.method.scores([row], [list(LETTERS[: len(options)])])
         largest = max(scores)
         weights = [math.exp(s - largest) for s in scores]
-        parsed = parse_option(completion.text, options)
+        letter = outcome.answer.option
         return ChoiceAnswer(
             question=question,
-            letter=parsed.letter,
-            option=options[LETTERS.index(parsed.letter)] if parsed.letter else None,
-            text=completion.text,
-            rule=parsed.rule,
+            letter=letter,
+            option=options[LETTERS.index(letter)] if letter else None,
+            text=outcome.answer.text,
+            rule=outcome.answer.rule,
             shares=[w / sum(weights) for w in weights],
             model=self.backend.name,
             warning=self.warning,
         )
 
-    def _grounding(self, query: str, completion: Turn) -> GroundingAnswer:
-        if completion.failure:
-            raise UserError(completion.failure)
-        parsed = parse_spans(completion.text, query=query)
-        spans = shifted(parsed.spans, origin_s(self.backend.profile.time_encoding, self.clip.start_s))
-        mean = completion.mean_logprob
+    def _row(self, number: int, **asked: Any) -> Row:
+        return Row(str(number), self.clip.source, self.clip.duration_s, window=self.method.window, **asked)
+
+    def _grounding(self, query: str, outcome: Outcome) -> GroundingAnswer:
+        if outcome.failure:
+            raise UserError(outcome.failure)
+        said = outcome.answer
         return GroundingAnswer(
             query=query,
-            spans=spans,
-            text=completion.text,
-            rule=parsed.rule if parsed.parsed else f"{parsed.rule}: {parsed.failure}",
-            absent=parsed.absent,
-            confidence=None if mean is None else math.exp(mean),
+            spans=list(said.spans),
+            text=said.text,
+            rule=said.rule if said.parsed else f"{said.rule}: {said.failure}",
+            absent=said.absent,
+            confidence=outcome.confidence,
             model=self.backend.name,
             warning=self.warning,
-            outside=leaves(spans, Span(self.clip.start_s, self.clip.end_s)),
+            outside=leaves(said.spans, Span(self.clip.start_s, self.clip.end_s)),
+            trace=outcome.trace,
         )
+
+
+def as_video(video: AnyVideo) -> Video:
+    """Return a path, a clip or a video as a video."""
+    if isinstance(video, Video):
+        return video
+    return Video.of(video) if isinstance(video, Clip) else Video(video)
+
+
+def _window(video: Video, start_s: float | None, end_s: float | None) -> Span | None:
+    """Return the part that is meant; None for all of it."""
+    if start_s is end_s is None:
+        return None
+    return Span(*check_window(start_s, end_s, video.duration_s, video.source))

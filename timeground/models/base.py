@@ -41,6 +41,11 @@ class Session(Protocol):
         """Let go of what is held."""
         ...
 
+    @property
+    def size_bytes(self) -> int:
+        """How much memory is held for it here."""
+        ...
+
 
 class Backend(ABC):
     """A model."""

@@ -40,6 +40,12 @@ class PromptInputs:
     def __len__(self) -> int:
         return len(self.ids_L)
 
+    @classmethod
+    def following(cls, ids: Sequence[int], start: int) -> PromptInputs:
+        """Return tokens of text, from position `start` on."""
+        end = start + len(ids)
+        return cls(np.array(ids, dtype=np.int64), np.tile(np.arange(start, end), (3, 1)), (), end)
+
     def joined(self, more: PromptInputs) -> PromptInputs:
         """Return this and what follows it as one."""
         return PromptInputs(
@@ -86,11 +92,6 @@ class PromptBuilder:
     def answer_tokens(self) -> AnswerTokens:
         """What its tokens mean in an answer."""
         return AnswerTokens(self.end_id, self.family.forbidden_ids, self.decode)
-
-    def given(self, ids: Sequence[int], start: int) -> PromptInputs:
-        """Return tokens that were sampled as input, from position `start` on."""
-        positions = np.tile(np.arange(start, start + len(ids)), (3, 1))
-        return PromptInputs(np.array(ids, dtype=np.int64), positions, (), start + len(ids))
 
     def wrapped(self, segments: Sequence[Segment], encoding: TimeEncoding) -> list[Segment]:
         """Return a clip's segments as the checkpoint's processor puts them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -31,6 +32,8 @@ class Laid:
 
     inputs: PromptInputs
     shown: Shown | None = None
+    is_sampled: bool = False
+    """Whether these are the tokens that the model sampled."""
 
 
 class Transcript:
@@ -66,6 +69,12 @@ class Transcript:
         text = self._step(message.role) + message.text + self.builder.template.between(message.role, "assistant")
         return self._texts([TextSegment(text)], self.position)
 
+    def answering(self, question: PromptInputs) -> Transcript:
+        """Return another that goes on behind a question, where its answer begins."""
+        other = copy.copy(self)
+        other.role, other.position, other.ended = "assistant", question.next_position, False
+        return other
+
     def asked_first(self, message: Message, shown: Shown) -> PromptInputs:
         """Return a whole prompt whose question stands before the video (ArrowGEV, Time-R1)."""
         return self.builder.text_first(message.text, shown.segments, self._grid(shown.clip))
@@ -79,9 +88,9 @@ class Transcript:
         return self._shown(parts[0].clip)
 
     def _by_ids(self, turn: Turn) -> list[Laid]:
-        """Return an answer's own tokens, which its text might not give again."""
-        opening = self._texts([TextSegment(self._step("assistant"))], self.position)
-        return [Laid(opening.joined(self.builder.given(turn.ids, opening.next_position)))]
+        """Return what leads to an answer, and the answer's own tokens, which its text might not give again."""
+        opening = self._texts([TextSegment(self._step(turn.message.role))], self.position)
+        return [Laid(opening), Laid(PromptInputs.following(turn.ids, opening.next_position), None, turn.is_sampled)]
 
     def _by_parts(self, message: Message) -> list[Laid]:
         laid: list[Laid] = []

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from timeground.cli.recipes import Settings
+from timeground.cli.recipes import MethodName, Settings
 
 from .data import DataSettings
 from .model import ModelSettings
@@ -25,6 +25,7 @@ class RunSettings(Settings):
     keep_last: int = Field(2, ge=1)
     validate_every: int = Field(0, ge=0, description="0: never")
     validate_videos: int = Field(32, ge=1)
+    method: MethodName = Field("direct", description="how the model is asked: a name, or package.module:Name")
     tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "none"
     model: ModelSettings
     data: DataSettings

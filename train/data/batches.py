@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from timeground.errors import UserError
-from timeground.models.local.packing import PADDING, PREFIX, SHARED, Owners, visibility
+from timeground.models.local.packing import ROOT, Tree, visibility
 from timeground.worker import end_with
 
 from .render import Example
@@ -25,7 +25,7 @@ from .render import Example
 
 @dataclass(frozen=True)
 class Batch:
-    """A micro-batch: each row a video, all its questions, and all answers to them."""
+    """A micro-batch: each row a video, all its questions, and all answers to them with what follows."""
 
     ids_BL: Tensor
     positions_3BL: Tensor
@@ -34,11 +34,11 @@ class Batch:
     predictors_N: Tensor
     """Where in the suffixes, counted over ``B x S``, the token stands that an answer token follows."""
     targets_N: Tensor
-    """That answer token."""
+    """That answer token; only what was sampled is a target."""
     weights_N: Tensor
     """What it counts."""
     answers_N: Tensor
-    """The number of its answer in the batch."""
+    """The number of its answer in the batch; all that was sampled in one trajectory is one answer."""
     examples: list[Example]
 
     @property
@@ -49,73 +49,73 @@ class Batch:
     @property
     def num_answers(self) -> int:
         """Answers in all rows."""
-        return sum(len(turn.answers) for example in self.examples for turn in example.turns)
+        return sum(example.num_answers for example in self.examples)
 
 
 def pack(examples: list[Example], visual_ids: tuple[int, int]) -> Batch:
-    """Return right-pad prefixes and suffixes, each to the longest, and write down who sees whom."""
+    """Return examples as rows, prefixes and suffixes right-padded each to the longest, with who sees whom."""
     prefix = max(len(e.prompt) for e in examples)
-    suffix = max(_suffix_length(e) for e in examples)
+    suffix = max(e.num_tokens - len(e.prompt) for e in examples)
     shape = (len(examples), prefix + suffix)
     ids, positions = np.zeros(shape, np.int64), np.zeros((3, *shape), np.int64)
     mask = np.zeros((len(examples), 1, suffix, prefix + suffix), bool)
-    tokens = _Tokens([], [], [], [])
+    targets, num_answers = _Targets([], [], [], []), 0
     for b, example in enumerate(examples):
-        length = len(example.prompt)
-        ids[b, :length], positions[:, b, :length] = example.prompt.ids_L, example.prompt.positions_3L
-        owners = Owners.of(PREFIX, SHARED, length) + Owners.of(PADDING, SHARED, prefix - length)
-        owners += _lay_suffix(example, ids[b, prefix:], positions[:, b, prefix:], b * suffix, tokens)
-        owners += Owners.of(PADDING, SHARED, prefix + suffix - len(owners))
-        mask[b, 0] = visibility(owners, suffix)
+        tree = Tree(len(example.prompt))
+        padding = tree.add(ROOT, prefix - len(example.prompt))
+        places = _lay_nodes(example, tree)
+        for node, place in zip(example.nodes, places, strict=True):
+            ids[b, place], positions[:, b, place] = node.inputs.ids_L, node.inputs.positions_3L
+        targets.add(example, places, b * suffix - prefix, num_answers)
+        num_answers += example.num_answers
+        tree.grow([padding] * (prefix + suffix - len(tree)))
+        mask[b, 0] = visibility(tree, suffix)
     visual = np.isin(ids, visual_ids)
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(positions),
         torch.from_numpy(visual),
         torch.from_numpy(mask),
-        torch.tensor(tokens.predictors),
-        torch.tensor(tokens.targets),
-        torch.tensor(tokens.weights, dtype=torch.float32),
-        torch.tensor(tokens.answers),
+        torch.tensor(targets.predictors),
+        torch.tensor(targets.ids),
+        torch.tensor(targets.weights, dtype=torch.float32),
+        torch.tensor(targets.answers),
         examples,
     )
 
 
+def _lay_nodes(example: Example, tree: Tree) -> list[slice]:
+    """Add an example's nodes to a tree that has its prompt; return where in the row the tokens of each stand."""
+    numbers, places = [ROOT], [slice(0, len(example.prompt))]
+    for node in example.nodes[1:]:
+        at = len(tree)
+        numbers.append(tree.add(numbers[node.parent or 0], len(node.inputs)))
+        places.append(slice(at, len(tree)))
+    return places
+
+
 @dataclass
-class _Tokens:
+class _Targets:
     """The flat columns of a batch, as they grow."""
 
     predictors: list[int]
-    targets: list[int]
+    ids: list[int]
     weights: list[float]
     answers: list[int]
 
+    def add(self, example: Example, places: list[slice], first: int, num_answers: int) -> None:
+        """Add an example's sampled tokens.
 
-def _suffix_length(example: Example) -> int:
-    return sum(len(t.question) + sum(len(a) for a in t.answers) for t in example.turns)
-
-
-def _lay_suffix(example: Example, ids_S: np.ndarray, positions_3S: np.ndarray, first: int, tokens: _Tokens) -> Owners:
-    """Write one row's questions and answers; `first` is where its suffix begins in ``B x S``."""
-    owners, at = Owners.of(0, SHARED, 0), 0
-    for number, turn in enumerate(example.turns):
-        question = turn.question
-        asked = slice(at, at + len(question))
-        ids_S[asked], positions_3S[:, asked] = question.ids_L, question.positions_3L
-        owners += Owners.of(number, SHARED, len(question))
-        last = at = asked.stop
-        for a, answer in enumerate(turn.answers):
-            end = at + len(answer)
-            ids_S[at:end] = answer
-            positions_3S[:, at:end] = question.next_position + np.arange(len(answer))
-            owners += Owners.of(number, a, len(answer))
-            name = tokens.answers[-1] + 1 if tokens.answers else 0
-            tokens.predictors += [first + last - 1, *range(first + at, first + end - 1)]
-            tokens.targets += answer
-            tokens.weights += [turn.weights[a] if turn.weights else 1.0] * len(answer)
-            tokens.answers += [name] * len(answer)
-            at = end
-    return owners
+        first: where its row begins, counted over ``B x S``. num_answers: of the examples before it.
+        """
+        for node, place in zip(example.nodes, places, strict=True):
+            if node.answer is None or node.parent is None:
+                continue
+            before = (places[node.parent].stop - 1, *range(place.start, place.stop - 1))
+            self.predictors += [first + p for p in before]
+            self.ids += node.inputs.ids_L.tolist()
+            self.weights += [node.weight] * len(node.inputs)
+            self.answers += [num_answers + node.answer] * len(node.inputs)
 
 
 Item = TypeVar("Item")

@@ -1,21 +1,26 @@
-"""Training examples: a video's frames and prompt once, with several questions and their answers."""
+"""Training examples: a video once, with questions, answers and what follows them as a tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time, origin_s, stamp_times_s
+from timeground.chat.layout import TimeEncoding, origin_s, stamp_times_s
+from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import row_answer, row_prompt
+from timeground.chat.trajectory import Trajectory
 from timeground.data.rows import Row
+from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.models.families import Family
 from timeground.models.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.prefix_cache import KeptPrefix
 from timeground.models.local.towers import TowerStates
+from timeground.models.transcript import Laid, Shown, Transcript
 from timeground.spans import Span
 
 
@@ -32,32 +37,100 @@ class ClipRows:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A question after the video with its answers, each blind to the others."""
+class Node:
+    """A stretch of tokens that sees the nodes above it: a prompt, a question, an answer, a tool's result."""
 
-    question: PromptInputs
-    answers: list[list[int]]
-    weights: list[float]
-    """How much each token of an answer counts in a supervised loss."""
+    inputs: PromptInputs
+    parent: int | None = None
+    """The node that it goes on from, by its place in the example; None for the root, the prompt."""
+    frames: torch.Tensor | None = None
+    """uint8 ``[T, C, H, W]`` of the clip in it, if it shows one."""
+    states: TowerStates | None = None
+    """What the frozen vision tower made of the frames, where that was kept."""
+    answer: int | None = None
+    """Of which of the example's answers (from 0) these are sampled tokens, the targets; None for what was given."""
+    weight: float = 1.0
+    """How much each target counts in a supervised loss."""
+
+    @classmethod
+    def of(cls, piece: Laid, parent: int | None = None, answer: int | None = None) -> Node:
+        """Return a piece of a conversation as a node. answer: whose it is, if it was sampled."""
+        frames = piece.shown.clip.frames if piece.shown else None
+        return cls(piece.inputs, parent, frames, answer=answer if piece.is_sampled else None)
 
 
 @dataclass(frozen=True)
 class Example:
-    """One video with its turns."""
+    """One video with what was asked and answered about it, as a tree."""
 
-    frames: torch.Tensor
-    """uint8 ``[T, C, H, W]``."""
-    prompt: PromptInputs
-    turns: list[Turn]
-    states: TowerStates | None = None
-    """What the frozen vision tower made of the frames, where that was kept."""
+    nodes: tuple[Node, ...]
+    """Each behind its parent. The first is the root, the prompt with the video; the questions are right below it."""
     prefix: KeptPrefix | None = None
     """What the model made of the prompt, where that was kept."""
 
+    def __post_init__(self) -> None:
+        """Check that each node goes on from one before it, and that targets follow a question."""
+        for place, node in enumerate(self.nodes):
+            if (node.parent is None) != (place == 0) or (node.parent or 0) > max(0, place - 1):
+                raise ValueError(f"node {place} cannot be below node {node.parent}")
+            if place and not len(node.inputs):
+                raise ValueError(f"node {place} has no tokens")
+            if node.answer is not None and not node.parent:
+                raise ValueError(f"node {place} holds an answer, but there is no question before it")
+
     @property
-    def vision(self) -> tuple[VisionSegment, ...]:
-        """The vision blocks of the prompt."""
-        return self.prompt.vision
+    def root(self) -> Node:
+        """The node of the prompt."""
+        return self.nodes[0]
+
+    @property
+    def prompt(self) -> PromptInputs:
+        """What all questions share."""
+        return self.root.inputs
+
+    @property
+    def frames(self) -> torch.Tensor:
+        """The frames of the prompt's clip."""
+        assert self.root.frames is not None
+        return self.root.frames
+
+    @property
+    def questions(self) -> list[PromptInputs]:
+        """What is asked after the prompt."""
+        return [node.inputs for node in self.nodes if node.parent == 0]
+
+    @property
+    def shown(self) -> list[Node]:
+        """The nodes with frames."""
+        return [node for node in self.nodes if node.frames is not None]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of all nodes."""
+        return sum(len(node.inputs) for node in self.nodes)
+
+    @property
+    def num_answers(self) -> int:
+        """How many answers there are to all questions."""
+        return len({node.answer for node in self.nodes} - {None})
+
+    def with_root(self, **changes: Any) -> Example:
+        """Return the same with fields of its root changed."""
+        return replace(self, nodes=(replace(self.root, **changes), *self.nodes[1:]))
+
+    def answered(self, groups: Sequence[Sequence[Sequence[Laid]]]) -> Example:
+        """Return the same with a group of answers below each question, an answer's pieces below one another."""
+        nodes, number = [self.root], 0
+        for question, group in zip(self.nodes[1:], groups, strict=True):
+            asked = len(nodes)
+            nodes.append(question)
+            for answer in group:
+                parent = asked
+                for piece in answer:
+                    nodes.append(Node.of(piece, parent, number))
+                    parent = len(nodes) - 1
+                number += 1
+        return replace(self, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True)
@@ -71,44 +144,77 @@ class Encoder:
 
     def supervised(self, item: ClipRows) -> list[Example]:
         """Return the examples of a clip with its rows' true answers: one, or one a row where questions come first."""
-        return [
-            replace(example, turns=[self._with_truth(turn, row) for turn, row in zip(example.turns, rows, strict=True)])
-            for example, rows in self.asked(item)
-        ]
+        return [self._with_truth(example, rows) for example, rows in self.asked(item)]
 
     def asked(self, item: ClipRows) -> list[tuple[Example, list[Row]]]:
-        """Return examples whose turns have no answers yet, with the rows that they ask.
+        """Return examples without answers yet, with the rows that they ask, a question for each.
 
         as_images: every second frame as a stamped image, as servers are sent them. Rows come back with their
         spans snapped to the stamps where that is asked for, and in the seconds that the model is told.
         """
         encoding = TimeEncoding.STAMPED_IMAGES if item.as_images else self.profile.time_encoding
-        clip, segments = encode_time(item.clip.thinned() if item.as_images else item.clip, encoding, self.profile.stamp)
-        grid_hw = (
-            clip.frames.shape[2] // self.family.patch_size,
-            clip.frames.shape[3] // self.family.patch_size,
+        transcript = Transcript(self.builder, replace(self.profile, time_encoding=encoding))
+        video = Message.of("user", item.clip.thinned() if item.as_images else item.clip)
+        if not self.profile.text_first:
+            (prompt,) = transcript.add(video)
+            assert prompt.shown is not None
+            rows = self._told(item, prompt.shown, encoding)
+            return [(_asking(prompt, [transcript.question(self._message(row)) for row in rows]), rows)]
+        shown, alone = transcript.only_video(video), []
+        for row in self._told(item, shown, encoding):
+            body, last = transcript.asked_first(self._message(row), shown).split_last()
+            alone.append((_asking(Laid(body, shown), [last]), [row]))
+        return alone
+
+    def answered(self, example: Example, groups: Sequence[Sequence[Trajectory]]) -> Example:
+        """Return an example with a group of trajectories below each of its questions; what was sampled are targets.
+
+        Raises UserError for a trajectory whose tokens are not known.
+        """
+        return example.answered(
+            [
+                [self._laid(question, trajectory) for trajectory in group]
+                for question, group in zip(example.questions, groups, strict=True)
+            ]
         )
+
+    def _laid(self, question: PromptInputs, trajectory: Trajectory) -> list[Laid]:
+        """Return the pieces of a trajectory, up to what was sampled last."""
+        transcript, pieces = Transcript(self.builder, self.profile).answering(question), []
+        for turn in trajectory.turns:
+            if turn.is_sampled and not turn.ids:
+                raise UserError(f"an answer without its tokens cannot be trained on ({turn.failure or turn.text!r})")
+            pieces += [piece for piece in transcript.add(turn) if len(piece.inputs)]
+        while pieces and not pieces[-1].is_sampled:
+            pieces.pop()
+        if not pieces:
+            raise UserError("an answer of which nothing was sampled cannot be trained on")
+        return pieces
+
+    def _told(self, item: ClipRows, shown: Shown, encoding: TimeEncoding) -> list[Row]:
+        """Return the rows of a clip as the model is to answer them."""
         rows = item.rows
         if item.snap:
-            stamps_s = stamp_times_s(clip, encoding)
+            stamps_s = stamp_times_s(shown.clip, encoding)
             rows = [snapped(row, stamps_s, item.snap) for row in rows]
-        rows = [row.told_from(origin_s(encoding, clip.start_s)) for row in rows]
-        prompts = self.profile.prompts()
-        texts = [row_prompt(prompts, row) for row in rows]
-        if self.profile.text_first:
-            alone = []
-            for text, row in zip(texts, rows, strict=True):
-                body, last = self.builder.text_first(text, segments, grid_hw).split_last()
-                alone.append((Example(clip.frames, body, [Turn(last, [], [])]), [row]))
-            return alone
-        prompt = self.builder.prefix(segments, grid_hw, encoding)
-        turns = [Turn(self.builder.question(text, prompt.next_position), [], []) for text in texts]
-        return [(Example(clip.frames, prompt, turns), rows)]
+        return [row.told_from(origin_s(encoding, shown.clip.start_s)) for row in rows]
 
-    def _with_truth(self, turn: Turn, row: Row) -> Turn:
-        ids = self.builder.answer_ids(row_answer(self.profile.prompts(), row))
+    def _message(self, row: Row) -> Message:
+        return Message.of("user", row_prompt(self.profile.prompts(), row))
+
+    def _with_truth(self, example: Example, rows: Sequence[Row]) -> Example:
         power = {"token": 0.0, "square": 0.5, "sequence": 1.0}[self.reduction]
-        return replace(turn, answers=[ids], weights=[len(ids) ** -power])
+        groups = []
+        for question, row in zip(example.questions, rows, strict=True):
+            ids = self.builder.answer_ids(row_answer(self.profile.prompts(), row))
+            groups.append([[Laid(PromptInputs.following(ids, question.next_position), is_sampled=True)]])
+        nodes = example.answered(groups).nodes
+        return Example(tuple(replace(node, weight=len(node.inputs) ** -power) for node in nodes))
+
+
+def _asking(prompt: Laid, questions: Sequence[PromptInputs]) -> Example:
+    """Return an example that asks questions after a prompt."""
+    return Example((Node.of(prompt), *(Node(question, 0) for question in questions)))
 
 
 def snapped(row: Row, stamps_s: Sequence[float], how: str) -> Row:

@@ -68,6 +68,10 @@ class Updater:
         sampled_N = torch.tensor(
             [x for s in scored for group in s.rollout.logprobs for answer in group for x in answer]
         )
+        if len(sampled_N) != len(batch.targets_N):
+            raise UserError(
+                f"rollouts tell log-probabilities of {len(sampled_N)} tokens, and {len(batch.targets_N)} were sampled"
+            )
         return Prepared(batch, PolicyInputs(advantages_A, old_N, reference_N, sampled_N), rows)
 
     def _advantages(self, scored: Scored, reward_std: float) -> Tensor:

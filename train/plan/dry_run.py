@@ -9,22 +9,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded
-from timeground.models.local.packing import SHARED, Owners
+from timeground.models.local.packing import ROOT
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import TowerStates, VisionFeatures, merge
 
 from ..adapters import add_lora
 from ..config import GrpoSettings, RunSettings
 from ..data.batches import Batch, pack
-from ..data.render import Example
+from ..data.render import Example, Node
 from ..grpo.loss import Divisor, PolicyInputs
 from ..grpo.model import GrpoModel
 from ..model import PackedModel
@@ -67,7 +69,7 @@ class DryRun:
         last = torch.empty(patches, vision.hidden_size, dtype=self.visual.dtype, device="meta")
         deep = tuple(torch.empty_like(last) for _ in getattr(vision, "deepstack_visual_indexes", ()))
         order = torch.empty(patches // vision.spatial_merge_size**2, dtype=torch.long, device="meta")
-        return replace(example, states=TowerStates(last, deep, order))
+        return example.with_root(states=TowerStates(last, deep, order))
 
     def update(self, examples: Sequence[Example], checkpointing: bool) -> Load:
         """Forward and backward pass of a micro-batch; gradients are not counted, they are there before."""
@@ -97,29 +99,26 @@ class DryRun:
 
     def rollout(self, example: Example, group_size: int, answer_tokens: int) -> Load:
         """Run prefill and sampling of a prompt's groups; `kept` is the cache of keys and values at its longest."""
-        rows = group_size * len(example.turns)
+        rows = group_size * len(example.questions)
         self.model.eval()
         with torch.no_grad(), fused_attention(), Meter() as meter:
-            features = self.model.features([example])
+            features = self.model.features(example.shown)
             merged = meter.now
             prefix = PrefixCache(self.model.model, example.prompt, features)
-            owners = prefix.owners()
-            for number, turn in enumerate(example.turns):
-                owners += Owners.of(number, SHARED, len(turn.question))
-            questions = [turn.question for turn in example.turns]
-            ids = np.concatenate([q.ids_L for q in questions])
-            prefix.extend(ids, np.concatenate([q.positions_3L for q in questions], axis=1), owners)
+            tree, asked = prefix.tree(), reduce(PromptInputs.joined, example.questions)
+            answer = tree.add(ROOT, len(asked))
+            prefix.extend(asked.ids_L, asked.positions_3L, tree)
             grown = rows * (answer_tokens - 1)
             self._grow(prefix, grown)
-            owners += Owners.of(0, 0, grown + rows)
-            prefix.extend(np.zeros(rows, np.int64), np.zeros((3, rows), np.int64), owners)
+            tree.grow([answer] * (grown + rows))
+            prefix.extend(np.zeros(rows, np.int64), np.zeros((3, rows), np.int64), tree)
             return Load(meter.now - merged, meter.peak)
 
     def kept_prompt(self, example: Example) -> int:
         """Return bytes of a prompt that is kept with its graph from sampling to training (`rollout.keep_prefix`)."""
         self._set_checkpointing(False)
         with torch.enable_grad(), fused_attention(), Meter() as meter:
-            features = self.model.features([example])
+            features = self.model.features(example.shown)
             prefix = PrefixCache(self.model.model, example.prompt, features, keep=True)
             return meter.now if prefix.kept else 0
 
@@ -134,7 +133,7 @@ class DryRun:
         angles = torch.empty(2, sum(lengths), head, device="meta")
         borders = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32)  # real: the code reads them
         with torch.set_grad_enabled(trained), fused_attention(), Meter() as meter:
-            pixels = self.model.pixels(example)
+            pixels = self.model.pixels(example.root)
             cut = meter.now
             del pixels
             before = meter.now
@@ -173,13 +172,14 @@ class _Dry(PackedModel):
         """Return a context that changes nothing."""
         return nullcontext()
 
-    def features(self, examples: list[Example]) -> VisionFeatures:
+    def features(self, nodes: Sequence[Node]) -> VisionFeatures:
         """Return visual tokens of several clips, merged from their states."""
-        states = [e.states.last_NC.requires_grad_(self.frozen == "none") for e in examples if e.states is not None]
-        assert len(states) == len(examples)
+        states = [node.states for node in nodes if node.states is not None]
+        assert len(states) == len(nodes)
+        for one in states:
+            one.last_NC.requires_grad_(self.frozen == "none")
         with torch.set_grad_enabled(self.frozen != "vision" and torch.is_grad_enabled()):
-            joined = TowerStates.joined([e.states for e in examples if e.states is not None])
-            return merge(self.model.model.visual, joined)
+            return merge(self.model.model.visual, TowerStates.joined(states))
 
 
 class _DrySft(_Dry, SftModel):
@@ -200,7 +200,7 @@ def _dry_model(settings: RunSettings, loaded: Loaded) -> Any:
 def _patches(example: Example, patch: int) -> list[int]:
     """Return patches of each frame pair of a clip."""
     _, _, height, width = example.frames.shape
-    return [(height // patch) * (width // patch)] * sum(segment.grid_t for segment in example.vision)
+    return [(height // patch) * (width // patch)] * sum(segment.grid_t for segment in example.prompt.vision)
 
 
 def _add_deep_features(hidden: Tensor, mask: Tensor, features: Tensor) -> Tensor:

@@ -8,7 +8,10 @@ residual stream is float32. Validation is taken to be smaller than a rollout.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from timeground.models.inputs import PromptInputs
+from timeground.models.transcript import Laid
 
 from ..config import RunSettings
 from ..data.render import Example
@@ -110,7 +113,7 @@ def _fullest_batch(settings: RunSettings, prompts: Prompts) -> tuple[int, Prompt
 def _step(settings: RunSettings, examples: list[Example], clips: int, answer_tokens: int, processes: int) -> Step:
     clips *= processes * settings.micro_batches
     questions = clips * settings.data.questions_per_video
-    prompt = sum(len(e.prompt) + sum(len(t.question) for t in e.turns) for e in examples)
+    prompt = sum(e.num_tokens for e in examples)
     answers = questions * settings.answers_a_question
     read = clips * prompt * settings.versions_read
     return Step(clips, questions, answers, read, answers * answer_tokens, settings.prompt_passes)
@@ -141,9 +144,10 @@ def _memory(
 
 def _tower_states(example: Example, clips: int, micro_batches: int) -> Item:
     """Return what a frozen tower made of a micro-batch, or of a step where it is kept from sampling to training."""
-    assert example.states is not None
+    states = example.root.states
+    assert states is not None
     kept = clips * max(1, micro_batches)
-    size = sum(states.nbytes for states in (example.states.last_NC, *example.states.deep))
+    size = sum(layer.nbytes for layer in (states.last_NC, *states.deep))
     name = f"states of the vision tower, {kept} clip{'s' if kept > 1 else ''}"
     return Item(name, kept * size, phases=("rollout", "update") if micro_batches else ("update",))
 
@@ -166,5 +170,9 @@ def _update(dry: DryRun, batch: list[Example], checkpointing: bool) -> Load:
 
 def answered(example: Example, group_size: int, length: int) -> Example:
     """Return the example with a group of answers to each question."""
-    turns = [replace(t, answers=[[0] * length] * group_size, weights=[1.0] * group_size) for t in example.turns]
-    return replace(example, turns=turns)
+    return example.answered(
+        [
+            [[Laid(PromptInputs.following([0] * length, question.next_position), is_sampled=True)]] * group_size
+            for question in example.questions
+        ]
+    )

@@ -60,7 +60,7 @@ class Prompts:
     def size(self, duration_s: float) -> PromptSize:
         """Return the prompt of a clip of that many seconds."""
         example = self.examples(duration_s, questions=1)[0]
-        ids = np.concatenate([example.prompt.ids_L, example.turns[0].question.ids_L])
+        ids = np.concatenate([example.prompt.ids_L, example.questions[0].ids_L])
         visual = int(np.isin(ids, self.family.visual_ids).sum())
         return PromptSize(duration_s, len(example.frames), visual, len(ids) - visual)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from timeground.errors import UserError
+from timeground.named import imported
 
 from .direction import direction, shuffle_bonus
 from .form import format_answer, format_plain, format_think
@@ -52,22 +52,6 @@ def load_reward(name: str, options: Mapping[str, Any] | None = None, messages: b
     if named & set(GIVEN) and "completions" not in named:
         return Reward(function, options)
     return TrlFunction(function, name, options, messages)
-
-
-def imported(path: str, what: str, known: Iterable[str]) -> Any:
-    """Return what an import path names. UserError if it is none, or leads nowhere."""
-    module_name, colon, name = path.partition(":")
-    if not colon:
-        raise UserError(
-            f"unknown {what} {path!r}; there are {', '.join(sorted(known))}, and your own as package.module:name"
-        )
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise UserError(f"{what} {path}: cannot import {module_name!r}: {error}; is it on PYTHONPATH?") from None
-    if not hasattr(module, name):
-        raise UserError(f"{what} {path}: {module_name} has nothing called {name!r}; correct the name")
-    return getattr(module, name)
 
 
 def _parameters(function: Any) -> list[str]:

@@ -14,9 +14,9 @@ from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.views import shuffled
+from timeground.named import imported
 
 from ..data.render import ClipRows
-from ..rewards.registry import imported
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from timeground.models.sampling import Sampled, SampleSpec
 from timeground.stopwatch import Stopwatch
 
 from ..config import ContrastSettings, SamplingSettings
-from ..data.render import ClipRows, Encoder, Example
+from ..data.render import ClipRows, Encoder, Example, Node
 from ..model import PackedModel
 from .contrasts import Contrast
 
@@ -34,7 +34,7 @@ class Rollout:
     """One prompt's questions with their sampled answers."""
 
     example: Example
-    """The prompt; its turns hold the answers' tokens."""
+    """The prompt with the tokens of the answers, as they are trained on."""
     rows: list[Row]
     asked: list[str]
     """The text of each question."""
@@ -69,8 +69,8 @@ class Draw:
     trained: bool = False
 
 
-Prompted = tuple[Example, list[Row], list[list[Sampled]]]
-"""A prompt, the rows that it asks, and the answers to each."""
+Prompted = tuple[Example, list[Row], list[list[Trajectory]]]
+"""A prompt, the rows that it asks, and the answers to each: with tools, trajectories of several turns."""
 
 
 class RolloutEngine(ABC):
@@ -138,16 +138,10 @@ class RolloutEngine(ABC):
         """Return the prompts of a clip with their answers."""
         return [
             Rollout(
-                example=replace(
-                    example,
-                    turns=[
-                        replace(turn, answers=[a.ids for a in group])
-                        for turn, group in zip(example.turns, answers, strict=True)
-                    ],
-                ),
+                example=self._answered(example, answers),
                 rows=rows,
                 asked=[row_prompt(self.encoder.profile.prompts(), row) for row in rows],
-                answers=[[self._trajectory(a) for a in group] for group in answers],
+                answers=answers,
             )
             for example, rows, answers in self.sampled(item, draw)
         ]
@@ -157,11 +151,15 @@ class RolloutEngine(ABC):
         """Tokens of an answer, at most."""
         return self.settings.max_new_tokens or self.encoder.profile.max_new_tokens
 
-    def _trajectory(self, answer: Sampled) -> Trajectory:
-        """Return a sampled answer as a conversation of one turn."""
+    def _answered(self, example: Example, answers: list[list[Trajectory]]) -> Example:
         with self.tokenizing:
-            turn = self.encoder.builder.turn(answer, SampleSpec())
-        return Trajectory((turn,), "answered" if turn.finished else "cut")
+            return self.encoder.answered(example, answers)
+
+    def trajectories(self, groups: Sequence[Sequence[Sampled]]) -> list[list[Trajectory]]:
+        """Return sampled answers as conversations of one turn."""
+        with self.tokenizing:
+            turns = [[self.encoder.builder.turn(answer, SampleSpec()) for answer in group] for group in groups]
+        return [[Trajectory((turn,), "answered" if turn.finished else "cut") for turn in group] for group in turns]
 
 
 class Sampler(RolloutEngine):
@@ -194,14 +192,27 @@ class Sampler(RolloutEngine):
         for example, rows in self.encoder.asked(item):
             if self.model.frozen != "none":  # a trained tower runs with what follows it
                 with self.watch.on("encode"):
-                    states = states or self.model.tower_states(example)
-            seen = replace(example, states=states)
+                    states = states or self.model.tower_states(example.root)
+            seen = example.with_root(states=states)
             with torch.set_grad_enabled(keep), self.model.amp():
-                features = self.model.features([seen])
+                features = self.model.features(seen.shown)
                 cache = PrefixCache(self.model.model, example.prompt, features, keep)
-                answers = cache.answer([turn.question for turn in example.turns], spec, tokens)
-            found.append((replace(seen, prefix=cache.kept), rows, answers))
+                answers = cache.answer(example.questions, spec, tokens)
+            found.append((replace(seen, prefix=cache.kept), rows, self.trajectories(answers)))
         return found
+
+    def _answered(self, example: Example, answers: list[list[Trajectory]]) -> Example:
+        """Return the example with its answers; what a frozen tower makes of frames shown in them is kept as well."""
+        example = super()._answered(example, answers)
+        if self.model.frozen == "none":
+            return example
+        with self.watch.on("encode"):
+            return replace(example, nodes=tuple(self._with_states(node) for node in example.nodes))
+
+    def _with_states(self, node: Node) -> Node:
+        if node.frames is None or node.states is not None:
+            return node
+        return replace(node, states=self.model.tower_states(node))
 
 
 def _seed(numbers: Sequence[int]) -> int:

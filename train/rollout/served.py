@@ -70,17 +70,18 @@ class VllmSampler(RolloutEngine):
         """Return each prompt of a clip with its answers; all questions are asked at once."""
         with self.tokenizing:
             asked = self.encoder.asked(item)
-        return [(example, rows, self._answers(example, rows, item, draw)) for example, rows in asked]
+        return [(example, rows, self.trajectories(self._answers(example, rows, item, draw))) for example, rows in asked]
 
     def _answers(self, example: Example, rows: list[Row], item: ClipRows, draw: Draw) -> list[list[Sampled]]:
         clip = item.clip.thinned() if item.as_images else item.clip.paired()
-        sent = send(example.frames, clip.frame_times_s, example.vision, self.encoder.family, self.shared)
+        sent = send(example.frames, clip.frame_times_s, example.prompt.vision, self.encoder.family, self.shared)
+        prompt = example.prompt.ids_L.tolist()
         seeds = np.random.SeedSequence(draw.seed).generate_state(len(rows), np.uint32)
         try:
             return list(
                 self.requests.map(
-                    lambda turn, seed: self._ask([*example.prompt.ids_L.tolist(), *turn], sent, draw, int(seed)),
-                    [turn.question.ids_L.tolist() for turn in example.turns],
+                    lambda question, seed: self._ask([*prompt, *question], sent, draw, int(seed)),
+                    [question.ids_L.tolist() for question in example.questions],
                     seeds,
                 )
             )

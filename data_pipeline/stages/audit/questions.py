@@ -59,16 +59,18 @@ def ask(
     answers: dict[Asked, list[float | None]] = {}
     for window, rows in by_window(grounding(item.rows)).items() if questions else ():
         model = tools.model(model_name)
-        clip = tools.clip(item.video, model.sampling(), window)
+        video = tools.video(item.video)
+        zero_s = model.origin_s(video.part(window, model.sampling()))
         form = model.profile.prompts().yes_no
         for number, view in enumerate(views):
             names = questions if number == 0 else [name for name in questions if name == "there"]
-            asked = [one for row in rows for one in _texts(row, tools, names, view, model.origin_s(clip))]
+            asked = [one for row in rows for one in _texts(row, tools, names, view, zero_s)]
             if not asked:
                 continue
             texts = [form.format(question=text) for _, text in asked]
-            for (what, _), (answer,) in zip(asked, model.answer(model.encode(view.show(clip)), texts), strict=True):
-                answers.setdefault(what, []).append(_yes(answer))
+            shown = model.watch(*view.of(video, window, model.sampling()))
+            for (what, _), (outcome,) in zip(asked, model.answer(shown, texts), strict=True):
+                answers.setdefault(what, []).append(_yes(outcome.turn))
     return _by_row(answers)
 
 

@@ -72,13 +72,13 @@ def rewrite(settings: Rewriting, faults: Sequence[Fault], tools: Tools, stage: s
 def _ask(settings: Rewriting, faults: Sequence[Fault], tools: Tools) -> list[str]:
     """Return what the model writes for rows of one window."""
     model, prompt, video = tools.model(settings.model), tools.prompt(PROMPT), faults[0].row.video
-    clip = model.encode(tools.clip(video, model.sampling(), faults[0].row.window))
-    whens = [_when(one.row.told_from(clip.origin_s)) for one in faults]
+    asked = model.watch(tools.video(video), faults[0].row.window)
+    whens = [_when(one.row.told_from(model.origin_s(asked.clip))) for one in faults]
     texts = [
         prompt.fill(query=one.row.query, when=when, why=one.why, max_words=settings.max_words)
         for one, when in zip(faults, whens, strict=True)
     ]
-    return [answer.text for (answer,) in model.answer(clip, texts)]
+    return [outcome.answer.text for (outcome,) in model.answer(asked, texts)]
 
 
 def _bad_wording(query: str, old: str, max_words: int) -> str | None:

@@ -6,6 +6,8 @@ import copy
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import noise_clip
 from tests.support.tiny_models import asked_as
@@ -13,7 +15,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.models.loading import load
 from timeground.models.local.backend import LocalBackend
-from timeground.models.local.packing import PADDING, PREFIX, SHARED, Owners, visibility
+from timeground.models.local.packing import ROOT, Tree, visibility
 from timeground.models.sampling import SampleSpec
 
 QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring turns", "B?"]
@@ -100,12 +102,36 @@ def test_question_before_the_video_works(qwen2_5_folder):
 
 
 def test_visibility_is_prefix_and_own_continuation():
-    owners = Owners.of(PREFIX, SHARED, 2) + Owners.of(PADDING, SHARED, 1)
-    owners += Owners.of(0, SHARED, 1) + Owners.of(1, SHARED, 1) + Owners.of(0, 0, 1) + Owners.of(0, 1, 1)
+    tree = Tree(2)
+    tree.add(ROOT, 1)  # padding
+    question, _ = tree.add(ROOT, 1), tree.add(ROOT, 1)
+    tree.add(question, 1), tree.add(question, 1)
     expected = [
         [1, 1, 0, 1, 0, 0, 0],  # question 0
         [1, 1, 0, 0, 1, 0, 0],  # question 1
         [1, 1, 0, 1, 0, 1, 0],  # answer 0 of question 0
         [1, 1, 0, 1, 0, 0, 1],  # answer 1 of question 0
     ]
-    assert np.array_equal(visibility(owners, 4), np.array(expected, bool))
+    assert np.array_equal(visibility(tree, 4), np.array(expected, bool))
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    """A prefix, nodes below nodes drawn at random, and tokens that come to them later, as while sampling."""
+    tree = Tree(draw(st.integers(0, 4)))
+    for count in draw(st.lists(st.integers(0, 3), max_size=8)):
+        tree.add(draw(st.integers(0, len(tree.parents) - 1)), count)
+    tree.grow(draw(st.lists(st.integers(0, len(tree.parents) - 1), max_size=6)))
+    return tree
+
+
+@given(trees(), st.data())
+def test_a_token_sees_its_own_node_and_those_above_in_order(tree, data):
+    def is_above(upper: int, node: int) -> bool:
+        return upper == node or (node != ROOT and is_above(upper, tree.parents[node]))
+
+    nodes = tree.nodes_L.tolist()
+    expected = [[k <= q and is_above(nodes[k], nodes[q]) for k in range(len(nodes))] for q in range(len(nodes))]
+    suffix = data.draw(st.integers(0, len(nodes)))
+    seen = visibility(tree, suffix)
+    assert seen.shape == (suffix, len(nodes)) and seen.tolist() == expected[len(nodes) - suffix :]

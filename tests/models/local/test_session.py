@@ -14,7 +14,7 @@ from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.models.loading import load
 from timeground.models.local.backend import LocalBackend
-from timeground.models.local.packing import SHARED, Owners
+from timeground.models.local.packing import ROOT
 from timeground.models.sampling import SampleSpec
 from timeground.models.transcript import Shown
 
@@ -68,9 +68,10 @@ def test_late_frames_give_the_logits_of_transformers_over_the_same_tokens(model)
     session = model.open([Message.of("user", shown[0]), ASKED, Message.of("assistant", "3.0 - 4.0 seconds")])
     session.extend(Message.of("user", "Then: ", shown[1]))
     question = model.builder.question("?", session.cache.prompt.next_position)
-    owners = session.cache.owners() + Owners.of(0, SHARED, len(question))
+    tree = session.cache.tree()
+    tree.add(ROOT, len(question))
     with torch.inference_mode():
-        ours = session.cache.extend(question.ids_L, question.positions_3L, owners)[-1]
+        ours = session.cache.extend(question.ids_L, question.positions_3L, tree)[-1]
     whole = session.cache.prompt.joined(question)
     reference = AutoModelForImageTextToText.from_pretrained(model.checkpoint.path, dtype=torch.float32).eval()
     fed = [Shown(*encode_time(one, model.profile.time_encoding, model.profile.stamp)) for one in shown]

@@ -10,7 +10,7 @@ import torch
 from timeground.train.adapters import add_lora, merged, without_lora
 from timeground.train.config import LoraSettings, SamplingSettings
 from timeground.train.data.batches import pack
-from timeground.train.data.render import ClipRows, Example
+from timeground.train.data.render import ClipRows, Example, Node
 from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
 from timeground.train.rollout.local import Sampler
@@ -21,6 +21,7 @@ from tests.support.tiny_models import encoder_for
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.data.rows import Row
+from timeground.models.inputs import PromptInputs
 from timeground.models.loading import load
 from timeground.models.local.towers import cut_patches
 from timeground.spans import Span
@@ -41,15 +42,19 @@ def profile(family: str, text_first: bool = False) -> Profile:
 def ragged(example: Example) -> Example:
     """The example with its answers cut to different lengths: a random model seldom ends one by itself."""
     lengths = iter([7, 2, 5, 1, 6, 3, 4] * 10)
-    turns = [replace(t, answers=[a[: next(lengths)] for a in t.answers]) for t in example.turns]
-    return replace(example, turns=turns)
+
+    def cut(node: Node) -> Node:
+        ids = node.inputs.ids_L[: next(lengths)]
+        return replace(node, inputs=PromptInputs.following(ids, node.inputs.positions_3L[0, 0]))
+
+    return replace(example, nodes=tuple(n if n.answer is None else cut(n) for n in example.nodes))
 
 
-def plain_logprobs(reference, loaded, example, turn, answer) -> torch.Tensor:
+def plain_logprobs(reference, loaded, example, question, answer) -> torch.Tensor:
     """Log-probabilities of one answer from one full row through transformers' own forward pass."""
-    ids = torch.from_numpy(np.concatenate([example.prompt.ids_L, turn.question.ids_L, answer]))[None]
+    ids = torch.from_numpy(np.concatenate([example.prompt.ids_L, question.ids_L, answer]))[None]
     pixels = cut_patches(
-        example.frames, example.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32
+        example.frames, example.prompt.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32
     )
     timed = {"second_per_grid_ts": [1.0]} if loaded.checkpoint.family.steps_per_s else {}
     grid = pixels.grids[0] if timed else [sum(g[0] for g in pixels.grids), *pixels.grids[0][1:]]
@@ -100,7 +105,12 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
     visual = {n for n, _ in reference.named_parameters() if "visual" in n and "merger" not in n}
     for name, parameter in reference.named_parameters():
         parameter.requires_grad_(name not in visual and (how != "lora" or ".lora_" in name or "merger" in name))
-    answers = [(e, t, a) for e in examples for t in e.turns for a in t.answers]
+    answers = [
+        (e, e.nodes[node.parent].inputs, node.inputs.ids_L)
+        for e in examples
+        for node in e.nodes
+        if node.answer is not None
+    ]
     parts = [plain_logprobs(reference, loaded, *answer) for answer in answers]
     torch.testing.assert_close(ours, torch.cat(parts), atol=1e-5, rtol=0)
     plain = -sum((p - p.detach()).exp().sum() * a for p, a in zip(parts, advantages, strict=True)) / divisor.tokens
@@ -157,7 +167,7 @@ def test_a_trained_tower_runs_once_a_rollout(qwen3_folder):
     loaded.model.model.visual.blocks[0].register_forward_hook(lambda *_: calls.append(1))
     encoder = encoder_for(loaded, profile("qwen3"))
     (rollout,) = Sampler(policy, encoder, SamplingSettings()).roll_out(item(64), [0])
-    assert len(calls) == 1 and rollout.example.states is None
+    assert len(calls) == 1 and rollout.example.root.states is None
 
 
 def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
@@ -172,7 +182,7 @@ def test_placeholders_of_vision_are_never_sampled(qwen3_folder):
     policy = GrpoModel(loaded, settings()).eval()
     sampler = Sampler(policy, encoder_for(loaded, profile("qwen3")), SamplingSettings())
     (rollout,) = sampler.roll_out(item(64), [0])
-    tokens = {i for t in rollout.example.turns for a in t.answers for i in a}
+    tokens = {i for node in rollout.example.nodes if node.answer is not None for i in node.inputs.ids_L.tolist()}
     assert not tokens & set(loaded.checkpoint.family.forbidden_ids)
     batch = pack([rollout.example], loaded.checkpoint.family.visual_ids)
     vocabulary = head.out_features - len(loaded.checkpoint.family.forbidden_ids)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import pytest
 import torch
 from timeground.train.data.batches import pack
-from timeground.train.data.render import Example, Turn
+from timeground.train.data.render import Example, Node
 from timeground.train.grpo.advantages import advantages
 from timeground.train.grpo.loss import Divisor, PolicyInputs
 from timeground.train.grpo.model import GrpoModel
@@ -17,6 +17,7 @@ from timeground.chat.layout import TextSegment
 from timeground.models.families.qwen3_vl import Qwen3VL
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import load
+from timeground.models.transcript import Laid
 
 trl = pytest.importorskip("trl")
 
@@ -108,8 +109,9 @@ def test_loss_and_gradients_equal_trls(qwen3_folder, tmp_path, loss_type, normal
     assert asked.ids_L.tolist() == prompt
     body, last = asked.split_last()
     assert isinstance(body, PromptInputs)
-    turns = [Turn(last, ANSWERS[i : i + 2], []) for i in (0, 2)]
-    batch = pack([Example(torch.empty(0), body, turns)], (family.image_token_id, family.video_token_id))
+    answers = [[Laid(PromptInputs.following(ids, last.next_position), is_sampled=True)] for ids in ANSWERS]
+    example = Example((Node(body), Node(last, 0), Node(last, 0))).answered([answers[:2], answers[2:]])
+    batch = pack([example], family.visual_ids)
     inputs = PolicyInputs(ours, logprobs + noise[0], logprobs + noise[1] if beta else None)
     loss, _ = policy.objective(policy(batch), batch, inputs, Divisor(len(batch.targets_N), 4, MAX_TOKENS))
     loss.backward()

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,12 +92,12 @@ def test_activations_are_those_of_a_real_update(family, checkpointing, request):
 
 
 def _with_numbers(example):
-    states = example.states
+    states = example.root.states
     real = TowerStates(
         torch.randn(states.last_NC.shape), tuple(torch.randn(d.shape) for d in states.deep),
         torch.randperm(len(states.order_V)),
     )  # fmt: skip
-    return replace(example, frames=torch.zeros(1, 3, 2, 2, dtype=torch.uint8), states=real)
+    return example.with_root(frames=torch.zeros(1, 3, 2, 2, dtype=torch.uint8), states=real)
 
 
 def test_sampling_holds_what_a_real_rollout_holds(qwen3_folder):
@@ -112,14 +111,14 @@ def test_sampling_holds_what_a_real_rollout_holds(qwen3_folder):
 
     def roll_out():
         with torch.no_grad():
-            features = model.features([real])
+            features = model.features(real.shown)
             cache = PrefixCache(model.model, real.prompt, features)
             endless = SampleSpec(GROUP, max_new_tokens=LENGTH), AnswerTokens(-1)
-            return cache.answer([t.question for t in real.turns], *endless)
+            return cache.answer(real.questions, *endless)
 
     assert predicted.peak == pytest.approx(allocated_peak(roll_out), rel=0.05)
     text = shape.config.get_text_config()
-    tokens = len(example.prompt) + sum(len(t.question) + GROUP * LENGTH for t in example.turns)
+    tokens = len(example.prompt) + sum(len(q) + GROUP * LENGTH for q in example.questions)
     assert predicted.kept == pytest.approx(
         2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * 4 * tokens, rel=0.02
     )
@@ -133,7 +132,7 @@ def test_a_kept_prompt_holds_what_a_real_one_holds(frozen, qwen3_folder):
     example = dry.with_states(Prompts(shape, recipe.data).examples(60.0, 2)[0])
     model, real = GrpoModel(load(qwen3_folder, dtype="float32"), recipe), _with_numbers(example)
     with Meter() as meter:
-        prefix = PrefixCache(model.model, real.prompt, model.features([real]), keep=True)
+        prefix = PrefixCache(model.model, real.prompt, model.features(real.shown), keep=True)
         assert dry.kept_prompt(example) == pytest.approx(meter.now, rel=0.05) and prefix.kept
 
 

@@ -1,17 +1,18 @@
-"""One prefix, many continuations: several questions or answers in one row, each blind to the others.
+"""One prefix, many continuations: a tree of questions, answers and what follows them in one row.
 
-A row is ``[prefix, continuation, continuation, ...]``. The prefix (a video, mostly) attends causally to itself;
-each token of a continuation attends to the prefix and to its own continuation. The same layout serves training
-(one forward for all answers), answering many questions about one video, and sampling many answers to one.
+A row is ``[prefix, node, node, ...]``. The prefix (a video, mostly) is the tree's root and attends causally to itself;
+each token of another node attends to the nodes above its own, and to what comes before it in its own. The same layout
+serves training (one forward for all answers), answering many questions about one video, and sampling many answers.
 Position ids are always passed: transformers would otherwise keep `rope_deltas` on the model, where two live
 clips overwrite each other.
 
-Shape legend: B rows, L tokens of a row, P prefix, S suffix (all continuations), K cached keys, V vocabulary,
+Shape legend: B rows, L tokens of a row, P prefix, S suffix (all other nodes), K cached keys, V vocabulary,
 D hidden size, H heads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,8 @@ from timeground.models.local.attention import attend
 from timeground.models.local.towers import VisionFeatures
 
 PACKED_ATTENTION = "timeground_packed"
-PREFIX, PADDING, SHARED = -1, -2, -1
+ROOT = 0
+"""The number of a tree's root."""
 
 
 def packed_attention(
@@ -63,38 +65,50 @@ def register_attention() -> None:
     AttentionMaskInterface.register(PACKED_ATTENTION, sdpa_mask)
 
 
-@dataclass(frozen=True)
-class Owners:
-    """To which continuation each token of one row belongs.
+class Tree:
+    """Which node each token of a row belongs to, and which node each node goes on from.
 
-    question: PREFIX for the prefix, PADDING for padding, else the number of the question.
-    answer: SHARED for tokens that all answers to a question see, else the number of the answer.
+    The root is the row's prefix; a question is below it, an answer below a question, a tool's result below an answer.
     """
 
-    question: NDArray[np.int64]
-    answer: NDArray[np.int64]
-
-    def __add__(self, other: Owners) -> Owners:
-        return Owners(np.concatenate([self.question, other.question]), np.concatenate([self.answer, other.answer]))
+    def __init__(self, prefix: int) -> None:
+        """Begin with a root of `prefix` tokens."""
+        self.parents = [-1]  # the root has none
+        self.nodes_L = np.full(prefix, ROOT)
+        self._lineage: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        return len(self.question)
+        return len(self.nodes_L)
 
-    @classmethod
-    def of(cls, question: int, answer: int, count: int) -> Owners:
-        """`count` tokens of one continuation."""
-        return cls(np.full(count, question), np.full(count, answer))
+    def add(self, parent: int, count: int = 0) -> int:
+        """Append a node of `count` tokens below another; return its number."""
+        self.parents.append(parent)
+        self._lineage = None
+        node = len(self.parents) - 1
+        self.grow([node] * count)
+        return node
+
+    def grow(self, nodes: Sequence[int]) -> None:
+        """Append one token to each of these nodes, in this order."""
+        self.nodes_L = np.concatenate([self.nodes_L, np.array(nodes, dtype=np.int64)])
+
+    def lineage(self) -> NDArray[np.bool_]:
+        """Return which nodes are a node itself or above it, ``[nodes, nodes]``, a row for each node."""
+        if self._lineage is None:
+            self._lineage = np.eye(len(self.parents), dtype=np.bool_)
+            for node, parent in enumerate(self.parents[1:], 1):
+                self._lineage[node] |= self._lineage[parent]
+        return self._lineage
 
 
-def visibility(owners: Owners, suffix: int) -> NDArray[np.bool_]:
-    """Which of a row's tokens the last `suffix` ones see, bool ``[suffix, len(owners)]``."""
-    first = len(owners) - suffix
-    q_question, q_answer = owners.question[first:, None], owners.answer[first:, None]
-    k_question, k_answer = owners.question[None], owners.answer[None]
-    own = (k_question == q_question) & ((k_answer == SHARED) | (k_answer == q_answer))
-    order = np.arange(len(owners))[None] <= np.arange(first, len(owners))[:, None]
-    seen: NDArray[np.bool_] = ((k_question == PREFIX) | own) & order
-    return seen
+def visibility(tree: Tree, suffix: int) -> NDArray[np.bool_]:
+    """Return which of a row's tokens the last `suffix` ones see, bool ``[suffix, L]``.
+
+    A token sees what comes before it in the row and belongs to its own node or to one above that.
+    """
+    first = len(tree) - suffix
+    related: NDArray[np.bool_] = tree.lineage()[tree.nodes_L[first:]][:, tree.nodes_L]
+    return related & np.tri(suffix, len(tree), first, dtype=np.bool_)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from timeground.models.inputs import PromptInputs
-from timeground.models.local.packing import PREFIX, SHARED, Owners, PackedRows, forward_hidden, visibility
+from timeground.models.local.packing import ROOT, PackedRows, Tree, forward_hidden, visibility
 from timeground.models.local.towers import VisionFeatures
 from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec, TokenChooser
 
@@ -98,39 +99,28 @@ class PrefixCache:
         """Return the log-probability of each question's options (token ids) as its answer, in one forward pass."""
         if not questions:
             return []
-        rows = [self._with_options(number, *one) for number, one in enumerate(zip(questions, options, strict=True))]
-        ids, positions, owners = (list(column) for column in zip(*rows, strict=True))
+        tree = self.tree()
+        rows = [_with_options(tree, *one) for one in zip(questions, options, strict=True)]
         with torch.inference_mode():
             try:
-                whole = sum(owners, self.owners())
-                logits = self.extend(np.concatenate(ids), np.concatenate(positions, axis=1), whole)
+                whole = reduce(PromptInputs.joined, rows)
+                logits = self.extend(whole.ids_L, whole.positions_3L, tree)
             finally:
                 self.reset()
         logprobs = logits.float().log_softmax(-1)
-        starts = np.cumsum([0, *(len(one) for one in ids[:-1])])
+        starts = np.cumsum([0, *(len(row) for row in rows[:-1])])
         return [
-            _option_scores(logprobs[start : start + len(one)], len(question), answers)
-            for start, one, question, answers in zip(starts, ids, questions, options, strict=True)
+            _option_scores(logprobs[start : start + len(row)], len(question), answers)
+            for start, row, question, answers in zip(starts, rows, questions, options, strict=True)
         ]
 
-    def _with_options(
-        self, number: int, question: PromptInputs, options: Sequence[Sequence[int]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Owners]:
-        """A question's tokens with those of its options behind it, their positions, and whose they are."""
-        ids, positions, owners = list(question.ids_L), [question.positions_3L], Owners.of(number, SHARED, len(question))
-        for option_number, option in enumerate(options):
-            ids.extend(option)
-            positions.append(np.tile(question.next_position + np.arange(len(option)), (3, 1)))
-            owners += Owners.of(number, option_number, len(option))
-        return np.array(ids, dtype=np.int64), np.concatenate(positions, axis=1), owners
+    def tree(self) -> Tree:
+        """Return a tree that has the prefix as its root, and nothing below it yet."""
+        return Tree(len(self.prompt))
 
-    def owners(self) -> Owners:
-        """The owners of the prefix itself."""
-        return Owners.of(PREFIX, SHARED, len(self.prompt))
-
-    def extend(self, ids_S: NDArray[np.int64], positions_3S: NDArray[np.int64], owners: Owners) -> Tensor:
-        """Append tokens to the cache and return their logits ``[S, V]``; `owners` covers all of the row."""
-        mask = self._tensor(visibility(owners, len(ids_S)))[None, None]
+    def extend(self, ids_S: NDArray[np.int64], positions_3S: NDArray[np.int64], tree: Tree) -> Tensor:
+        """Append tokens to the cache and return their logits ``[S, V]``; `tree` covers all of the row."""
+        mask = self._tensor(visibility(tree, len(ids_S)))[None, None]
         ids = self._tensor(ids_S)[None]
         rows = PackedRows(ids, self._tensor(positions_3S)[:, None], torch.zeros_like(ids, dtype=torch.bool), None, mask)
         hidden = forward_hidden(self.model, rows, self.cache)
@@ -158,7 +148,8 @@ class _Decoder:
         self.chooser = TokenChooser(spec, tokens.barred_ids, generator)
         self.answers = [[Sampled([], []) for _ in range(spec.num_answers)] for _ in questions]
         self.live = [(q, a) for q in range(len(questions)) for a in range(spec.num_answers)]
-        self.owners = prefix.owners()
+        self.tree = prefix.tree()
+        self.nodes: list[list[int]] = []  # of each question's answers
 
     def run(self) -> list[list[Sampled]]:
         assert self.spec.max_new_tokens is not None
@@ -174,11 +165,11 @@ class _Decoder:
 
     def _ask(self) -> Tensor:
         """Feed all questions; the logits after the last token of each, repeated for each of its answers."""
-        for number, question in enumerate(self.questions):
-            self.owners += Owners.of(number, SHARED, len(question))
-        ids = np.concatenate([q.ids_L for q in self.questions])
-        positions = np.concatenate([q.positions_3L for q in self.questions], axis=1)
-        logits = self.prefix.extend(ids, positions, self.owners)
+        for question in self.questions:
+            asked = self.tree.add(ROOT, len(question))
+            self.nodes.append([self.tree.add(asked) for _ in range(self.spec.num_answers)])
+        asked_all = reduce(PromptInputs.joined, self.questions)
+        logits = self.prefix.extend(asked_all.ids_L, asked_all.positions_3L, self.tree)
         ends = np.cumsum([len(q) for q in self.questions]) - 1
         return logits[torch.as_tensor(np.repeat(ends, self.spec.num_answers), device=logits.device)]
 
@@ -211,9 +202,17 @@ class _Decoder:
     def _step(self, tokens: list[int]) -> Tensor:
         """Feed one token of each live answer."""
         position = [self.questions[q].next_position + len(self.answers[q][a].ids) - 1 for q, a in self.live]
-        for q, a in self.live:
-            self.owners += Owners.of(q, a, 1)
-        return self.prefix.extend(np.array(tokens), np.tile(np.array(position), (3, 1)), self.owners)
+        self.tree.grow([self.nodes[q][a] for q, a in self.live])
+        return self.prefix.extend(np.array(tokens), np.tile(np.array(position), (3, 1)), self.tree)
+
+
+def _with_options(tree: Tree, question: PromptInputs, options: Sequence[Sequence[int]]) -> PromptInputs:
+    """Return a question's tokens with those of its options behind it, and add both to a tree."""
+    asked, row = tree.add(ROOT, len(question)), question
+    for option in options:
+        tree.add(asked, len(option))
+        row = row.joined(PromptInputs.following(option, question.next_position))
+    return row
 
 
 def _option_scores(logprobs_LV: Tensor, question_length: int, options: Sequence[Sequence[int]]) -> list[float]:

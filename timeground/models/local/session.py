@@ -80,6 +80,12 @@ class LocalSession:
         self.cache = self.video = None
 
     @property
+    def size_bytes(self) -> int:
+        """How much memory its keys and values take."""
+        layers = self.cache.cache.layers if self.cache is not None else ()
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+
+    @property
     def _opened(self) -> PrefixCache:
         if self.cache is None:
             raise UserError("this conversation is closed, or nothing was said in it yet")

@@ -49,6 +49,9 @@ class ChatSession:
         """Forget what was said; the server holds nothing."""
         self.messages = []
 
+    size_bytes = 0
+    """The server holds what there is."""
+
     def ask(self, messages: Sequence[Message], spec: SampleSpec | None = None) -> list[list[Turn]]:
         """Return answers to each message, as if it alone followed; they are asked side by side.
 

@@ -74,6 +74,9 @@ class VllmSession:
         """Let go of the clips; they are removed when no other conversation has them."""
         self.sent = []
 
+    size_bytes = 0
+    """The server holds what there is."""
+
     def server_prompt(self, message: Message) -> list[int]:
         """Return the token ids that the server's model sees."""
         _, placed = self._prompt(message)

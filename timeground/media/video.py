@@ -1,0 +1,149 @@
+"""A video: a file or a folder of pictures that is opened once, and clips of it that are read when they are wanted."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from os import PathLike
+
+from timeground.errors import UserError
+from timeground.media.clip import Clip
+from timeground.media.containers.container import check_file
+from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS, list_folder
+from timeground.media.containers.frame_index import FrameIndex, VideoInfo, read_index
+from timeground.media.decode import DecodeRequest, OnProgress, decode_indexed, decode_request
+from timeground.media.sampling import Sampling
+from timeground.spans import Span
+
+Read = tuple[tuple[float | None, float | None], Sampling, tuple[int, int]]
+"""What a clip was read by: its window, the sampling, and the state of the file."""
+
+
+class Video:
+    """A video file, a folder of pictures, or frames that come from nowhere else.
+
+    A file's packets are listed once, for all clips, and the last clip is kept; if the file changes, both are made anew.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str] | None,
+        *,
+        folder_fps: float = DEFAULT_FOLDER_FPS,
+        num_threads: int = 0,
+        clamp_end: bool = False,
+    ) -> None:
+        """Name a video; nothing is read yet, as `open` does.
+
+        folder_fps: of a folder of pictures that does not say. clamp_end: windows end with the video, if it is shorter.
+        """
+        self.path, self.folder_fps, self.num_threads, self.clamp_end = path, folder_fps, num_threads, clamp_end
+        self._held: tuple[Read | None, Clip] | None = None
+        self._index: tuple[tuple[int, int], FrameIndex] | None = None
+
+    @classmethod
+    def open(cls, path: str | PathLike[str], *, folder_fps: float = DEFAULT_FOLDER_FPS) -> Video:
+        """Open a file or a folder of pictures. Raises VideoError if it cannot be read."""
+        video = cls(path, folder_fps=folder_fps)
+        _ = video.info
+        return video
+
+    @classmethod
+    def of(cls, clip: Clip) -> Video:
+        """Return a video of which only these frames are there, such as one played backwards."""
+        video = cls(None)
+        video._held = (None, clip)
+        return video
+
+    @property
+    def source(self) -> str:
+        """Its path, or where its frames come from; for messages."""
+        return self._held[1].source if self.path is None and self._held else os.fspath(self.path or "")
+
+    @property
+    def duration_s(self) -> float:
+        """How long it is."""
+        return self._held[1].duration_s if self._held else self.info.duration_s
+
+    @cached_property
+    def info(self) -> VideoInfo:
+        """Facts about the file. Raises VideoError if it cannot be read, UserError where only frames are there."""
+        if self.path is None:
+            raise UserError(f"{self.source}: only frames are there, and no file that has facts")
+        if os.path.isdir(self.path):
+            return list_folder(self.path, self.folder_fps).info
+        check_file(self.path)
+        return self._indexed().info
+
+    def clip(
+        self,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        sampling: Sampling | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> Clip:
+        """Return frames of a window, or of all of it, as `decode` reads them.
+
+        start_s, end_s: seconds of the file. on_progress: told the share that is decoded, from 0 to 1.
+        Where only frames are there, those of the window. Raises VideoError if the file cannot be read, UserError if
+        the window does not lie in it.
+        """
+        sampling = sampling or Sampling()
+        if self.path is None:
+            return self._part(start_s, end_s)
+        if self._held is not None and self._held[0] == ((start_s, end_s), sampling, _state(self.path)):
+            return self._held[1]
+        request = DecodeRequest(
+            self.path,
+            sampling,
+            start_s,
+            end_s,
+            num_threads=self.num_threads,
+            folder_fps=self.folder_fps,
+            clamp_end=self.clamp_end,
+        )
+        if os.path.isdir(self.path):
+            clip = decode_request(request)
+        else:
+            clip, index = decode_indexed(request, self._indexed(), on_progress)
+            self._index = (_state(self.path), index)
+        self.hold(clip, sampling, start_s, end_s)
+        return clip
+
+    def part(self, window: Span | None, sampling: Sampling) -> Clip:
+        """Return frames of a span of it, or of all of it."""
+        start_s, end_s = (window.start_s, window.end_s) if window else (None, None)
+        return self.clip(start_s, end_s, sampling)
+
+    def hold(self, clip: Clip, sampling: Sampling, start_s: float | None = None, end_s: float | None = None) -> None:
+        """Keep a clip that was read by this sampling and window for whoever asks for the same next."""
+        assert self.path is not None
+        self._held = (((start_s, end_s), sampling, _state(self.path)), clip)
+
+    def _indexed(self) -> FrameIndex:
+        assert self.path is not None
+        now = _state(self.path)
+        if self._index is None or self._index[0] != now:
+            self._index = (now, read_index(self.path))
+        return self._index[1]
+
+    def _part(self, start_s: float | None, end_s: float | None) -> Clip:
+        """The frames of a window, where there is no file."""
+        assert self._held is not None
+        whole = self._held[1]
+        if start_s is end_s is None:
+            return whole
+        part = whole.between(whole.start_s if start_s is None else start_s, whole.end_s if end_s is None else end_s)
+        if not part.num_frames:
+            raise UserError(f"{self.source}: no frame lies between {start_s} and {end_s} s; ask for a longer window")
+        return part
+
+
+def _state(path: str | PathLike[str]) -> tuple[int, int]:
+    """Size and time of the last change: another state is another content."""
+    try:
+        found = [entry.stat() for entry in os.scandir(path)] if os.path.isdir(path) else [os.stat(path)]
+    except OSError:
+        return (0, 0)  # reading it will say what is wrong
+    return sum(one.st_size for one in found), max((one.st_mtime_ns for one in found), default=0)
