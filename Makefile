@@ -24,7 +24,7 @@ types: $(READY)
 unit: $(READY)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
-# What takes long: several processes, kills, launchers.
+# What takes long: several processes, kills, launchers, whole data sets.
 test-long: $(READY)
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile -m long
 

@@ -62,7 +62,7 @@ class ParsedAnswer:
     option: str | None = None
     """The letter of the option that it names."""
     yes: bool | None = None
-    """True for yes, False for no."""
+    """Return True for yes, False for no."""
     events: tuple[tuple[str, Span], ...] = ()
     """What it lists, with the time of each."""
     rule: str = "none"
@@ -124,7 +124,7 @@ def score(answer: ParsedAnswer, row: Row, protocol: Protocol = STRICT) -> float:
 
 
 def is_right(answer: ParsedAnswer, row: Row) -> bool:
-    """Whether the option, or yes or no, is the right one; never where the row has no answer."""
+    """Return whether the option, or yes or no, is the right one; never where the row has no answer."""
     truth = (row.answer or "").strip()
     if row.task == "choice":
         right = truth if len(truth) == 1 else parse_option(truth, row.options).letter

@@ -41,7 +41,7 @@ class Span:
 
     @property
     def is_reversed(self) -> bool:
-        """True if the start comes after the end."""
+        """Return True if the start comes after the end."""
         return self.start_s > self.end_s
 
     @property
@@ -55,7 +55,7 @@ class Span:
         return (self.start_s + self.end_s) / 2
 
     def ordered(self) -> Span:
-        """The span with its ends swapped if they are reversed."""
+        """Return the span with its ends swapped if they are reversed."""
         return Span(self.end_s, self.start_s) if self.is_reversed else self
 
     def to_list(self) -> list[float]:
@@ -64,7 +64,7 @@ class Span:
 
 
 def merge(spans: Sequence[Span]) -> list[Span]:
-    """The support of a set: sorted, overlapping or touching spans joined, spans without length left out."""
+    """Return the support of a set: sorted, overlapping or touching spans joined, spans without length left out."""
     merged: list[Span] = []
     for span in sorted(s for s in spans if s.length_s > 0):
         if merged and span.start_s <= merged[-1].end_s:
@@ -75,12 +75,12 @@ def merge(spans: Sequence[Span]) -> list[Span]:
 
 
 def total_length_s(spans: Sequence[Span]) -> float:
-    """Length of the support of a set, in seconds: what several spans share counts once."""
+    """Return the length of the support of a set, in seconds: what several spans share counts once."""
     return math.fsum(span.length_s for span in merge(spans))
 
 
 def iou(a: Span, b: Span) -> float:
-    """Temporal IoU of two spans, in [0, 1]. Spans that overlap have their hull as union."""
+    """Return the temporal IoU of two spans, in [0, 1]. Spans that overlap have their hull as union."""
     shared_s = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
     if a.length_s == 0 or b.length_s == 0 or shared_s <= 0:
         return 0.0
@@ -88,7 +88,7 @@ def iou(a: Span, b: Span) -> float:
 
 
 def set_iou(pred: Sequence[Span], truth: Sequence[Span]) -> float:
-    """IoU of the supports of two sets, in [0, 1] (TimeLens2's tIoU).
+    """Return the IoU of the supports of two sets, in [0, 1] (TimeLens2's tIoU).
 
     Two empty lists give 1, one empty list gives 0, and so does a support without length.
     """
@@ -99,7 +99,7 @@ def set_iou(pred: Sequence[Span], truth: Sequence[Span]) -> float:
 
 
 def shared_length_s(first: Sequence[Span], second: Sequence[Span]) -> float:
-    """Seconds that the supports of two sets share; a set shares exactly its own length with one that covers it."""
+    """Return the seconds that two sets share; a set shares exactly its own length with one that covers it."""
     a, b = merge(first), merge(second)
     parts: list[float] = []
     i = j = 0
@@ -113,7 +113,7 @@ def shared_length_s(first: Sequence[Span], second: Sequence[Span]) -> float:
 
 
 def time_aware_iou(pred: Span, truth: Span, duration_s: float) -> float:
-    """IoU times ``(1 - |start error| / D) * (1 - |end error| / D)``, in [0, 1] (Time-R1, used by ArrowGEV).
+    """Return IoU times ``(1 - |start error| / D) * (1 - |end error| / D)``, in [0, 1] (Time-R1, ArrowGEV).
 
     A factor below 0 counts as 0. Raises ValueError unless ``duration_s`` is positive and finite.
     """
@@ -125,7 +125,7 @@ def time_aware_iou(pred: Span, truth: Span, duration_s: float) -> float:
 
 
 def generalised_iou(a: Span, b: Span) -> float:
-    """IoU for spans that overlap, minus gap over hull for spans that do not; in [-1, 1] (Rezatofighi 2019).
+    """Return IoU for spans that overlap, minus gap over hull for those that do not; in [-1, 1] (Rezatofighi 2019).
 
     A reversed span gives -1, so that turning an answer round never pays. Two equal points give 0.
     """
@@ -136,7 +136,7 @@ def generalised_iou(a: Span, b: Span) -> float:
 
 
 def wasserstein_s(pred: Sequence[Span], truth: Sequence[Span]) -> float:
-    """Temporal Wasserstein distance W1 in seconds: how far mass must travel between the two sets (TimeLens2).
+    """Return the temporal Wasserstein distance W1 in seconds: how far mass travels between the two sets (TimeLens2).
 
     Each set is a uniform density over its support, and W1 is the integral of ``|F_pred - F_truth|`` over
     time. It is computed exactly, as the equal integral of ``|Q_pred - Q_truth|`` over the quantiles, which
@@ -171,13 +171,13 @@ class _Piece:
     level: float
 
     def at(self, level: float) -> float:
-        """Time in seconds at a level of the piece."""
+        """Return the time in seconds at a level of the piece."""
         share = (level - self.from_level) / (self.level - self.from_level)
         return self.start_s + share * (self.end_s - self.start_s)
 
 
 def _quantile_pieces(spans: Sequence[Span]) -> list[_Piece]:
-    """The quantile function of the uniform density over the support, without pieces too light to count."""
+    """Return the quantile function of the uniform density over the support, without pieces too light to count."""
     support = merge(spans)
     weights = [span.length_s for span in support]
     if not support:
@@ -195,7 +195,7 @@ def _quantile_pieces(spans: Sequence[Span]) -> list[_Piece]:
 
 
 def _mean_abs(left: float, right: float) -> float:
-    """Mean of ``|x|`` where x runs linearly from left to right, a change of sign included."""
+    """Return the mean of ``|x|`` where x runs linearly from left to right, a change of sign included."""
     spread = abs(left) + abs(right)
     if left * right >= 0:
         return spread / 2
@@ -203,28 +203,28 @@ def _mean_abs(left: float, right: float) -> float:
 
 
 def mirror(span: Span, start_s: float, end_s: float) -> Span:
-    """The span as seen when the window ``[start_s, end_s)`` is played backwards."""
+    """Return the span as seen when the window ``[start_s, end_s)`` is played backwards."""
     return Span(start_s + end_s - span.end_s, start_s + end_s - span.start_s)
 
 
 def mirror_all(spans: Sequence[Span], start_s: float, end_s: float) -> list[Span]:
-    """Every span mirrored in the window, in order of time."""
+    """Return every span mirrored in the window, in order of time."""
     return sorted(mirror(span, start_s, end_s) for span in spans)
 
 
 def shifted(spans: Iterable[Span], by_s: float) -> list[Span]:
-    """The spans so many seconds later, each where it was in the list."""
+    """Return the spans so many seconds later, each where it was in the list."""
     return [Span(span.start_s + by_s, span.end_s + by_s) for span in spans] if by_s else list(spans)
 
 
 def leaves(spans: Iterable[Span], window: Span, slack_s: float = 0.5) -> bool:
-    """Whether a span leaves a window by more than the slack, which what is rounded or shown last may need."""
+    """Return whether a span leaves a window by more than the slack, which what is rounded or shown last may need."""
     low_s, high_s = window.start_s - slack_s, window.end_s + slack_s
     return any(min(s.start_s, s.end_s) < low_s or max(s.start_s, s.end_s) > high_s for s in spans)
 
 
 def clamp(span: Span, start_s: float, end_s: float) -> Span:
-    """The span with both ends moved into the window; one that lies outside becomes a point at the edge.
+    """Return the span with both ends moved into the window; one that lies outside becomes a point at the edge.
 
     Raises ValueError if the window is reversed.
     """

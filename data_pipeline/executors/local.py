@@ -7,8 +7,6 @@ no Python threads and touches no GPU, which makes forking it safe. This file its
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +15,7 @@ from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any
 
-from timeground.watchdog import end_with
+from timeground.worker import Worker, begin_work
 
 from ..item import RunStopped
 
@@ -45,15 +43,11 @@ def import_ahead() -> None:
         forkserver.ensure_running()
 
 
-class Worker:
+class StageWorker(Worker):
     """A process that does tasks one after the other, until its pipe closes."""
 
     def __init__(self, recipe: Recipe, device: str | None) -> None:
-        starting: Any = context()
-        self.pipe, theirs = starting.Pipe()
-        self.process = starting.Process(target=_serve, args=(theirs, recipe, device, os.getpid()), daemon=True)
-        self.process.start()
-        theirs.close()
+        super().__init__(context(), _serve, recipe, device)
         self.device, self.video, self.num_videos = device, "", 0
         self.task: Task | None = None
         self.since_s = time.monotonic()
@@ -68,14 +62,6 @@ class Worker:
         self.video, self.since_s = video, time.monotonic()
         self.num_videos += 1
 
-    def stop(self) -> int | None:
-        """End the process and return its exit code. Nothing is lost: finished work is in files, written whole."""
-        self.pipe.close()
-        self.process.kill()
-        self.process.join(30)
-        code: int | None = self.process.exitcode
-        return code
-
 
 class LocalExecutor:
     """Runs tasks in processes of this machine."""
@@ -87,7 +73,7 @@ class LocalExecutor:
         A new worker opens its models anew."""
         self.sizes = {False: num_workers, True: num_model_workers}
         """Number of processes, by whether the stage asks models."""
-        self.workers: list[Worker] = []
+        self.workers: list[StageWorker] = []
         self.crashes: Counter[str] = Counter()
 
     def run(self, tasks: Sequence[Task], asks_models: bool) -> Iterator[Counts]:
@@ -98,7 +84,7 @@ class LocalExecutor:
             self.workers.pop().stop()
         while todo or any(worker.task for worker in self.workers):
             self._fill(todo, size)
-            busy = {worker.pipe: worker for worker in self.workers if worker.task}
+            busy: dict[Any, StageWorker] = {worker.pipe: worker for worker in self.workers if worker.task}
             for pipe in connection.wait(list(busy), timeout=1.0):
                 worker = busy[pipe]
                 try:
@@ -126,32 +112,32 @@ class LocalExecutor:
         while len(self.workers) < size and sum(w.task is None for w in self.workers) < len(todo):
             used = {worker.device for worker in self.workers}
             free = [device for device in _devices(size) if device not in used]
-            self.workers.append(Worker(self.recipe, free[0] if free else None))
+            self.workers.append(StageWorker(self.recipe, free[0] if free else None))
         for worker in [w for w in self.workers if w.task is None][: len(todo)]:
             try:
                 worker.give(todo.pop())
             except OSError:  # it was killed while it had nothing to do
                 todo.append(self._bury(worker, "its reader crashed"))
 
-    def _release(self, worker: Worker) -> None:
+    def _release(self, worker: StageWorker) -> None:
         """Mark a worker as idle, or end it where it has read enough videos."""
         worker.task = None
         if worker.num_videos >= self.recycle_after:
             self.workers.remove(worker)
             worker.stop()
 
-    def _bury(self, worker: Worker, how: str) -> Task:
+    def _bury(self, worker: StageWorker, how: str) -> Task:
         """End a worker that died or hangs, and return its task, without the video that is to blame."""
         task, video = worker.task, worker.video
         assert task is not None
         self.workers.remove(worker)
-        code = worker.stop()
+        cause = worker.stop()  # nothing is lost: finished work is in files, written whole
         self.crashes[video] += 1
         if self.crashes[video] < CRASHES_ALLOWED:
             return task
         if not video:
-            raise RunStopped(f"workers die before they begin ({_cause(code)}); is there enough memory?")
-        return replace(task, crashed=(*task.crashed, (video, f"{how} ({_cause(code)}), {CRASHES_ALLOWED} times")))
+            raise RunStopped(f"workers die before they begin ({cause}); is there enough memory?")
+        return replace(task, crashed=(*task.crashed, (video, f"{how} ({cause}), {CRASHES_ALLOWED} times")))
 
     def _too_slow(self) -> list[Task]:
         """Return the tasks of workers that have been at one video for too long; these workers are ended."""
@@ -168,22 +154,11 @@ def _devices(count: int) -> list[str | None]:
     return [f"cuda:{i % gpus}" if gpus else None for i in range(count)]
 
 
-def _cause(code: int | None) -> str:
-    """Return an exit code in words."""
-    if code is not None and code < 0:
-        return f"signal {signal.Signals(-code).name}"
-    return f"exit status {code}"
-
-
 def _serve(pipe: Any, recipe: Recipe, device: str | None, parent: int) -> None:
     """Do what comes through the pipe, until it is closed or the parent ends."""
-    import torch
-
     from ..work import do_task, make_tools
 
-    end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the workers
-    torch.set_num_threads(1)
+    begin_work(parent)
     tools = make_tools(recipe, device)
     try:
         while True:

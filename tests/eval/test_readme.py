@@ -6,12 +6,15 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from timeground.cli.main import main
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TOLERANCE = 3.5  # percent: an answer may fall otherwise on another processor, and there are 32 questions
 
 
+@pytest.mark.long
 def test_the_readme_tells_what_the_commands_give(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^timeground ((?:synth data|eval --model tiny).*)$", README, re.M)

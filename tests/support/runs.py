@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from timeground.train.config import GrpoSettings
+
+from timeground.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
@@ -54,23 +58,21 @@ def environment() -> dict[str, str]:
 
 
 def run(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(output, *overrides, processes=processes),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=alone(),
-    )
+    return done(command(output, *overrides, processes=processes), processes)
 
 
 def run_grpo(output: Path, *overrides: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        grpo_command(output, *overrides, processes=processes),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment(),
-    )
+    return done(grpo_command(output, *overrides, processes=processes), processes)
+
+
+def done(words: list[str], processes: int = 1) -> subprocess.CompletedProcess[str]:
+    """A command to its end: in this process if one is enough, for starting another takes longer than a small run."""
+    if processes > 1:
+        return subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment())
+    told = io.StringIO(), io.StringIO()
+    with redirect_stdout(told[0]), redirect_stderr(told[1]):
+        status = main(words[3:])
+    return subprocess.CompletedProcess(words, status, told[0].getvalue(), told[1].getvalue())
 
 
 def lines(output: Path, name: str = "metrics") -> list[dict]:

@@ -17,7 +17,7 @@ import yaml
 from timeground.train.config import load_any_recipe
 from timeground.train.config.recipe import Recipe
 
-from tests.support.runs import alone, lines
+from tests.support.runs import alone, done, lines
 from timeground.cli.main import main
 from timeground.errors import UserError
 
@@ -50,8 +50,8 @@ def command(file: Path, output: Path, *more: str) -> list[str]:
 
 
 def run(file: Path, output: Path, *more: str) -> None:
-    done = subprocess.run(command(file, output, *more), capture_output=True, text=True, timeout=300, env=alone())
-    assert done.returncode == 0, done.stderr[-3000:]
+    ended = done(command(file, output, *more))
+    assert ended.returncode == 0, ended.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")

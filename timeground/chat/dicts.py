@@ -63,7 +63,7 @@ def _message(given: Any, sampling: Sampling) -> Message:
 
 
 def _part(given: Any, sampling: Sampling) -> Part:
-    kind = given.get("type") if isinstance(given, Mapping) else _kind(given)
+    kind = given.get("type") if isinstance(given, Mapping) else "text"
     if not isinstance(kind, str) or kind not in _READERS:
         raise UserError(f"type {_shown(kind)} is none of {', '.join(_READERS)}")
     reader, keys = _READERS[kind]

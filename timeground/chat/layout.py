@@ -45,16 +45,14 @@ class TextSegment:
 
 @dataclass(frozen=True)
 class VisionSegment:
-    """Consecutive frames that form one vision block.
-
-    first_frame, num_frames: which frames of the (paired) clip; for an image, one frame.
-    seconds_per_pair: spacing of the temporal positions where the model family has them.
-    """
+    """Consecutive frames of a (paired) clip that form one vision block."""
 
     first_frame: int
     num_frames: int
+    """One for an image."""
     is_image: bool = False
     seconds_per_pair: float = 1.0
+    """Spacing of the temporal positions, where the model family has them."""
 
     @property
     def grid_t(self) -> int:
@@ -75,7 +73,7 @@ DEFAULT_STAMPS = {
 
 
 def origin_s(encoding: TimeEncoding, start_s: float) -> float:
-    """The second of the file that a model calls 0, where it is shown the file from ``start_s`` on.
+    """Return the second of the file that a model calls 0, where it is shown the file from ``start_s`` on.
 
     Stamps say the file's own time. Position ids count from the first frame that is shown, so a model that knows time
     by them alone answers in seconds of the window, and has to be trained so.
@@ -84,7 +82,7 @@ def origin_s(encoding: TimeEncoding, start_s: float) -> float:
 
 
 def encode_time(clip: Clip, encoding: TimeEncoding, stamp: str | None = None) -> tuple[Clip, list[Segment]]:
-    """The clip to feed (paired; with the time drawn on it where asked) and the segments of its part of the prompt.
+    """Return the clip to feed (paired; with the time drawn on it where asked) and its segments of the prompt.
 
     stamp: a template with ``{seconds}`` or ``{index}`` for the stamp's text, default `DEFAULT_STAMPS`.
     """
@@ -107,7 +105,7 @@ def encode_time(clip: Clip, encoding: TimeEncoding, stamp: str | None = None) ->
 
 
 def stamp_times_s(clip: Clip, encoding: TimeEncoding) -> list[float]:
-    """The time that each stamp (or each frame pair) stands for, in seconds."""
+    """Return the time that each stamp (or each frame pair) stands for, in seconds."""
     if encoding is TimeEncoding.STAMPED_IMAGES:
         return [float(t) for t in clip.frame_times_s]
     pairs = clip.pair_times_s()
@@ -116,7 +114,7 @@ def stamp_times_s(clip: Clip, encoding: TimeEncoding) -> list[float]:
 
 
 def draw_times(clip: Clip) -> Clip:
-    """The clip with each frame's time in its lower left corner (NumPro-style overlay)."""
+    """Return the clip with each frame's time in its lower left corner (NumPro-style overlay)."""
     from dataclasses import replace
 
     import numpy as np

@@ -42,24 +42,24 @@ def _check_number(name: str, value: Any) -> None:
 
 @dataclass(frozen=True)
 class Profile:
-    """How to ask a checkpoint.
-
-    prompt: name of a prompt set. time_encoding: see `TimeEncoding`. stamp: template of a stamp's text.
-    fps, min_tokens_per_pair, max_tokens_per_pair, total_tokens: which frames, how large (see `Sampling`).
-    text_first: the question stands before the video. max_new_tokens: room for the answer, thinking included.
-    knows: the only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones.
-    """
+    """How to ask a checkpoint."""
 
     prompt: str = "timelens"
+    """Name of a prompt set."""
     time_encoding: TimeEncoding = TimeEncoding.INTERLEAVED_SECONDS
     stamp: str | None = None
+    """Template of a stamp's text; None: the encoding's own."""
     fps: float = 2.0
+    """Which frames, and how large, as the three that follow (see `Sampling`)."""
     min_tokens_per_pair: int = 64
     max_tokens_per_pair: int | None = None
     total_tokens: int = 14336
     text_first: bool = False
+    """The question stands before the video."""
     max_new_tokens: int = 128
+    """Room for the answer, thinking included."""
     knows: str | None = None
+    """The only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no model can be asked with; UserError says which."""
@@ -82,7 +82,7 @@ class Profile:
             )
 
     def prompts(self) -> PromptSet:
-        """The templates to ask with."""
+        """Return the templates to ask with."""
         return get_prompts(self.prompt)
 
     def sampling(self, factor: int) -> Sampling:
@@ -102,7 +102,7 @@ class Profile:
         return self
 
     def with_changes(self, changes: dict[str, Any]) -> Profile:
-        """A copy with some settings changed; unknown names are a UserError."""
+        """Return a copy with some settings changed; unknown names are a UserError."""
         return dataclasses.replace(self, **_checked_fields(changes, "profile override"))
 
     def save(self, folder: Path) -> None:
@@ -135,14 +135,14 @@ KNOWN: dict[str, Profile] = {
 
 
 def named_profile(name: str, knows: str | None = None) -> Profile:
-    """A profile of the table, of a model that knows this much; a UserError lists the names there are."""
+    """Return a profile of the table, of a model that knows this much; a UserError lists the names there are."""
     if name not in KNOWN:
         raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}")
     return dataclasses.replace(KNOWN[name], knows=knows)
 
 
 def profile_for(name_or_path: str, family: Family) -> Profile:
-    """The profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
+    """Return the profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
     file = Path(name_or_path) / FILE_NAME
     if file.is_file():
         return load_profile(file).checked(family)

@@ -18,19 +18,18 @@ ABSENT_ANSWER = "It does not happen."
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Templates for each kind of question; ``{query}``, ``{question}`` and ``{options}`` are filled in.
-
-    span: how a span is written in training, with ``{start}`` and ``{end}``. answer: the whole answer, with ``{spans}``,
-    joined by commas. absent: the answer where it does not happen.
-    """
+    """Templates for each kind of question; ``{query}``, ``{question}`` and ``{options}`` are filled in."""
 
     ground: str
     choice: str = "{question}\n{options}\nAnswer with the letter of the right option."
     yes_no: str = "{question}\nAnswer yes or no."
     open: str = "{question}"
     span: str = "{start} - {end} seconds"
+    """How a span is written in training, with ``{start}`` and ``{end}``."""
     answer: str = "{spans}"
+    """The whole answer, with ``{spans}``, joined by commas."""
     absent: str = ABSENT_ANSWER
+    """The answer where it does not happen."""
 
 
 _TIMELENS = (
@@ -72,14 +71,14 @@ PROMPTS: dict[str, PromptSet] = {
 
 
 def get_prompts(name: str) -> PromptSet:
-    """The prompt set of a name; a UserError lists the names there are."""
+    """Return the prompt set of a name; a UserError lists the names there are."""
     if name not in PROMPTS:
         raise UserError(f"unknown prompt set {name!r}; there are: {', '.join(PROMPTS)}")
     return PROMPTS[name]
 
 
 def ground_prompt(prompts: PromptSet, query: str) -> str:
-    """The question for a grounding query. The query is tidied: one line, no final full stop."""
+    """Return the question for a grounding query. The query is tidied: one line, no final full stop."""
     query = " ".join(query.split()).rstrip(".")
     if not query:
         raise UserError("the query is empty; write a sentence that says what to look for")
@@ -87,7 +86,7 @@ def ground_prompt(prompts: PromptSet, query: str) -> str:
 
 
 def choice_prompt(prompts: PromptSet, question: str, options: list[str]) -> str:
-    """The question with its options, lettered from A."""
+    """Return the question with its options, lettered from A."""
     if not 2 <= len(options) <= len(LETTERS):
         raise UserError(f"{len(options)} options given; a question takes 2 to {len(LETTERS)}")
     listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
@@ -95,12 +94,12 @@ def choice_prompt(prompts: PromptSet, question: str, options: list[str]) -> str:
 
 
 def as_texts(texts: str | Sequence[str]) -> list[str]:
-    """A list of texts; one string is one text, never its letters."""
+    """Return a list of texts; one string is one text, never its letters."""
     return [texts] if isinstance(texts, str) else list(texts)
 
 
 def row_prompt(prompts: PromptSet, row: Row) -> str:
-    """What a row asks."""
+    """Return what a row asks."""
     if row.task == "choice":
         return choice_prompt(prompts, row.question or "", row.options or [])
     if row.task == "yes_no":
@@ -111,7 +110,7 @@ def row_prompt(prompts: PromptSet, row: Row) -> str:
 
 
 def row_answer(prompts: PromptSet, row: Row) -> str:
-    """The answer text that a model is trained to give for a row."""
+    """Return the answer text that a model is trained to give for a row."""
     if row.task in ("choice", "yes_no", "open"):
         return row.answer or ""
     if row.task == "events":

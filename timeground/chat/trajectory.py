@@ -23,7 +23,7 @@ class Turn:
     logprobs: tuple[float, ...] | None = None
     """Log-probability of each sampled token; None where it is given or not told."""
     finished: bool = True
-    """False if it was cut off at the token limit."""
+    """Return False if it was cut off at the token limit."""
     failure: str | None = None
     """Why there is no answer, where a server sent none that can be read; the text is then empty."""
 

@@ -28,7 +28,7 @@ EXAMPLE_QUERY = "the blue cross grows"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("video", help=f"a video file, a folder of frames, or '{EXAMPLE}' (a clip that ships with it)")
     parser.add_argument(
         "words", nargs="*", metavar="query", help="what to look for; further video files may stand before the queries"
@@ -51,12 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of which video. truths: per query, where known. plot: where its picture goes."""
+    """What is asked of which video."""
 
     video: str
     queries: list[str]
     truths: list[list[Span] | None]
+    """Of each query, where known."""
     plot: Path | None = None
+    """Where its picture goes."""
 
 
 def run(args: argparse.Namespace) -> None:
@@ -108,7 +110,7 @@ def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
 
 
 def _tasks(args: argparse.Namespace) -> list[Task]:
-    """One task a video. Words after the first are videos as long as they look like some; then come queries."""
+    """Return one task a video. Words after the first are videos as long as they look like some; then come queries."""
     words = list(args.words)
     videos = [args.video]
     while words and args.video != EXAMPLE and _is_video(words[0]):
@@ -129,7 +131,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
 
 
 def _is_video(word: str) -> bool:
-    """True for a file or a folder of pictures that is there, and for what is named like a video."""
+    """Return True for a file or a folder of pictures that is there, and for what is named like a video."""
     if Path(word).suffix.lower() in VIDEO_SUFFIXES and " " not in Path(word).suffix:
         return True
     try:
@@ -139,14 +141,14 @@ def _is_video(word: str) -> bool:
 
 
 def _plot_of(plot: Path | None, video: str, num_videos: int) -> Path | None:
-    """Where the picture of a video goes: of several, each has the video's name in its own."""
+    """Return where the picture of a video goes: of several, each has the video's name in its own."""
     if plot is None or num_videos == 1:
         return plot
     return plot.with_name(f"{plot.stem}-{Path(video).stem}{plot.suffix}")
 
 
 def _example(queries: Sequence[str]) -> Task:
-    """The clip that ships with the package; without a query, one about a motion, with the known truth."""
+    """Return the clip that ships with the package; without a query, one about a motion, with the known truth."""
     from timeground.data.rows import read_rows
 
     folder = Path(str(files("timeground") / "assets" / "example"))
@@ -185,7 +187,7 @@ def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> 
 
 
 def _film(video: str, clip: Clip) -> Clip:
-    """Frames to look at: fewer and larger than those the model was given."""
+    """Return frames to look at: fewer and larger than those the model was given."""
     from timeground.media.decode import decode
     from timeground.media.sampling import Sampling
 
@@ -194,7 +196,7 @@ def _film(video: str, clip: Clip) -> Clip:
 
 
 def _title(watched: Watched) -> str:
-    """What stands above the picture: the model, and what it does not know."""
+    """Return what stands above the picture: the model, and what it does not know."""
     return watched.backend.name if watched.warning is None else f"{watched.backend.name}: {watched.warning}"
 
 

@@ -27,7 +27,7 @@ def entry_point(
     run: Callable[[argparse.Namespace], int | None],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Main of a program that launchers start: a user's mistake is one line on standard error and status 2."""
+    """Run the main of a program that launchers start: a user's mistake is one line on standard error and status 2."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # the deepspeed launcher's
     add_arguments(parser)

@@ -36,7 +36,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """Safe YAML in which no group names a key twice: PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping. MarkedYAMLError at a key that stands there for a second time."""
+        """Return the mapping. MarkedYAMLError at a key that stands there for a second time."""
         seen = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -51,7 +51,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def load_yaml(text: str) -> Any:
-    """What a YAML text holds. yaml.YAMLError for what is none, and for a key that a group names twice."""
+    """Return what a YAML text holds. yaml.YAMLError for what is none, and for a key that a group names twice."""
     return yaml.load(text, _UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
@@ -66,7 +66,7 @@ class RecipeParser(argparse.ArgumentParser):
         self.add_argument("overrides", nargs="*", metavar="name=value", help=f"settings to change, such as {example}")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Options may stand between the words; an override may stand before the recipe."""
+        """Parse words with options between them; an override may stand before the recipe."""
         if self._inside:  # argparse parses twice for that, by this very method
             return super().parse_known_args(args, namespace)
         self._inside = True
@@ -85,7 +85,7 @@ class RecipeParser(argparse.ArgumentParser):
 def read_recipe(
     kind: type[SettingsType], shipped: Path, recipe: str, overrides: Sequence[str] = ()
 ) -> tuple[SettingsType, Path]:
-    """The settings of a recipe and its file; a recipe is a file, or the name of one in the folder `shipped`.
+    """Return the settings of a recipe and its file; a recipe is a file, or the name of one in the folder `shipped`.
 
     overrides: ``a.b=value``; a number counts the entries of a list (``stages.0.min_s=2``). UserError in one line.
     """
@@ -121,7 +121,7 @@ def validated(kind: type[SettingsType], tree: Any, path: Path, inside: str = "")
 
 
 def dump(settings: Settings) -> str:
-    """The resolved settings as YAML, as they are printed and kept with a run."""
+    """Return the resolved settings as YAML, as they are printed and kept with a run."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
 
 

@@ -9,7 +9,7 @@ SPLIT_NAMES = ("train", "validation", "test", "held_out")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("out", type=Path, help="folder to write videos/ and annotations.jsonl to")
     parser.add_argument("--videos", type=int, default=200, help="how many videos (default 200)")
     parser.add_argument("--seed", type=int, default=0, help="another seed is another set of videos")

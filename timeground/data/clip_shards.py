@@ -26,15 +26,17 @@ INDEX = "index.jsonl"
 
 @dataclass(frozen=True)
 class Sample:
-    """A clip in a shard. number: which clip of the shard. sampling: what it was decoded with, as plain data."""
+    """A clip in a shard."""
 
     video: str
     shard: str
     number: int
+    """Which clip of the shard."""
     start_s: float
     end_s: float
     duration_s: float
     sampling: dict[str, Any]
+    """What it was decoded with, as plain data."""
     rows: list[Row]
 
     @property
@@ -43,7 +45,7 @@ class Sample:
         return self.rows[0].window
 
     def check_sampling(self, wanted: Sampling) -> None:
-        """UserError unless the frames are those that `wanted` would take."""
+        """Raise UserError unless the frames are those that `wanted` would take."""
         told = [
             f"{n} {self.sampling.get(n)!r}, not {v!r}" for n, v in asdict(wanted).items() if v != self.sampling.get(n)
         ]
@@ -67,7 +69,7 @@ def write_shard(path: Path, clips: Sequence[Clip]) -> None:
 
 
 def shard_tags(path: Path) -> list[str]:
-    """The tag of each clip of a shard ("" for none). VideoError if it is missing or damaged."""
+    """Return the tag of each clip of a shard ("" for none). VideoError if it is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -85,7 +87,7 @@ def write_index(folder: Path, lines: Iterable[dict[str, Any]]) -> None:
 
 
 def read_index(folder: Path) -> list[Sample]:
-    """The clips of a folder. UserError: no such list, or a line that is none (with its place)."""
+    """Return the clips of a folder. UserError: no such list, or a line that is none (with its place)."""
     file = folder / INDEX
     try:
         lines = lines_of(file.read_text(encoding="utf-8"))
@@ -107,7 +109,7 @@ def _sample(place: str, line: str) -> Sample:
 
 
 def read_clip(folder: Path, sample: Sample) -> Clip:
-    """The frames of a sample. VideoError if its shard is missing or damaged."""
+    """Return the frames of a sample. VideoError if its shard is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     path = resolve_video(folder, sample.shard)

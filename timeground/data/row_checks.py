@@ -22,32 +22,32 @@ Direction = Literal["sensitive", "insensitive", "unknown"]
 
 
 def shown(value: object) -> str:
-    """A value in an error message, cut to a readable length."""
+    """Return a value in an error message, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _text(key: str, value: object) -> str:
-    """A string."""
+    """Return a string."""
     if not isinstance(value, str):
         raise UserError(f"{key} must be a string, got {shown(value)}")
     return value
 
 
 def _name(key: str, value: object) -> str:
-    """A string that is not blank."""
+    """Return a string that is not blank."""
     if not _text(key, value).strip():
         raise UserError(f"{key} is empty; fill it in")
     return cast(str, value)
 
 
 def _text_or_null(key: str, value: object) -> str | None:
-    """A string or null."""
+    """Return a string or null."""
     return None if value is None else _text(key, value)
 
 
 def _number(key: str, value: object) -> float:
-    """A finite number of seconds."""
+    """Return a finite number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UserError(f"{key} must be a number of seconds, got {shown(value)}")
     if not abs(value) <= MAX_TIME_S:
@@ -56,7 +56,7 @@ def _number(key: str, value: object) -> float:
 
 
 def _duration(key: str, value: object) -> float:
-    """A positive number of seconds."""
+    """Return a positive number of seconds."""
     duration_s = _number(key, value)
     if duration_s <= 0:
         raise UserError(f"{key} must be more than 0 seconds, got {value}; measure the video")
@@ -64,7 +64,7 @@ def _duration(key: str, value: object) -> float:
 
 
 def _span(key: str, value: object) -> Span:
-    """A ``[start, end]`` pair with 0 <= start <= end."""
+    """Return a ``[start, end]`` pair with 0 <= start <= end."""
     if not isinstance(value, list) or len(value) != 2:
         raise UserError(f"{key} must be [start, end] in seconds, got {shown(value)}")
     span = Span(_number(key, value[0]), _number(key, value[1]))
@@ -76,14 +76,14 @@ def _span(key: str, value: object) -> Span:
 
 
 def _spans(key: str, value: object) -> list[Span]:
-    """A list of pairs."""
+    """Return a list of pairs."""
     if not isinstance(value, list):
         raise UserError(f"{key} must be a list of [start, end], got {shown(value)}")
     return [_span(f"{key}[{i}]", pair) for i, pair in enumerate(value)]
 
 
 def _window(key: str, value: object) -> Span | None:
-    """A pair with some length, or null."""
+    """Return a pair with some length, or null."""
     window = None if value is None else _span(key, value)
     if window is not None and window.length_s == 0:
         raise UserError(f"{key} has no length: {value}; use null for the whole video")
@@ -91,14 +91,14 @@ def _window(key: str, value: object) -> Span | None:
 
 
 def _direction(key: str, value: object) -> Direction:
-    """One of the known words."""
+    """Return one of the known words."""
     if value not in get_args(Direction):
         raise UserError(f"{key} must be one of {', '.join(get_args(Direction))}, got {shown(value)}")
     return cast(Direction, value)
 
 
 def _options(key: str, value: object) -> list[str] | None:
-    """A list of strings that is not empty, or null."""
+    """Return a list of strings that is not empty, or null."""
     if value is None:
         return None
     if not isinstance(value, list) or not value:
@@ -107,7 +107,7 @@ def _options(key: str, value: object) -> list[str] | None:
 
 
 def _dict(key: str, value: object) -> dict[str, Any]:
-    """A JSON object without NaN or infinity; null counts as empty."""
+    """Return a JSON object without NaN or infinity; null counts as empty."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -117,7 +117,7 @@ def _dict(key: str, value: object) -> dict[str, Any]:
 
 
 def _meta(key: str, value: object) -> dict[str, Any]:
-    """A JSON object; its "events", if any, are a list of ``{"query": ..., "span": [start, end]}``."""
+    """Return a JSON object; its "events", if any, are a list of ``{"query": ..., "span": [start, end]}``."""
     meta = _dict(key, value)
     events = meta.get("events", [])
     if not isinstance(events, list):
@@ -131,7 +131,7 @@ def _meta(key: str, value: object) -> dict[str, Any]:
 
 
 def _dicts(key: str, value: object) -> list[dict[str, Any]]:
-    """A list of JSON objects; null counts as empty."""
+    """Return a list of JSON objects; null counts as empty."""
     if not isinstance(value, list | None):
         raise UserError(f"{key} must be a list of JSON objects, got {shown(value)}")
     return [_dict(f"{key}[{i}]", entry) for i, entry in enumerate(value or [])]
@@ -155,12 +155,12 @@ CHECKS: dict[str, Callable[[str, object], Any]] = {
 
 
 def contradictions(row: Row) -> list[str]:
-    """What of a row cannot be true together, or cannot be asked: one line each, without the row's place."""
+    """Return what of a row cannot be true together, or cannot be asked: one line each, without the row's place."""
     return [*_out_of_bounds(row), *(_choice_problems(row) if row.options is not None else _question_problems(row))]
 
 
 def right_option(row: Row) -> int | None:
-    """The number of the option that `answer` names, by its letter or its text; None if it names none."""
+    """Return the number of the option that `answer` names, by its letter or its text; None if it names none."""
     options, answer = row.options or [], (row.answer or "").strip()
     if answer in options:
         return options.index(answer)
@@ -170,7 +170,7 @@ def right_option(row: Row) -> int | None:
 
 
 def _out_of_bounds(row: Row) -> list[str]:
-    """Times after the end of the file, or outside the window."""
+    """Return a line for each time after the end of the file, or outside the window."""
     found, window = [], row.window
     if window is not None and window.end_s > row.duration + SLACK_S:
         found.append(f"window {window.to_list()} ends after the video, which lasts {row.duration:g} s")
@@ -186,7 +186,7 @@ def _out_of_bounds(row: Row) -> list[str]:
 
 
 def _choice_problems(row: Row) -> list[str]:
-    """Of a question with options."""
+    """Return what is wrong with a question that has options."""
     options, found = row.options or [], []
     if not (row.question or "").strip():
         found.append("options without a question; add it")
@@ -202,7 +202,7 @@ def _choice_problems(row: Row) -> list[str]:
 
 
 def _question_problems(row: Row) -> list[str]:
-    """Of a row without options: is there anything to ask, and an answer to it?"""
+    """Return what is wrong with a row without options: is there anything to ask, and an answer to it?"""
     if row.task == "ground" and not " ".join(row.query.split()).rstrip("."):
         return ["query has no words; write the sentence to find" + (", or give an answer" if row.question else "")]
     if row.question is None:

@@ -27,32 +27,37 @@ Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
 @dataclass(slots=True)
 class Row:
-    """One line of a dataset.
-
-    id: unique in its file. video: path relative to the video root. duration: of the whole file, seconds.
-    query, spans: what to find and when it happens; no span means that it does not happen.
-    window: only this part of the file is meant. direction: does the query tell time's direction (ArrowGEV)?
-    mirrored_query: the query for the video played backwards. source: the dataset it comes from.
-    question, options, answer: video question answering; ``answer`` is an option letter, "yes"/"no" or text.
-    quality, difficulty: what the pipeline measured. history: which stage changed what, and why.
-    """
+    """One line of a dataset."""
 
     id: str
+    """Unique in its file."""
     video: str
+    """Path relative to the video root."""
     duration: float
+    """Of the whole file, in seconds."""
     query: str = ""
+    """What to find."""
     spans: list[Span] = field(default_factory=list)
+    """When it happens; none: it does not."""
     window: Span | None = None
+    """Only this part of the file is meant."""
     direction: Direction = "unknown"
+    """Whether the query tells time's direction (ArrowGEV)."""
     mirrored_query: str | None = None
+    """The query for the video played backwards."""
     source: str = ""
+    """The dataset it comes from."""
     meta: dict[str, Any] = field(default_factory=dict)
     question: str | None = None
+    """Video question answering, with `options` and `answer`."""
     options: list[str] | None = None
     answer: str | None = None
+    """An option letter, "yes" or "no", or text."""
     quality: dict[str, Any] = field(default_factory=dict)
+    """What the pipeline measured, as `difficulty`."""
     difficulty: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    """Which stage changed what, and why."""
 
     @property
     def task(self) -> Task:
@@ -71,7 +76,7 @@ class Row:
         return self.window or Span(0.0, self.duration)
 
     def told_from(self, origin_s: float) -> Row:
-        """The row in the seconds of a model that calls this second of the file 0."""
+        """Return the row in the seconds of a model that calls this second of the file 0."""
         if not origin_s:
             return self
         (window,) = shifted([self.window], -origin_s) if self.window else (None,)
@@ -89,12 +94,12 @@ class Row:
         return float(said) if isinstance(said, int | float) and said > 0 else None
 
     def mirrored(self) -> Row:
-        """The row as it is true of the video played backwards: spans mirrored in the part that is meant."""
+        """Return the row as it is true of the video played backwards: spans mirrored in the part that is meant."""
         return replace(self, spans=mirror_all(self.spans, self.extent.start_s, self.extent.end_s))
 
     @classmethod
     def from_json(cls, obj: object) -> Row:
-        """The row of a decoded JSON object. Raises UserError: which key, what is wrong, what to do."""
+        """Return the row of a decoded JSON object. Raises UserError: which key, what is wrong, what to do."""
         if not isinstance(obj, dict):
             raise UserError(f"a row must be a JSON object, got {shown(obj)}")
         unknown = sorted(str(key) for key in obj if key not in CHECKS)
@@ -109,7 +114,7 @@ class Row:
         return row
 
     def to_json(self) -> dict[str, Any]:
-        """The row as a JSON object with every key, spans as ``[start, end]``."""
+        """Return the row as a JSON object with every key, spans as ``[start, end]``."""
         obj = {f.name: getattr(self, f.name) for f in fields(self)}
         obj["spans"] = [span.to_list() for span in self.spans]
         obj["window"] = self.window.to_list() if self.window else None
@@ -127,13 +132,13 @@ def read_rows(path: str | Path, *, root: Path | None = None) -> Iterator[Row]:
 
 
 def check_rows(path: str | Path, *, root: Path | None = None) -> list[str]:
-    """All that `read_rows` would refuse in a file, one line each with its place; empty if that is nothing."""
+    """Return all that `read_rows` would refuse in a file, one line each with its place; empty if that is nothing."""
     _refuse_missing(Path(path))
     return [found for _, found in _scan(Path(path), root) if isinstance(found, str)]
 
 
 def scan_rows(path: str | Path, *, root: Path | None = None) -> Iterator[tuple[Row | None, list[str]]]:
-    """Each row of a file with its keys that contradict each other; None for a line that is no row, with the reason.
+    """Yield each row of a file with its keys that contradict each other; None and the reason for a line that is none.
 
     One line for each problem, with its place. See `row_checks.contradictions`.
     """
@@ -165,7 +170,7 @@ def _refuse_missing(path: Path) -> None:
 
 
 def _only_rows(found: Iterator[tuple[int, Row | str]]) -> Iterator[Row]:
-    """The rows, up to the first problem, which is raised."""
+    """Yield the rows, up to the first problem, which is raised."""
     for _, row in found:
         if isinstance(row, str):
             raise UserError(row)
@@ -173,7 +178,7 @@ def _only_rows(found: Iterator[tuple[int, Row | str]]) -> Iterator[Row]:
 
 
 def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | str]]:
-    """Every line of a file, by its number, as a row or as a message that says what is wrong with it."""
+    """Yield every line of a file, by its number, as a row or as a message that says what is wrong with it."""
     line_of_id: dict[str, int] = {}
     for number, decoded in (_parquet_objects if path.suffix == ".parquet" else _jsonl_objects)(path):
         try:
@@ -191,7 +196,7 @@ def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | str]]:
 
 
 def _jsonl_objects(path: Path) -> Iterator[tuple[int, object]]:
-    """Line numbers with decoded JSON, or with the error where a line is not JSON."""
+    """Yield line numbers with decoded JSON, or with the error where a line is not JSON."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -210,7 +215,7 @@ def _jsonl_objects(path: Path) -> Iterator[tuple[int, object]]:
 
 
 def _checked_objects(path: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """JSON objects of rows, each one read back first so that nothing is written that cannot be read."""
+    """Yield JSON objects of rows, each one read back first so that nothing is written that cannot be read."""
     ids: set[str] = set()
     for number, row in enumerate(rows, start=1):
         try:
@@ -245,7 +250,7 @@ _PARQUET_BATCH = 1024
 
 
 def _pyarrow(module: str) -> Any:
-    """A module of pyarrow. Raises UserError if it is not installed."""
+    """Return a module of pyarrow. Raises UserError if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -253,7 +258,7 @@ def _pyarrow(module: str) -> Any:
 
 
 def _parquet_objects(path: Path) -> Iterator[tuple[int, object]]:
-    """Row numbers with the rows of a Parquet file; free-form columns are JSON text in it."""
+    """Yield row numbers with the rows of a Parquet file; free-form columns are JSON text in it."""
     parquet = _pyarrow("pyarrow.parquet")
     number = 0
     try:
@@ -266,7 +271,7 @@ def _parquet_objects(path: Path) -> Iterator[tuple[int, object]]:
 
 
 def from_cells(cells: dict[str, Any]) -> object:
-    """A row's JSON object from a Parquet row, or the error where a column of JSON text holds none."""
+    """Return a row's JSON object from a Parquet row, or the error where a column of JSON text holds none."""
     obj = dict(cells)
     try:
         for key in _JSON_COLUMNS:
@@ -278,7 +283,7 @@ def from_cells(cells: dict[str, Any]) -> object:
 
 
 def to_cells(obj: dict[str, Any]) -> dict[str, Any]:
-    """A row's JSON object as a Parquet row: what has no fixed shape becomes JSON text."""
+    """Return a row's JSON object as a Parquet row: what has no fixed shape becomes JSON text."""
     return obj | {key: dump_json(obj[key]) for key in _JSON_COLUMNS}
 
 

@@ -18,13 +18,15 @@ AT_ONCE = 8
 
 @dataclass
 class FileProblems:
-    """unreadable: videos that are missing or damaged. wrong: ids of rows that their file contradicts. Each with why."""
+    """What is wrong, each with why."""
 
     unreadable: dict[str, str] = field(default_factory=dict)
+    """Videos that are missing or damaged."""
     wrong: dict[str, str] = field(default_factory=dict)
+    """Ids of rows that their file contradicts."""
 
     def lines(self) -> list[str]:
-        """One line for each."""
+        """Return one line for each."""
         found = [f"video {video!r} cannot be read: {reason}" for video, reason in self.unreadable.items()]
         return found + [f"row {name!r}: {reason}" for name, reason in self.wrong.items()]
 
@@ -58,7 +60,7 @@ def against_files(rows: Sequence[Row], root: Path, follow_links: bool = False) -
 
 
 def contradicted(row: Row, duration_s: float) -> str | None:
-    """How a file's true length contradicts a row; None if it does not."""
+    """Return how a file's true length contradicts a row; None if it does not."""
     off_s = abs(row.duration - duration_s)
     if off_s > max(CLOSE_S, CLOSE_SHARE * duration_s):
         return f"duration is {row.duration:g} s, but {row.video} lasts {duration_s:.2f} s; measure it anew"

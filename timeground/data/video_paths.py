@@ -19,7 +19,7 @@ VIDOR_MAP = "map_vid_vidorID.json"
 
 
 def resolve_video(root: str | Path, video: str, *, follow_links: bool = False) -> Path:
-    """The absolute path of a row's video, whether it is there or not.
+    """Return the absolute path of a row's video, whether it is there or not.
 
     follow_links: a link may lead out of the root. UserError if the path leaves the root: absolute, ``..``, a link.
     """
@@ -43,7 +43,7 @@ def resolve_video(root: str | Path, video: str, *, follow_links: bool = False) -
 
 
 def _published(base: Path, relative: Path) -> Path:
-    """The path as named if it is there, else as published, else as named."""
+    """Return the path as named if it is there, else as published, else as named."""
     named = base / relative
     if named.exists():
         return named
@@ -69,7 +69,7 @@ def _read_map(file: Path, _: int) -> dict[str, str]:
 
 
 def _is_blob_of(path: Path, target: Path) -> bool:
-    """Whether a link in a snapshot of the Hub's cache leads into the ``blobs`` of the same repository."""
+    """Return whether a link in a snapshot of the Hub's cache leads into the ``blobs`` of the same repository."""
     for folder in path.parents:
         if folder.parent.name == "snapshots":
             return target.is_relative_to(folder.parent.parent.resolve() / "blobs")

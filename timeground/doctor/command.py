@@ -42,7 +42,7 @@ STYLES: dict[Verdict, str] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument(
         "--model", help="model to check: a folder, a Hub id, a server's URL, or 'tiny' (default: tiny, the bundled one)"
     )
@@ -86,7 +86,7 @@ def run_doctor(model: str | None, console: Console) -> Report:
 
 
 def check_readers(clip: ClockClip) -> list[Row]:
-    """One row a reader: the times it gives against those that its frames show."""
+    """Return one row a reader: the times it gives against those that its frames show."""
     from timeground.media.decode import Backend
 
     rows = []
@@ -114,7 +114,7 @@ def _check_reader(clip: ClockClip, backend: Backend, what: str) -> Row:
 
 
 def _unread(what: str, clip: ClockClip, error: UserError) -> Row:
-    """The row of an optional reader that declined: it said so, and gave no wrong time."""
+    """Return the row of an optional reader that declined: it said so, and gave no wrong time."""
     if isinstance(error, VideoError):
         return Row(READERS, what, "refused", note=str(error).removeprefix(f"{clip.path}: "))
     missing = isinstance(error.__cause__, ModuleNotFoundError)
@@ -123,7 +123,7 @@ def _unread(what: str, clip: ClockClip, error: UserError) -> Row:
 
 
 def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
-    """The clips, or a failed row if they cannot be written."""
+    """Return the clips, or a failed row if they cannot be written."""
     try:
         from timeground.doctor.pattern import write_clock_clips
 
@@ -133,7 +133,7 @@ def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
 
 
 def _open_model(model: str | None) -> Checkpoint | Row:
-    """The model without its weights, or a row that says why it is left out."""
+    """Return the model without its weights, or a row that says why it is left out."""
     try:
         from timeground.doctor.models import open_model
 
@@ -147,7 +147,7 @@ def _open_model(model: str | None) -> Checkpoint | Row:
 
 
 def _open_server(model: str | None) -> Server | None:
-    """The server, if a URL is given."""
+    """Return the server, if a URL is given."""
     from timeground.models.opening import is_url
 
     if model is None or not is_url(model):
@@ -158,21 +158,21 @@ def _open_server(model: str | None) -> Server | None:
 
 
 def _open_served(server: Server) -> Checkpoint | Row:
-    """The server's model, where its folder can be read from here."""
+    """Return the server's model, where its folder can be read from here."""
     if server.endpoint.checkpoint is None:
         return Row(MODEL, "time encodings", "skipped", note="the folder of the server's model cannot be read from here")
     return _open_model(server.endpoint.checkpoint.path)
 
 
 def _check_server(server: Server, clips: list[ClockClip]) -> list[Row]:
-    """Rows of what a server makes of clips."""
+    """Return rows of what a server makes of clips."""
     from timeground.doctor.servers import check_server
 
     return attempt("server", "its prompt", partial(check_server, server, clips))
 
 
 def _check_model(subject: Checkpoint | Row, clips: list[ClockClip]) -> list[Row]:
-    """Rows of a model's input."""
+    """Return rows of a model's input."""
     if isinstance(subject, Row):
         return [subject]
     from timeground.doctor.models import check_model

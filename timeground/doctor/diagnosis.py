@@ -14,26 +14,26 @@ CLOCK_SLACK_S = 2e-3  # the clock shows whole milliseconds, and containers round
 
 @dataclass(frozen=True)
 class Row:
-    """One check.
-
-    error_s: largest difference between the time said and the time shown, in seconds, where measured.
-    allowed_s: what the way of saying it rounds to.
-    """
+    """One check."""
 
     part: str
     what: str
     verdict: Verdict
     error_s: float | None = None
+    """Largest difference between the time said and the time shown, where measured."""
     allowed_s: float | None = None
+    """What the way of saying it rounds to."""
     note: str = ""
 
 
 @dataclass
 class Report:
-    """All that was found. versions, hardware: name to what is there."""
+    """All that was found."""
 
     versions: dict[str, str]
+    """Of programs and packages, by name."""
     hardware: dict[str, str]
+    """Of this machine, by name."""
     model: str | None = None
     rows: list[Row] = field(default_factory=list)
 
@@ -45,20 +45,19 @@ class Report:
 
 @dataclass(frozen=True)
 class Readings:
-    """Times that something says, and the times that the pixels beside them show; equally long, in seconds.
-
-    NaN where a time could not be read. allowed_s: rounding of the way the time is said. lost_s: how far the
-    true times are from an even spacing, for what can only say an even spacing.
-    """
+    """Times that something says, and the times that the pixels beside them show; NaN where one could not be read."""
 
     said_s: Sequence[float]
     shown_s: Sequence[float]
+    """As many as are said."""
     allowed_s: float
+    """Rounding of the way the time is said."""
     lost_s: float = 0.0
+    """How far the true times are from an even spacing, for what can only say an even spacing."""
 
 
 def judge(part: str, what: str, readings: Readings, note: str = "") -> Row:
-    """A verdict: an error within the rounding is ok, one that uneven spacing explains is a warning."""
+    """Return a verdict: an error within the rounding is ok, one that uneven spacing explains is a warning."""
     said, shown = list(readings.said_s), list(readings.shown_s)
     allowed = readings.allowed_s + CLOCK_SLACK_S
     if len(said) != len(shown):
@@ -80,7 +79,7 @@ def judge(part: str, what: str, readings: Readings, note: str = "") -> Row:
 
 
 def attempt(part: str, what: str, check: Callable[[], Row | Iterable[Row]]) -> list[Row]:
-    """Rows of a check; one that breaks is a failed row and does not end the rest."""
+    """Return rows of a check; one that breaks is a failed row and does not end the rest."""
     try:
         found = check()
         return [found] if isinstance(found, Row) else list(found)
@@ -89,13 +88,13 @@ def attempt(part: str, what: str, check: Callable[[], Row | Iterable[Row]]) -> l
 
 
 def reason(error: BaseException) -> str:
-    """An error's type and the first line of its message."""
+    """Return an error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain objects."""
+    """Return the report as plain objects."""
     import dataclasses
 
     return {"ok": report.ok, **dataclasses.asdict(report)}

@@ -24,7 +24,7 @@ NUMBER = re.compile(r"\d+(?:\.(\d+))?")
 
 
 def join_patches(values_NV: Tensor, grid: tuple[int, ...], family: Family, norm: Normalisation) -> Tensor:
-    """The frames ``[T, C, H, W]`` (0 to 255) that patches were cut from: undoes ``vision.cut_patches``."""
+    """Return the frames ``[T, C, H, W]`` (0 to 255) that patches were cut from: undoes ``vision.cut_patches``."""
     pairs, rows, columns = grid
     patch, merge = family.patch_size, family.merge_size
     x = values_NV.view(pairs, rows // merge, columns // merge, merge, merge, 3, 2, patch, patch)
@@ -34,7 +34,7 @@ def join_patches(values_NV: Tensor, grid: tuple[int, ...], family: Family, norm:
 
 
 def texts_around(ids: Sequence[int], family: Family, tokenizer: Any) -> list[str]:
-    """The text before each block of visual tokens, and that after the last."""
+    """Return the text before each block of visual tokens, and that after the last."""
     visual = {family.image_token_id, family.video_token_id}
     texts: list[list[int]] = [[]]
     for before, token in zip([None, *ids], ids, strict=False):
@@ -46,26 +46,26 @@ def texts_around(ids: Sequence[int], family: Family, tokenizer: Any) -> list[str
 
 
 def all_numbers(text: str) -> tuple[list[float], float]:
-    """The numbers in a text, and half a unit of their last digit."""
+    """Return the numbers in a text, and half a unit of their last digit."""
     found = list(NUMBER.finditer(text))
     return [float(number[0]) for number in found], max(map(_rounding, found), default=0.0)
 
 
 def last_numbers(texts: Sequence[str]) -> tuple[list[float], float]:
-    """The last number in each text (NaN where there is none), and half a unit of their last digit."""
+    """Return the last number in each text (NaN where there is none), and half a unit of their last digit."""
     found = [list(NUMBER.finditer(text)) for text in texts]
     numbers = [float(matches[-1][0]) if matches else np.nan for matches in found]
     return numbers, max((_rounding(matches[-1]) for matches in found if matches), default=0.0)
 
 
 def temporal_positions(prompt: PromptInputs, family: Family, num_pairs: int) -> Times:
-    """Temporal position of each pair, counted from the first pair's."""
+    """Return the temporal position of each pair, counted from the first pair's."""
     positions = prompt.positions_3L[0, prompt.ids_L == family.video_token_id].reshape(num_pairs, -1)[:, 0]
     return np.asarray(positions - positions[0], dtype=np.float64)
 
 
 def drawn_times_s(drawn_TCHW: torch.Tensor, plain_TCHW: torch.Tensor, duration_s: float) -> list[float]:
-    """The time in seconds that is drawn on each of ``[T, 3, H, W]`` frames, NaN where it cannot be read.
+    """Return the time in seconds that is drawn on each of ``[T, 3, H, W]`` frames, NaN where it cannot be read.
 
     plain_TCHW: the same frames with nothing drawn on them. Every stamp from 0 to ``duration_s`` is tried, the
     nearest to what the frame's blocks show first. They are drawn here and not by `chat.layout`, so that a wrong
@@ -76,7 +76,7 @@ def drawn_times_s(drawn_TCHW: torch.Tensor, plain_TCHW: torch.Tensor, duration_s
 
 
 def _read(drawn: torch.Tensor, plain: torch.Tensor, near_s: float, duration_s: float) -> float:
-    """The stamp whose picture is the one that was drawn; those near to ``near_s`` are tried first."""
+    """Return the stamp whose picture is the one that was drawn; those near to ``near_s`` are tried first."""
     if math.isnan(near_s):
         return math.nan
     tenths = sorted(range(math.ceil(duration_s / TENTH_S) + 1), key=lambda n: abs(n * TENTH_S - near_s))
@@ -89,7 +89,7 @@ def _read(drawn: torch.Tensor, plain: torch.Tensor, near_s: float, duration_s: f
 
 
 def _draw(picture: Picture, text: str) -> Picture:
-    """A stamp in the lower left corner, white with a black rim."""
+    """Return a stamp in the lower left corner, white with a black rim."""
     from PIL import Image, ImageDraw, ImageFont
 
     height = picture.shape[0]
@@ -102,5 +102,5 @@ def _draw(picture: Picture, text: str) -> Picture:
 
 
 def _rounding(number: re.Match[str]) -> float:
-    """Half a unit of a number's last digit."""
+    """Return half a unit of a number's last digit."""
     return float(0.5 * 10.0 ** -len(number[1] or ""))

@@ -25,7 +25,7 @@ GIB = 1024**3
 
 
 def versions() -> dict[str, str]:
-    """Name of each program and package to its version."""
+    """Return the version of each program and package by its name."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 def ffmpeg_version() -> str:
-    """Version of the ``ffmpeg`` program on the path; nothing here needs it, some of the user's tools may."""
+    """Return the version of the ``ffmpeg`` program on the path; nothing here needs it, some of the user's tools may."""
     program = shutil.which("ffmpeg")
     if program is None:
         return NOT_INSTALLED
@@ -48,7 +48,7 @@ def ffmpeg_version() -> str:
 
 
 def hardware() -> dict[str, str]:
-    """Cores and memory that this process may use, and the GPUs that torch sees."""
+    """Return the cores and memory that this process may use, and the GPUs that torch sees."""
     memory = memory_bytes()
     return {
         "CPU cores": str(num_cores()),
@@ -58,14 +58,14 @@ def hardware() -> dict[str, str]:
 
 
 def num_cores() -> int:
-    """CPU cores that this process may run on."""
+    """Return how many CPU cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def memory_bytes(limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> int | None:
-    """Memory of the machine, or of the container where that is less; None if the system does not tell."""
+    """Return the memory of the machine, or of the container where that is less; None if the system does not tell."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -77,7 +77,7 @@ def memory_bytes(limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> int | 
 
 
 def gpus() -> str:
-    """Names and memory of the GPUs, or why there are none."""
+    """Return names and memory of the GPUs, or why there are none."""
     try:
         import torch
 

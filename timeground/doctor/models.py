@@ -55,7 +55,7 @@ def open_model(name: str) -> Checkpoint:
 
 
 def check_model(subject: Checkpoint, clips: Sequence[ClockClip]) -> list[Row]:
-    """Rows for each time encoding that the family carries, for its own processor, and for qwen-vl-utils."""
+    """Return rows for each time encoding that the family carries, for its own processor, and for qwen-vl-utils."""
     rows: list[Row] = []
     sampling = sampling_of(subject)
     with quiet():
@@ -70,7 +70,7 @@ def check_model(subject: Checkpoint, clips: Sequence[ClockClip]) -> list[Row]:
 
 
 def _check_inputs(subject: Checkpoint, clip: Clip, name: str) -> list[Row]:
-    """Rows of one clip for each time encoding and for the model's own processor."""
+    """Return rows of one clip for each time encoding and for the model's own processor."""
     rows: list[Row] = []
     for encoding in carried_encodings(subject.family):
         what = f"{encoding.value}, {name}"
@@ -79,21 +79,21 @@ def _check_inputs(subject: Checkpoint, clip: Clip, name: str) -> list[Row]:
 
 
 def _check_window(subject: Checkpoint, source: ClockClip, sampling: Sampling) -> list[Row]:
-    """Rows of a part of a clip told by positions, which begin with it: its times have to be the file's all the same."""
+    """Return rows of a part of a clip told by positions, which begin with it: its times are to be the file's."""
     clip = decode(source.path, sampling, num_threads=1, start_s=WINDOW_START_S).paired()
     what = f"{TimeEncoding.MROPE.value}, {source.name} from {WINDOW_START_S:g} s on"
     return attempt(ENCODINGS, what, partial(check_input, subject, clip, TimeEncoding.MROPE, what))
 
 
 def sampling_of(subject: Checkpoint) -> Sampling:
-    """The frames that the model would be given, but no larger than a clock needs."""
+    """Return the frames that the model would be given, but no larger than a clock needs."""
     sampling = subject.sampling
     enough = 2 * sampling.min_tokens_per_pair
     return replace(sampling, max_tokens_per_pair=min(sampling.max_tokens_per_pair or enough, enough))
 
 
 def carried_encodings(family: Family) -> list[TimeEncoding]:
-    """The time encodings that a model family can carry."""
+    """Return the time encodings that a model family can carry."""
     carried = []
     for encoding in TimeEncoding:
         try:
@@ -105,7 +105,7 @@ def carried_encodings(family: Family) -> list[TimeEncoding]:
 
 
 def check_input(subject: Checkpoint, clip: Clip, encoding: TimeEncoding, what: str) -> Row:
-    """One time encoding: the input that training and evaluation build from a clip (paired)."""
+    """Check one time encoding: the input that training and evaluation build from a clip (paired)."""
     is_own = encoding is subject.profile.time_encoding
     fed, segments = encode_time(clip, encoding, subject.profile.stamp if is_own else None)
     note = "the way this model is asked" if is_own else ""
@@ -121,7 +121,7 @@ def check_input(subject: Checkpoint, clip: Clip, encoding: TimeEncoding, what: s
 
 
 def check_processor(subject: Checkpoint, clip: Clip, what: str) -> Row:
-    """The model's own processor, told the true times of a clip (paired) in milliseconds.
+    """Check the model's own processor, told the true times of a clip (paired) in milliseconds.
 
     Its times are ``frames_indices / fps``, so a rate of 1000 and indices in milliseconds say any times.
     """
@@ -137,7 +137,7 @@ def check_processor(subject: Checkpoint, clip: Clip, what: str) -> Row:
 
 
 def check_users_way(subject: Checkpoint, source: ClockClip) -> Row:
-    """qwen-vl-utils and the processor, as users run them. Not our code: a warning at most."""
+    """Check qwen-vl-utils and the processor, as users run them. Not our code: a warning at most."""
     what = f"fetch_video + processor, {source.name}"
     try:
         from qwen_vl_utils.vision_process import fetch_video
@@ -194,7 +194,7 @@ def ask_processor(
 
 
 def pair_times_s(subject: Checkpoint, values_NV: Tensor, grid: tuple[int, ...]) -> Times:
-    """The times that the two frames of each pair show, float64 ``[P, 2]``, read from a grid's patches."""
+    """Return the times that the two frames of each pair show, float64 ``[P, 2]``, read from a grid's patches."""
     return shown_times_s(join_patches(values_NV, grid, subject.family, subject.norm)).reshape(-1, 2)
 
 
@@ -219,19 +219,19 @@ def _readings(
 
 
 def _seconds_per_pair(clip: Clip) -> float:
-    """Mean time from one pair to the next."""
+    """Return the mean time from one pair to the next."""
     span_s = float(clip.frame_times_s[-1] - clip.frame_times_s[0])
     return 2 * span_s / max(1, clip.num_frames - 1)
 
 
 def _unevenness_s(clip: Clip) -> float:
-    """How far a pair's first frame is, at most, from where an even spacing would have it."""
+    """Return how far a pair's first frame is, at most, from where an even spacing would have it."""
     first_P = clip.pair_times_s()[:, 0].numpy()
     return float(np.abs(first_P - first_P[0] - np.arange(len(first_P)) * _seconds_per_pair(clip)).max())
 
 
 def _prompt(subject: Checkpoint, clip: Clip, segments: list[Segment], encoding: TimeEncoding) -> PromptInputs:
-    """The prompt around a clip, as the local backend builds it."""
+    """Return the prompt around a clip, as the local backend builds it."""
     grid_hw = subject.family.grid_hw(*clip.frames.shape[2:])
     if subject.profile.text_first:
         return subject.builder.text_first("When does it happen?", segments, grid_hw)

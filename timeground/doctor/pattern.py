@@ -35,18 +35,16 @@ CUT_FRAME = 130  # the cut clip begins with this frame of the constant one, 34 a
 
 @dataclass(frozen=True)
 class ClockClip:
-    """A file of clock frames.
-
-    offset_s: what a frame shows at the file's own time 0 (not 0 where the file was cut from a longer one).
-    """
+    """A file of clock frames."""
 
     name: str
     path: Path
     offset_s: float = 0.0
+    """What a frame shows at the file's own time 0; not 0 where the file was cut from a longer one."""
 
 
 def clock_picture(time_s: float) -> Picture:
-    """RGB ``[HEIGHT, WIDTH, 3]`` of the blocks that spell a time in seconds."""
+    """Return RGB ``[HEIGHT, WIDTH, 3]`` of the blocks that spell a time in seconds."""
     milliseconds = round(time_s * 1000)
     if not 0 <= milliseconds < 1 << TIME_BITS:
         raise ValueError(f"the clock goes from 0 to {(1 << TIME_BITS) / 1000:.3f} s, got {time_s}")
@@ -58,7 +56,7 @@ def clock_picture(time_s: float) -> Picture:
 
 
 def shown_times_s(frames: torch.Tensor) -> Times:
-    """The time that each of ``[T, 3, H, W]`` frames (0 to 255) shows, ``[T]``; NaN where unreadable."""
+    """Return the time that each of ``[T, 3, H, W]`` frames (0 to 255) shows, ``[T]``; NaN where unreadable."""
     rows, columns = (_middles(side) for side in frames.shape[2:])
     levels = [frames[:, :, row, column].float().mean(dim=(1, 2, 3)) for row in rows for column in columns]
     levels_TB = torch.stack(levels, dim=1).double().numpy()
@@ -88,18 +86,18 @@ def write_clock_clips(folder: Path) -> list[ClockClip]:
 
 
 def _check(milliseconds: Number) -> Number:
-    """Eight bits that change with any bit of the time."""
+    """Return eight bits that change with any bit of the time."""
     return (milliseconds * 37 + 101) % CHECK_PRIME
 
 
 def _middles(side: int) -> list[slice]:
-    """The pixels around the middle of each row or column of blocks, without the blurred edges."""
+    """Return the pixels around the middle of each row or column of blocks, without the blurred edges."""
     ends = [(round((k + 0.3) * side / GRID), round((k + 0.7) * side / GRID)) for k in range(GRID)]
     return [slice(first, max(last, first + 1)) for first, last in ends]
 
 
 def _variable_times_ms() -> list[int]:
-    """About 25 frames a second with jitter, a still picture, then 10 frames a second, then 30."""
+    """Return about 25 frames a second with jitter, a still picture, then 10 frames a second, then 30."""
     times, now = [], 0
     for number in range(NUM_VARIABLE):
         times.append(now)

@@ -41,7 +41,7 @@ def open_server(address: str) -> Server:
 
 
 def check_server(server: Server, clips: Sequence[ClockClip]) -> list[Row]:
-    """Rows for each clip and each way of sending it."""
+    """Return rows for each clip and each way of sending it."""
     if server.tokenizer is None:
         note = "the folder of its model cannot be read from here, so its prompt cannot be"
         return [Row(SERVER, "its prompt", "skipped", note=note)]
@@ -60,7 +60,7 @@ def check_server(server: Server, clips: Sequence[ClockClip]) -> list[Row]:
 
 
 def _check_native(server: Server, clip: Clip, what: str) -> Row:
-    """A clip as `VllmBackend` sends it."""
+    """Check a clip as `VllmBackend` sends it."""
     endpoint = server.endpoint
     if reason := endpoint.checkpoint and endpoint.checkpoint.family.why_not_native(endpoint.profile):
         return Row(SERVER, what, "skipped", note=reason)
@@ -79,7 +79,7 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
 
 
 def _check_images(server: Server, clip: Clip, what: str) -> Row:
-    """Every second frame as an image after its stamp."""
+    """Check every second frame as an image after its stamp."""
     prefix = server.endpoint.encode(clip)
     reply = prefix.reply(Message.of("user", QUESTION), {"temperature": 0.0, "max_tokens": 1, "return_token_ids": True})
     ids = reply.get("prompt_token_ids")

@@ -28,7 +28,7 @@ SAID_FROM_BYTES = 2 << 30
 
 
 def video_contents(path: Path) -> str:
-    """The identity of a video: SHA-256 over its size, its modification time and 64 KB at each end.
+    """Return the identity of a video: SHA-256 over its size, its modification time and 64 KB at each end.
 
     Of a folder of pictures: over the names, sizes and times of its files. Raises OSError if it cannot be read.
     """
@@ -48,7 +48,7 @@ def video_contents(path: Path) -> str:
 
 
 def video_contents_or_missing(path: Path) -> str:
-    """The identity of a video, or "" where there is none that can be read."""
+    """Return the identity of a video, or "" where there is none that can be read."""
     try:
         return video_contents(path)
     except OSError:
@@ -56,7 +56,7 @@ def video_contents_or_missing(path: Path) -> str:
 
 
 def rows_contents(rows: Iterable[Row]) -> str:
-    """The identity of rows: SHA-256 over all that they say, in their order."""
+    """Return the identity of rows: SHA-256 over all that they say, in their order."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(json.dumps(row.to_json(), sort_keys=True).encode())
@@ -64,14 +64,14 @@ def rows_contents(rows: Iterable[Row]) -> str:
 
 
 def path_contents(path: Path) -> str:
-    """The identity of an annotation file, or of all files below a folder; "" where there is none."""
+    """Return the identity of an annotation file, or of all files below a folder; "" where there is none."""
     if path.is_file():
         return file_contents(path)
     return _of_files(sorted(p for p in path.rglob("*") if p.is_file()), path) if path.is_dir() else ""
 
 
 def model_contents(name: str, revision: str | None = None) -> str:
-    """The identity of a model: SHA-256 over its weights, configuration and processor; "" where no file is at hand.
+    """Return the identity of a model: SHA-256 over its weights, configuration and processor; "" without files.
 
     name: ``tiny``, a folder, or a Hub id that is in transformers' cache. Of a server's model nothing can be told.
     """
@@ -83,7 +83,7 @@ def model_contents(name: str, revision: str | None = None) -> str:
 
 
 def file_contents(path: Path) -> str:
-    """The SHA-256 of a file; remembered by its path, size and time, for weights are large."""
+    """Return the SHA-256 of a file; remembered by its path, size and time, for weights are large."""
     stat = path.stat()
     known = {"size": stat.st_size, "time": stat.st_mtime_ns}
     memory = _Memory.load()
@@ -106,7 +106,7 @@ def _of_files(files: list[Path], root: Path) -> str:
 
 
 def model_folder(name: str, revision: str | None = None) -> Path | None:
-    """The folder of a model's files on this machine, or None."""
+    """Return the folder of a model's files on this machine, or None."""
     from timeground.models.checkpoint import TINY, resolve
     from timeground.models.opening import is_url
 
@@ -133,7 +133,7 @@ class _Memory:
 
     @classmethod
     def load(cls) -> _Memory:
-        """What is remembered; nothing where the file cannot be read."""
+        """Return what is remembered; nothing where the file cannot be read."""
         folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "timeground"
         try:
             held = json.loads((folder / "sha256.json").read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ class _Memory:
         return cls(folder / "sha256.json", held if isinstance(held, dict) else {})
 
     def get(self, path: Path, known: dict[str, int]) -> str | None:
-        """The hash of a file of this size and time."""
+        """Return the hash of a file of this size and time."""
         entry = self.held.get(os.fspath(path.resolve()))
         same = isinstance(entry, dict) and {k: entry.get(k) for k in known} == known
         return str(entry["sha256"]) if same and entry and "sha256" in entry else None

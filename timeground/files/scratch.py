@@ -17,7 +17,7 @@ from timeground.files.whole_files import is_alive, output_errors
 
 @contextmanager
 def scratch_folder(what: str) -> Iterator[Path]:
-    """A folder of this process among the system's temporary ones, which is removed at the end.
+    """Make a folder of this process among the system's temporary ones, and remove it at the end.
 
     what: what it is for, a part of its name. OutputError if it cannot be made.
     """
@@ -33,7 +33,7 @@ def scratch_folder(what: str) -> Iterator[Path]:
 
 
 def named_by_process(what: str, folder: Path, ending: str = "") -> Path:
-    """A name in a folder that nothing else has."""
+    """Return a name in a folder that nothing else has."""
     return folder / f"{what}-{os.getpid()}-{uuid.uuid4().hex[:12]}{ending}"
 
 

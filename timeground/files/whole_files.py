@@ -64,7 +64,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def refuse_unwritable(path: str | Path) -> None:
-    """OutputError if a file cannot be written at a place; asked before the work whose result goes there."""
+    """Raise OutputError if a file cannot be written at a place; asked before the work whose result goes there."""
     path = Path(path)
     with output_errors(path):
         if path.is_dir():
@@ -99,7 +99,7 @@ def output_errors(path: str | Path) -> Iterator[None]:
 
 
 def is_failed_write(error: BaseException | None) -> bool:
-    """Whether an error, or what led to it, is the system's, or a library's word for that."""
+    """Return whether an error, or what led to it, is the system's, or a library's word for that."""
     while error is not None:
         if isinstance(error, OSError) or FULL.search(str(error)):
             return True
@@ -108,7 +108,7 @@ def is_failed_write(error: BaseException | None) -> bool:
 
 
 def output_error(path: str | Path, error: BaseException) -> OutputError:
-    """One line: what cannot be written, why, and what to do."""
+    """Return one line: what cannot be written, why, and what to do."""
     path = Path(path)
     if blocking := _file_above(path):
         where = f"{blocking} is a file, and a folder should be there"
@@ -129,7 +129,7 @@ def remove_abandoned(folder: Path, everywhere: bool = False) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether there is such a process on this machine."""
+    """Return whether there is such a process on this machine."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -166,7 +166,7 @@ def _remove(part: Path) -> None:
 
 
 def _file_above(path: Path) -> Path | None:
-    """The file that stands where a folder of this path should be."""
+    """Return the file that stands where a folder of this path should be."""
     for folder in path.parents:
         with suppress(OSError):
             if folder.exists():

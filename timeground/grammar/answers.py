@@ -32,33 +32,31 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ParsedSpans:
-    """What a reply says about when.
-
-    spans: as said, in the order said, repeats dropped; a reversed pair stays reversed (see ``reversed``).
-    rule: the rule that matched ("brackets", "labels", "range", "numbers", "prose", "absent") or "none".
-    absent: the reply says that it does not happen; that is an answer, not a failure.
-    failure: why nothing matched, or None.
-    scores: one for each span where the reply gives a score with each, as ``[start, end, score]`` does; else empty.
-    """
+    """What a reply says about when."""
 
     spans: tuple[Span, ...] = ()
+    """As said, in the order said, repeats dropped; a reversed pair stays reversed (see `reversed`)."""
     rule: str = "none"
+    """The rule that matched ("brackets", "labels", "range", "numbers", "prose", "absent") or "none"."""
     absent: bool = False
+    """The reply says that it does not happen; that is an answer, not a failure."""
     failure: str | None = None
+    """Why nothing matched, or None."""
     scores: tuple[float, ...] = ()
+    """One for each span where the reply gives a score with each, as ``[start, end, score]`` does; else empty."""
 
     @property
     def parsed(self) -> bool:
-        """True if the reply was understood: spans, or an explicit "does not happen"."""
+        """Return True if the reply was understood: spans, or an explicit "does not happen"."""
         return self.failure is None
 
     @property
     def reversed(self) -> bool:
-        """True if some span was said with its end before its start."""
+        """Return True if some span was said with its end before its start."""
         return any(span.is_reversed for span in self.spans)
 
     def ordered(self) -> ParsedSpans:
-        """The lenient reading: reversed spans swapped."""
+        """Return the lenient reading: reversed spans swapped."""
         return replace(self, spans=tuple(span.ordered() for span in self.spans))
 
 
@@ -96,7 +94,7 @@ def _parse_candidate(text: str, query: str | None) -> ParsedSpans:
 
 
 def format_seconds(time_s: float, *, decimals: int = 1) -> str:
-    """A time as the grammar writes it: ``12.5``. Raises ValueError for a negative or non-finite time."""
+    """Return a time as the grammar writes it: ``12.5``. Raises ValueError for a negative or non-finite time."""
     if not 0 <= time_s < float("inf"):
         raise ValueError(f"a time must be a finite number of seconds from 0 on, got {time_s}")
     return f"{abs(time_s):.{decimals}f}"

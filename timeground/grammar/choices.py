@@ -46,7 +46,7 @@ class ParsedOption:
 
     @property
     def parsed(self) -> bool:
-        """True if a letter was found."""
+        """Return True if a letter was found."""
         return self.letter is not None
 
 
@@ -85,7 +85,7 @@ def parse_option(text: str, options: str | Sequence[str] | None = None) -> Parse
 
 
 def _read(answer: str, texts: list[str], letters: str) -> tuple[str, list[str]]:
-    """The first rule that says something, and the letters that it names; several letters are no answer."""
+    """Return the first rule that says something, and the letters that it names; several letters are no answer."""
     bare = answer.strip(_MARKS).upper()
     if len(bare) == 1 and bare in letters:
         return "letter alone", [bare]
@@ -111,7 +111,7 @@ def _read(answer: str, texts: list[str], letters: str) -> tuple[str, list[str]]:
 
 
 def _groups(answer: str, texts: list[str], letters: str) -> Iterator[_Group]:
-    """The letters of an answer in order, with what is said of them."""
+    """Yield the letters of an answer in order, with what is said of them."""
     group: _Group | None = None
     for match in MENTION.finditer(answer):
         is_joined = group is not None and JOINS.fullmatch(answer[group.end : match.start()]) is not None
@@ -130,7 +130,7 @@ def _groups(answer: str, texts: list[str], letters: str) -> Iterator[_Group]:
 
 
 def _is_letter(match: re.Match[str], answer: str, letters: str, *, is_joined: bool) -> bool:
-    """False for articles and pronouns, letters beyond the options, and small letters that nothing marks."""
+    """Return False for articles and pronouns, letters beyond the options, and small letters that nothing marks."""
     letter = match["letter"]
     if letter.upper() not in letters:
         return False
@@ -144,7 +144,7 @@ def _is_letter(match: re.Match[str], answer: str, letters: str, *, is_joined: bo
 
 
 def _judged(group: _Group, answer: str, texts: list[str], letters: str) -> _Group:
-    """The group with what the words around it say of it."""
+    """Return the group with what the words around it say of it."""
     left, right = _left(answer, group.start), answer[group.end : group.end + _CONTEXT]
     before = answer[max(0, group.start - _CONTEXT) : group.start].rpartition("\n")[2]
     group.is_line = before.strip(_MARKS) == "" and right.partition("\n")[0].strip(_MARKS) == ""
@@ -158,14 +158,14 @@ def _judged(group: _Group, answer: str, texts: list[str], letters: str) -> _Grou
 
 
 def _left(answer: str, start: int) -> str:
-    """What the sentence says before a place in it, at most ``_CONTEXT`` characters."""
+    """Return what the sentence says before a place in it, at most ``_CONTEXT`` characters."""
     left = answer[max(0, start - _CONTEXT) : start]
     ends = list(_SENTENCE_END.finditer(left))
     return left[ends[-1].end() :] if ends else left
 
 
 def _declared(live: list[_Group]) -> tuple[str, list[str]]:
-    """The letters of the last declaration; lines of one letter each that differ name several."""
+    """Return the letters of the last declaration; lines of one letter each that differ name several."""
     declared = [group for group in live if group.is_declared]
     if not declared:
         return "phrase", []
@@ -175,7 +175,7 @@ def _declared(live: list[_Group]) -> tuple[str, list[str]]:
 
 
 def _leading(answer: str, groups: list[_Group], texts: list[str], letters: str) -> list[str]:
-    """The letter that the answer opens with ("B. ...", "(B) ...", "B moving left"), all that are listed after it."""
+    """Return the letter that the answer opens with ("B. ...", "(B) ...", "B moving left"), and those listed after."""
     first = groups[0] if groups else None
     if first is None or first.is_rejected or answer[: first.start].strip() != "":
         return []
@@ -190,7 +190,7 @@ def _leading(answer: str, groups: list[_Group], texts: list[str], letters: str) 
 
 
 def _is_item(group: _Group, answer: str, texts: list[str], letters: str) -> bool:
-    """True for a letter of a list of options: at the start of a line, or before that option's own text."""
+    """Return True for a letter of a list of options: at the start of a line, or before that option's own text."""
     if answer[max(0, group.start - _CONTEXT) : group.start].rstrip(" -*")[-1:] == "\n":
         return True
     if not texts:
@@ -199,19 +199,19 @@ def _is_item(group: _Group, answer: str, texts: list[str], letters: str) -> bool
 
 
 def _says_own_text(group: _Group, answer: str, texts: list[str], letters: str) -> bool:
-    """True if the text of the option stands behind its letter."""
+    """Return True if the text of the option stands behind its letter."""
     text = texts[letters.index(group.letters[-1])] if texts else ""
     return text != "" and _plain(answer[group.end : group.end + 2 * len(text) + 20]).startswith(text)
 
 
 def _named_first(answer: str, texts: list[str], letters: str) -> list[str]:
-    """The letters whose text the first sentence holds: what follows explains it, with other options at times."""
+    """Return the letters whose text the first sentence holds: what follows explains it, with other options at times."""
     sentence = _SENTENCE_END.split(answer, maxsplit=1)[0]
     return [] if _NEGATION.search(sentence.lower()) else _named_texts(sentence, texts, letters)
 
 
 def _named_texts(answer: str, texts: list[str], letters: str) -> list[str]:
-    """The letters of options whose text the answer holds; the longest, if it holds the others; not "not ..."."""
+    """Return the letters of options whose text the answer holds; the longest, if it holds the others; not "not ..."."""
     said = f" {_plain(answer)} "
     held = [
         (text, letter)
@@ -223,15 +223,15 @@ def _named_texts(answer: str, texts: list[str], letters: str) -> list[str]:
 
 
 def _distinct(found: Iterable[str]) -> list[str]:
-    """The values without repeats, in order."""
+    """Return the values without repeats, in order."""
     return list(dict.fromkeys(found))
 
 
 def _without_letter(option: str) -> str:
-    """An option's text without the letter in front of it."""
+    """Return an option's text without the letter in front of it."""
     return re.sub(r"^\s*(?:\([A-Z]\)|[A-Z][.):])\s+", "", option)
 
 
 def _plain(text: str) -> str:
-    """Lower-case words and numbers, single blanks between."""
+    """Return lower-case words and numbers, single blanks between."""
     return " ".join(re.findall(r"[^\W_]+(?:[.'][^\W_]+)*", text.lower()))

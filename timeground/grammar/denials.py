@@ -120,7 +120,7 @@ _TIME_WORDS = word_set(
 
 
 def without_quotes(text: str) -> str:
-    """The text with blanks for quoted words that say more than a time: they repeat what was looked for."""
+    """Return the text with blanks for quoted words that say more than a time: they repeat what was looked for."""
 
     def blank(match: re.Match[str]) -> str:
         words = [word for word in re.findall(r"[^\W\d]\w*", match[0].lower()) if word not in _TIME_WORDS]
@@ -130,7 +130,7 @@ def without_quotes(text: str) -> str:
 
 
 def without_query(text: str, query: str | None) -> str:
-    """The text with blanks for the words of the query, where it repeats them as they are."""
+    """Return the text with blanks for the words of the query, where it repeats them as they are."""
     words = re.findall(r"[^\W_]+", (query or "").lower())
     if len(words) < 2:
         return text
@@ -139,7 +139,7 @@ def without_query(text: str, query: str | None) -> str:
 
 
 def without_denials(text: str, query: str | None = None) -> tuple[str, bool]:
-    """The text without clauses that deny the event, and whether there were any.
+    """Return the text without clauses that deny the event, and whether there were any.
 
     A denial with a limit ("not until 5 s", "no event after that") says when, so it stays.
     """
@@ -156,7 +156,7 @@ def without_denials(text: str, query: str | None = None) -> tuple[str, bool]:
 
 
 def _is_denial(clause: str) -> bool:
-    """True if a clause says of the event that it does not happen."""
+    """Return True if a clause says of the event that it does not happen."""
     if _CHINESE_DENIAL.search(clause):
         return True
     if any(not _NEGATED.search(at["before"]) for at in _HAPPENS_AT.finditer(clause)):
@@ -169,7 +169,7 @@ def _is_denial(clause: str) -> bool:
 
 
 def says_nothing(text: str) -> bool:
-    """True for an empty list, null, "none", or "there is no ..." beside which no time was found."""
+    """Return True for an empty list, null, "none", or "there is no ..." beside which no time was found."""
     lowered = text.lower()
     bare = lowered.strip(" .!\"'()<>{}[]\n")
     is_empty_list = re.search(r"\[\s?\]", lowered) is not None and not re.search(r"[0-9]", lowered)
@@ -180,12 +180,12 @@ def says_nothing(text: str) -> bool:
 
 
 def is_refusal(text: str) -> bool:
-    """True if a reply says that the model did not look: "Sorry, I cannot see any video.", "I'm not sure"."""
+    """Return True if a reply says that the model did not look: "Sorry, I cannot see any video.", "I'm not sure"."""
     return _REFUSAL.search(without_quotes(text).lower()) is not None
 
 
 def without_video_extent(text: str) -> str:
-    """The text with blanks where it says from when to when the whole video runs, which is not the event.
+    """Return the text with blanks where it says from when to when the whole video runs, which is not the event.
 
     "The clip" may be what was found as well as what was shown: it goes only where other numbers are left.
     """

@@ -49,7 +49,7 @@ def parse_events(text: str) -> list[tuple[str, Span]]:
 
 
 def _json_in(answer: str) -> tuple[Any, bool]:
-    """The JSON value (or Python literal, with single quotes) that an answer holds, or None; and if it is all of it."""
+    """Return the JSON value (or Python literal, in single quotes) that an answer holds, or None; and if it is all."""
     opening = re.search(r"[\[{]", answer)
     closing = max(answer.rfind("]"), answer.rfind("}"))
     if opening is None or closing <= opening.start():
@@ -64,7 +64,7 @@ def _json_in(answer: str) -> tuple[Any, bool]:
 
 
 def _in_structure(value: Any, depth: int = 0) -> Iterator[tuple[str, Span]]:
-    """The events of a JSON value: objects, parallel lists, ``[start, end, text]``, text or times as a key."""
+    """Yield the events of a JSON value: objects, parallel lists, ``[start, end, text]``, text or times as a key."""
     if depth > _MAX_DEPTH or not isinstance(value, (dict, list, str)):
         return
     if isinstance(value, str):
@@ -97,12 +97,12 @@ def _in_structure(value: Any, depth: int = 0) -> Iterator[tuple[str, Span]]:
 
 
 def _is_flat(value: list[Any]) -> bool:
-    """True for ``[0, 4.5, "a man sits"]`` and ``[[0, 4.5], "a man sits"]``."""
+    """Return True for ``[0, 4.5, "a man sits"]`` and ``[[0, 4.5], "a man sits"]``."""
     return sum(isinstance(item, str) and _is_description(item) for item in value) == 1 and len(value) in (2, 3)
 
 
 def _in_parallel_lists(value: dict[str, Any]) -> Iterator[tuple[str, Span]]:
-    """The events of an object with a list of times and a list of as many sentences."""
+    """Yield the events of an object with a list of times and a list of as many sentences."""
     lists = [item for item in value.values() if isinstance(item, list) and item]
     sentences = next((x for x in lists if all(isinstance(s, str) and _is_description(s) for s in x)), None)
     if sentences is None:
@@ -120,7 +120,7 @@ def _in_parallel_lists(value: dict[str, Any]) -> Iterator[tuple[str, Span]]:
 
 
 def _in_fields(value: dict[str, Any]) -> tuple[str, Span] | None:
-    """The event of an object that holds one description and one span."""
+    """Return the event of an object that holds one description and one span."""
     words = {key: item for key, item in value.items() if isinstance(item, str) and _is_description(item)}
     named = [key for name in _TEXT_KEYS for key in words if key.lower() == name]
     key = next(iter(named or words), None)
@@ -132,19 +132,19 @@ def _in_fields(value: dict[str, Any]) -> tuple[str, Span] | None:
 
 
 def _is_description(text: str) -> bool:
-    """True for a text that says more than a time."""
+    """Return True for a text that says more than a time."""
     return bool(_clean(text)) and re.search(r"[^\W\d_]{2}", text) is not None and _one_span(text) is None
 
 
 def _one_span(value: Any) -> Span | None:
-    """The one span of a piece of JSON, or None."""
+    """Return the one span of a piece of JSON, or None."""
     said = value if isinstance(value, str) else json.dumps(value)
     _, found = find_spans(said)
     return found[0].span if len({match.span for match in found}) == 1 else None
 
 
 def _in_object(piece: str) -> tuple[str, Span] | None:
-    """The event of an object as text, for JSON that is cut off or not quite JSON."""
+    """Return the event of an object as text, for JSON that is cut off or not quite JSON."""
     _, found = find_spans(piece)
     strings = {key.lower(): said for key, said in _STRING.findall(piece) if _is_description(said)}
     key = next((name for name in _TEXT_KEYS if name in strings), next(iter(strings), None))
@@ -155,7 +155,7 @@ def _in_object(piece: str) -> tuple[str, Span] | None:
 
 
 def _in_line(piece: str) -> tuple[str, Span] | None:
-    """The event of a line: its first span, and what else it says."""
+    """Return the event of a line: its first span, and what else it says."""
     _, found = find_spans(piece)
     if not found:
         return None
@@ -164,7 +164,7 @@ def _in_line(piece: str) -> tuple[str, Span] | None:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines and parts between semicolons; a part with several spans is cut into its sentences."""
+    """Return lines and parts between semicolons; a part with several spans is cut into its sentences."""
     lines: list[str] = []
     for part in re.split(r"[;\n]", text):
         cut = len(find_spans(part)[1]) > 1
@@ -173,12 +173,12 @@ def _lines(text: str) -> list[str]:
 
 
 def _clean(sentence: str) -> str:
-    """A sentence without "Event 1:" before it and the stop after it."""
+    """Return a sentence without "Event 1:" before it and the stop after it."""
     return _INDEX.sub("", sentence).strip(" \n.,:;")
 
 
 def _trimmed(description: str) -> str:
-    """A description without bullets, list numbers, "Event 1:", joining words and stray marks at its edges."""
+    """Return a description without bullets, list numbers, "Event 1:", joining words and stray marks at its edges."""
     bare = re.sub(r"[(\[{<] ?[)\]}>]", "", description)
     words = _INDEX.sub("", bare).strip(_EDGE_MARKS).split()
     while words and words[0].lower().strip(_EDGE_MARKS) in {*_JOINING, ""}:
@@ -189,7 +189,7 @@ def _trimmed(description: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """A JSON string's inside, unescaped where possible."""
+    """Return a JSON string's inside, unescaped where possible."""
     try:
         return str(json.loads(f'"{text}"'))
     except ValueError:

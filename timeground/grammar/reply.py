@@ -50,12 +50,12 @@ _ANSWER_PHRASE = re.compile(r"\banswer(?: is|'s| would be|:| is:)", re.IGNORECAS
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text, as a set to look tokens up in."""
+    """Return the words of a text, as a set to look tokens up in."""
     return frozenset(text.split())
 
 
 def tidy(text: str) -> str:
-    """Plain dashes, quotes and digits; single blanks; no markdown; times said in Chinese as in English."""
+    """Return the text with plain dashes, quotes, digits, single blanks, no markdown, Chinese times as English ones."""
     text = text.translate(_ONE_TO_ONE)
     if _CHINESE.search(text):
         for said, english in _CHINESE_WORDS:
@@ -66,7 +66,7 @@ def tidy(text: str) -> str:
 
 
 def without_thinking(text: str) -> str:
-    """The reply without its thinking.
+    """Return the reply without its thinking.
 
     ``<think>...</think>`` goes; so does all before a ``</think>`` whose opening was part of the prompt.
     After a ``<think>`` that is never closed, only an ``<answer>`` counts.
@@ -89,7 +89,7 @@ def without_thinking(text: str) -> str:
 
 
 def answer_block(text: str) -> str | None:
-    """Inside of the last ``<answer>`` (which may be cut off before its closing tag), or None."""
+    """Return the inside of the last ``<answer>`` (which may be cut off before its closing tag), or None."""
     tags = list(_ANSWER_TAG.finditer(text))
     for i in range(len(tags) - 1, -1, -1):
         if not tags[i][1]:
@@ -99,12 +99,12 @@ def answer_block(text: str) -> str | None:
 
 
 def without_tags(text: str) -> str:
-    """The text with the tags that we know taken out, and boxes and points with their numbers; ``<5.0>`` is no tag."""
+    """Return the text without the tags that we know, and boxes and points with their numbers; ``<5.0>`` is no tag."""
     return _OTHER_TAG.sub(" ", _PLACE_TAGS.sub(" ", text))
 
 
 def time_candidates(text: str) -> list[str]:
-    """Texts in which to look for times, the most explicit first; the first that can be read wins.
+    """Yield texts in which to look for times, the most explicit first; the first that can be read wins.
 
     Time tags (``<time>``, ``<glue>``) come before the answer block, because a grounded answer keeps its
     letter in one and its times in the other. An answer block shuts out the rest of the reply.
@@ -121,7 +121,7 @@ def time_candidates(text: str) -> list[str]:
 
 
 def final_text(text: str) -> tuple[str, bool]:
-    """The text of the answer, and whether it stood in an ``<answer>`` block."""
+    """Return the text of the answer, and whether it stood in an ``<answer>`` block."""
     said = without_thinking(text)
     block = answer_block(said)
     return tidy(without_tags(said if block is None else block)), block is not None

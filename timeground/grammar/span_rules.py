@@ -43,7 +43,7 @@ class Match:
 
 
 def find_spans(text: str) -> tuple[str, list[Match]]:
-    """The name of the first rule that sees spans in the text, and those spans; else ("none", []).
+    """Return the name of the first rule that sees spans in the text, and those spans; else ("none", []).
 
     Where one of them stands on a malformed time there are none: the rest would not be what was said.
     """
@@ -58,7 +58,7 @@ def find_spans(text: str) -> tuple[str, list[Match]]:
 
 
 def why_no_span(text: str) -> str:
-    """One line for a text in which no rule sees a span."""
+    """Return one line for a text in which no rule sees a span."""
     tokens = tokenize(text)
     times = [token for token in tokens if token.kind == "time"]
     malformed = next((token for token in times if token.is_malformed), None)
@@ -77,7 +77,7 @@ def why_no_span(text: str) -> str:
 
 
 def _match(first: Token, last: Token) -> Match:
-    """A span from two time tokens; a bare first number takes the unit of the second ("1 to 2 minutes")."""
+    """Return a span from two time tokens; a bare first number takes the unit of the second ("1 to 2 minutes")."""
     scale_s = first.scale_s or (last.scale_s if not last.is_clock else 0.0) or 1.0
     span = Span(first.value * scale_s, last.time_s)
     is_malformed = first.is_malformed or last.is_malformed
@@ -104,7 +104,7 @@ def _brackets(tokens: list[Token]) -> list[Match]:
 
 
 def _bracketed(tokens: list[Token], i: int) -> Match | None:
-    """The span of a pair or of a scored pair whose bracket opens at i."""
+    """Return the span of a pair or of a scored pair whose bracket opens at i."""
     opening, first, comma, last, closing = tokens[i : i + 5]
     if opening.text not in _OPENS or comma.text not in (",", ";") or not first.kind == last.kind == "time":
         return None
@@ -120,7 +120,7 @@ def _bracketed(tokens: list[Token], i: int) -> Match | None:
 
 
 def _elsewhere(tokens: list[Token], places: list[Match]) -> bool:
-    """True if the text says spans by another rule, outside what may be places."""
+    """Return True if the text says spans by another rule, outside what may be places."""
     rest = [t for t in tokens if not any(place.start <= t.start < place.end for place in places)]
     return any(rule(rest) for name, rule in _RULES.items() if name != "brackets")
 
@@ -172,14 +172,14 @@ def _ranges(tokens: list[Token]) -> list[Match]:
 
 
 def _follows_decimal_comma(tokens: list[Token], i: int) -> bool:
-    """True for the 5 of "12,5 - 20,1", which is no start of a range; after a range, a comma parts ranges."""
+    """Return True for the 5 of "12,5 - 20,1", which is no start of a range; after a range, a comma parts ranges."""
     if i < 2 or tokens[i - 1].text != "," or tokens[i - 2].kind != "time":
         return False
     return tokens[i - 2].end + 1 == tokens[i].start
 
 
 def _range_end(tokens: list[Token], i: int) -> int | None:
-    """Index of the time that ends the range begun by the time at i, or None."""
+    """Return the index of the time that ends the range begun by the time at i, or None."""
     if tokens[i].kind != "time":
         return None
     j = i + 1
@@ -199,14 +199,14 @@ def _range_end(tokens: list[Token], i: int) -> int | None:
 
 
 def _is_doubtful(tokens: list[Token], i: int, last: int) -> bool:
-    """True for "2 to 3 people": whole numbers without a unit, then a noun. Dropped if there is better."""
+    """Return True for "2 to 3 people": whole numbers without a unit, then a noun. Dropped if there is better."""
     if not (tokens[i].is_index and tokens[last].is_index) or last + 1 >= len(tokens):
         return False
     return tokens[last + 1].kind == "word" and tokens[last + 1].text not in _CONNECTORS
 
 
 def _numbers(tokens: list[Token]) -> list[Match]:
-    """Nothing but an even count of times, in pairs: ``12.5, 20.1``, ``12.5 and 20.1``, ``[5, 9, 20, 25]``.
+    """Return nothing but an even count of times, in pairs: ``12.5, 20.1``, ``12.5 and 20.1``, ``[5, 9, 20, 25]``.
 
     Threes whose third is always a score to 1 are scored pairs: ``[134, 138, 0.9, 140, 150, 0.8]``.
     """
@@ -220,7 +220,7 @@ def _numbers(tokens: list[Token]) -> list[Match]:
 
 
 def _has_odd_list(tokens: list[Token]) -> bool:
-    """True if brackets hold an odd count of times: pairs would be made across lists."""
+    """Return True if brackets hold an odd count of times: pairs would be made across lists."""
     counts = [0]
     for token in tokens:
         if token.kind == "time":
@@ -231,7 +231,7 @@ def _has_odd_list(tokens: list[Token]) -> bool:
 
 
 def _prose(tokens: list[Token]) -> list[Match]:
-    """Times in sentences, in pairs: "enter from 5.0 and leave at 9.0", "at 12.5 s ... until 20 s".
+    """Return times in sentences, in pairs: "enter from 5.0 and leave at 9.0", "at 12.5 s ... until 20 s".
 
     Times with a unit or a clock count; if there are none, numbers behind a preposition of time. Lengths ("for
     4 seconds", "a 30 second video") do not.
@@ -243,13 +243,13 @@ def _prose(tokens: list[Token]) -> list[Match]:
 
 
 def _is_length(tokens: list[Token], i: int) -> bool:
-    """True if the time at i says how long, not when."""
+    """Return True if the time at i says how long, not when."""
     following = tokens[i + 1].text if i + 1 < len(tokens) else ""
     return following in _LENGTH_NOUNS or (i > 0 and tokens[i - 1].text in _LENGTH_WORDS)
 
 
 def _paired(times: list[Token]) -> list[Match]:
-    """Times taken two by two; nothing if one would be left over."""
+    """Return times taken two by two; nothing if one would be left over."""
     if len(times) % 2:
         return []
     return [_match(times[i], times[i + 1]) for i in range(0, len(times), 2)]

@@ -73,22 +73,22 @@ class Token:
 
     @property
     def is_sure(self) -> bool:
-        """True if the text itself says that this is a time (a unit or a clock)."""
+        """Return True if the text itself says that this is a time (a unit or a clock)."""
         return self.scale_s > 0
 
     @property
     def is_index(self) -> bool:
-        """True for a bare whole number, which may as well count something."""
+        """Return True for a bare whole number, which may as well count something."""
         return self.kind == "time" and not self.is_sure and "." not in self.text
 
 
 def tokenize(text: str) -> list[Token]:
-    """Tokens of a tidied text, without filler: quotes, "about", "the ... mark", brackets around one time."""
+    """Return the tokens of a tidied text, without filler: quotes, "about", "the ... mark", brackets around one time."""
     return _without_filler(_raw_tokens(text))
 
 
 def _raw_tokens(text: str) -> list[Token]:
-    """Every token of the text, in order."""
+    """Return every token of the text, in order."""
     tokens: list[Token] = []
     depth, is_quoted = 0, False
     for match in _TOKEN.finditer(text):
@@ -115,17 +115,17 @@ def _raw_tokens(text: str) -> list[Token]:
 
 
 def _mark(match: re.Match[str]) -> Token:
-    """The last character of a match as a mark."""
+    """Return the last character of a match as a mark."""
     return Token("mark", match[0][-1], match.end() - 1, match.end())
 
 
 def _malformed(match: re.Match[str]) -> Token:
-    """A time that has no one reading."""
+    """Return a time that has no one reading."""
     return Token("time", match[0].lower(), match.start(), match.end(), 0.0, 1.0, is_malformed=True)
 
 
 def _clock(match: re.Match[str]) -> Token:
-    """A clock in seconds; malformed where a field after the first has not two digits, or there are four.
+    """Return a clock in seconds; malformed where a field after the first has not two digits, or there are four.
 
     Two fields before "h" are hours and minutes.
     """
@@ -140,7 +140,7 @@ def _clock(match: re.Match[str]) -> Token:
 
 
 def _compound(match: re.Match[str]) -> Token:
-    """A time such as "1 min 20 s" or ``1'20"`` in seconds."""
+    """Return a time such as "1 min 20 s" or ``1'20"`` in seconds."""
     said = match[0].lower()
     if match.lastgroup == "primes":
         minutes, seconds = re.findall(r"[0-9]+(?:\.[0-9]+)?", said)
@@ -154,7 +154,7 @@ def _compound(match: re.Match[str]) -> Token:
 
 
 def _is_decimal_comma(match: re.Match[str], text: str, in_list: bool) -> bool:
-    """True for ``5,2`` where its comma may stand for a point: not in a list, not alone, not between ranges."""
+    """Return True for ``5,2`` where its comma may stand for a point: not in a list, not alone, not between ranges."""
     if match[0] == text:
         return not match[0][-1].isdigit()  # "5,9" says two numbers, "5,9 s" may say one
     before, after = text[max(0, match.start() - 8) : match.start()], text[match.end() : match.end() + 8]
@@ -165,7 +165,7 @@ def _is_decimal_comma(match: re.Match[str], text: str, in_list: bool) -> bool:
 
 
 def _numbers(digits: str, unit: str, start: int, text: str, *, in_list: bool) -> list[Token]:
-    """A number with its unit; a comma groups thousands unless it stands where commas part list items."""
+    """Return a number with its unit; a comma groups thousands unless it stands where commas part list items."""
     unit_end = start + len(digits) + len(unit)
     unit = unit.strip(" -")
     before = text[max(0, start - 2) : start].rstrip(" ")[-1:] or "\n"
@@ -189,7 +189,7 @@ def _numbers(digits: str, unit: str, start: int, text: str, *, in_list: bool) ->
 
 
 def _checked(token: Token) -> Token:
-    """The token, as a mere word if no span can hold its number, even as hours."""
+    """Return the token, as a mere word if no span can hold its number, even as hours."""
     return token if token.value <= MAX_TIME_S / 3600 else Token("word", "#", token.start, token.end)
 
 
@@ -214,13 +214,13 @@ def _without_filler(raw: list[Token]) -> list[Token]:
 
 
 def _names_place(raw: list[Token], i: int) -> bool:
-    """True for the "point" of ``"point": [120, 340]``, which is one in the picture."""
+    """Return True for the "point" of ``"point": [120, 340]``, which is one in the picture."""
     following = [token.text for token in raw[i + 1 : i + 4] if token.text not in ("'", '"', ":")]
     return raw[i].text == "point" and following[:1] in (["["], ["("])
 
 
 def _is_no_time(raw: list[Token], i: int, kept: list[Token]) -> bool:
-    """True for a negative time, a frame number ("frame 12", "12 frames") or an index ("Segment 1:")."""
+    """Return True for a negative time, a frame number ("frame 12", "12 frames") or an index ("Segment 1:")."""
     if _is_negative(raw, i):
         return True
     if not raw[i].is_index:
@@ -232,7 +232,7 @@ def _is_no_time(raw: list[Token], i: int, kept: list[Token]) -> bool:
 
 
 def _is_negative(raw: list[Token], i: int) -> bool:
-    """True if a minus sign is glued to the time: ``[-1, 5]``, ``to -5``; a line opens with a bullet."""
+    """Return True if a minus sign is glued to the time: ``[-1, 5]``, ``to -5``; a line opens with a bullet."""
     if i < 2 or raw[i - 1].text != "-" or raw[i - 1].end != raw[i].start:
         return False
     before = raw[i - 2]

@@ -41,7 +41,7 @@ _CHINESE = (
 
 @dataclass(frozen=True, slots=True)
 class ParsedYesNo:
-    """True for yes, False for no, None for neither; the rule that found it, or why not."""
+    """Return True for yes, False for no, None for neither; the rule that found it, or why not."""
 
     value: bool | None = None
     rule: str = "none"
@@ -49,7 +49,7 @@ class ParsedYesNo:
 
     @property
     def parsed(self) -> bool:
-        """True if the reply says yes or no."""
+        """Return True if the reply says yes or no."""
         return self.value is not None
 
 
@@ -75,13 +75,13 @@ def parse_yes_no(text: str) -> ParsedYesNo:
 
 
 def _answers(answer: str) -> list[bool]:
-    """What "the answer is ..." says, each time."""
+    """Return what "the answer is ..." says, each time."""
     found = [_verdict(_words(match["said"])) for match in _ANSWER.finditer(answer)]
     return [value for value in found if value is not None]
 
 
 def _judgements(answer: str) -> list[bool]:
-    """What sentences about the statement say of it ("it is true"), and "I think so"."""
+    """Return what sentences about the statement say of it ("it is true"), and "I think so"."""
     found: list[bool] = []
     for sentence in re.split(r"[.!?\n]", answer):
         subject = _SUBJECT.search(sentence)
@@ -94,12 +94,12 @@ def _judgements(answer: str) -> list[bool]:
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case words; "isn't" is "is" and "n't"."""
+    """Return lower-case words; "isn't" is "is" and "n't"."""
     return re.findall(r"n't|[a-z]+?(?=n't)|[a-z]+", text)
 
 
 def _verdict(words: list[str], *, opens: bool = False) -> bool | None:
-    """What the first words say, with negations before them; None if something else comes first.
+    """Return what the first words say, with negations before them; None if something else comes first.
 
     opens: at the opening of an answer a bare "not" ("Not really", "Probably not") is no, and "absolutely" alone yes.
     """
@@ -119,7 +119,7 @@ def _verdict(words: list[str], *, opens: bool = False) -> bool | None:
 
 
 def _only_one(answer: str) -> ParsedYesNo:
-    """The only one of yes and no that is said anywhere."""
+    """Return the only one of yes and no that is said anywhere."""
     words = _words(answer)
     said = set()
     for i, word in enumerate(words):

@@ -12,7 +12,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -23,7 +22,7 @@ from timeground.errors import UserError, VideoError
 from timeground.media.clip import Clip
 from timeground.media.decode import DecodeRequest, decode_request
 from timeground.media.shared_clip import receive_clip, send_clip
-from timeground.watchdog import end_with
+from timeground.worker import Worker, begin_work
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -83,14 +82,11 @@ def decode_many(
         crew.close()
 
 
-class _Worker:
-    """One process and the pipe to it."""
+class _Reader(Worker):
+    """A worker that reads videos."""
 
     def __init__(self, context: BaseContext, reader: Reader) -> None:
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, reader, os.getpid()), daemon=True)  # type: ignore[attr-defined]
-        self.process.start()
-        theirs.close()  # so that the pipe ends when the process does
+        super().__init__(context, _serve, reader)
         self.job: tuple[int, DecodeRequest] | None = None
         self.is_reading = False
         self.deadline_s = 0.0
@@ -104,23 +100,10 @@ class _Worker:
             self.pipe.send(request)
 
     def current(self) -> tuple[int, DecodeRequest]:
-        """The video it was last given."""
+        """Return the video it was last given."""
         if self.job is None:
             raise RuntimeError("this worker has nothing to do")
         return self.job
-
-    def stop(self) -> int | None:
-        """End it, at once if it is at work; gives its exit code."""
-        self.pipe.close()
-        if self.is_reading:
-            self.process.kill()
-        self.process.join(timeout=1.0)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        code: int | None = self.process.exitcode
-        self.process.close()
-        return code
 
 
 class _Crew:
@@ -133,8 +116,8 @@ class _Crew:
             self.context.set_forkserver_preload(PRELOADED)
         self.size, self.reader = size, reader
         self.timeout_s, self.recycle_after = timeout_s, recycle_after
-        self.idle: list[_Worker] = []
-        self.busy: list[_Worker] = []
+        self.idle: list[_Reader] = []
+        self.busy: list[_Reader] = []
         self.num_failed_starts = 0
 
     @property
@@ -144,7 +127,7 @@ class _Crew:
 
     def assign(self, number: int, request: DecodeRequest) -> None:
         """Give a video to an idle worker, or to a new one."""
-        worker = self.idle.pop() if self.idle else _Worker(self.context, self.reader)
+        worker = self.idle.pop() if self.idle else _Reader(self.context, self.reader)
         worker.assign(number, request)
         self.busy.append(worker)
 
@@ -168,10 +151,10 @@ class _Crew:
     def close(self) -> None:
         """End all workers."""
         for worker in self.idle + self.busy:
-            worker.stop()
+            worker.stop(worker.is_reading)
         self.idle, self.busy = [], []
 
-    def _hear(self, worker: _Worker) -> Result | None:
+    def _hear(self, worker: _Reader) -> Result | None:
         """Take a message of a worker: that it begins (None), a clip, an error, or that it is dead."""
         try:
             message = json.loads(worker.pipe.recv_bytes())
@@ -189,13 +172,13 @@ class _Crew:
         if worker.num_done < self.recycle_after:
             self.idle.append(worker)
         else:
-            worker.stop()
+            worker.stop(worker.is_reading)
         return result
 
-    def _give_up(self, worker: _Worker) -> Result:
+    def _give_up(self, worker: _Reader) -> Result:
         """End a worker that takes too long."""
         self.busy.remove(worker)
-        worker.stop()
+        worker.stop(worker.is_reading)
         _, request = worker.current()
         if not worker.is_reading:
             raise RuntimeError(f"a video worker did not start within {STARTUP_LIMIT_S:.0f} s")
@@ -204,40 +187,29 @@ class _Crew:
             "re-encode the file, leave it out, or raise timeout_s"
         )
 
-    def _bury(self, worker: _Worker) -> Result | None:
+    def _bury(self, worker: _Reader) -> Result | None:
         """Note what a dead worker died of; one that died before it began is started again."""
         self.busy.remove(worker)
-        code = worker.stop()
+        cause = worker.stop(worker.is_reading)
         number, request = worker.current()
         if worker.is_reading:
             return VideoError(
-                f"{request.path}: its reader crashed ({_cause(code)}); re-encode the file or leave it "
+                f"{request.path}: its reader crashed ({cause}); re-encode the file or leave it "
                 "out, or try another reader; if many files do this, memory may be short"
             )
         self.num_failed_starts += 1
         if self.num_failed_starts >= STARTUP_TRIES:
             raise RuntimeError(
-                f"video workers die at their start ({_cause(code)}); a script that uses decode_many must "
+                f"video workers die at their start ({cause}); a script that uses decode_many must "
                 'call it below `if __name__ == "__main__":`'
             )
         self.assign(number, request)
         return None
 
 
-def _cause(code: int | None) -> str:
-    """An exit code in words."""
-    if code is not None and code < 0:
-        return f"signal {signal.Signals(-code).name}"
-    return f"exit status {code}"
-
-
 def _serve(pipe: connection.Connection, reader: Reader, parent: int) -> None:
-    """A worker's life: read what is asked for until the pipe is closed, or the parent is gone."""
-    import torch
-
-    end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the workers
-    torch.set_num_threads(1)
+    """Read what is asked for until the pipe is closed, or the parent is gone."""
+    begin_work(parent)
     while True:
         try:
             request: DecodeRequest = pipe.recv()

@@ -17,7 +17,7 @@ CLIP_BYTES = 2 << 30
 
 
 def max_frame_pixels() -> int:
-    """Most pixels of one frame, as it is stored."""
+    """Return the most pixels of one frame, as it is stored."""
     return round(FRAME_PIXELS * _factor())
 
 

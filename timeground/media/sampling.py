@@ -21,23 +21,22 @@ MIN_PIXELS_MARGIN = 1.05  # the ceiling stays this much above the floor, so that
 
 @dataclass(frozen=True)
 class Sampling:
-    """How many frames and how many pixels a clip may cost.
-
-    fps: frames taken per second of video.
-    min_tokens_per_pair, max_tokens_per_pair: visual tokens of two frames; no cap of your own if None.
-    total_tokens: visual tokens of the whole clip.
-    factor: side of one token in pixels: 28 for Qwen2.5-VL, 32 for Qwen3-VL.
-    max_frames: most frames in all; None: as many as the budget holds at the minimal size.
-    min_frames: fewest frames in all, where the file has as many.
-    """
+    """How many frames and how many pixels a clip may cost."""
 
     fps: float = 2.0
+    """Frames taken per second of video."""
     min_tokens_per_pair: int = 64
+    """Visual tokens of two frames, at least."""
     total_tokens: int = 14336
+    """Visual tokens of the whole clip."""
     factor: int = 28
+    """Side of one token in pixels: 28 for Qwen2.5-VL, 32 for Qwen3-VL."""
     max_tokens_per_pair: int | None = None
+    """Visual tokens of two frames, at most; None: no cap of your own."""
     max_frames: int | None = None
+    """Most frames in all; None: as many as the budget holds at the minimal size."""
     min_frames: int = 4
+    """Fewest frames in all, where the file has as many."""
 
     def __post_init__(self) -> None:
         """Refuse a budget that no clip can meet."""
@@ -69,7 +68,7 @@ class Sampling:
 
 
 def num_frames(duration_s: float, sampling: Sampling, available: int | None = None) -> int:
-    """How many frames to take from ``duration_s`` seconds: even, as qwen-vl-utils' ``smart_nframes``.
+    """Return how many frames to take from ``duration_s`` seconds: even, as qwen-vl-utils' ``smart_nframes``.
 
     available: how many frames there are; never more are taken, and a single one is taken alone (qwen-vl-utils
     raises there; ``Clip.paired`` repeats it). Unlike there, a duration that is a rounding error short of a
@@ -98,7 +97,7 @@ def target_times_s(first_s: float, last_s: float, n: int) -> list[float]:
 
 
 def frame_size(height: int, width: int, num_frames: int, sampling: Sampling) -> tuple[int, int]:
-    """Height and width, in pixels, to which each of ``num_frames`` frames is scaled.
+    """Return the height and width, in pixels, to which each of ``num_frames`` frames is scaled.
 
     Both are multiples of ``sampling.factor``; the same numbers as qwen-vl-utils' ``fetch_video`` gives with
     ``min_pixels``, ``total_pixels`` (and ``max_pixels``) set to the budget's tokens times ``factor**2``.
@@ -116,7 +115,7 @@ def frame_size(height: int, width: int, num_frames: int, sampling: Sampling) -> 
 
 
 def _max_pixels(num_frames: int, sampling: Sampling) -> float:
-    """Pixel ceiling of one frame: its share of the budget, but never below the floor and some margin."""
+    """Return the pixel ceiling of one frame: its share of the budget, but never below the floor and some margin."""
     area = sampling.factor**2
     share = sampling.total_tokens * area / max(num_frames, 1) * FRAMES_PER_PAIR
     ceiling = max(min(MAX_TOKENS_PER_PAIR * area, share), int(sampling.min_pixels * MIN_PIXELS_MARGIN))
@@ -126,7 +125,7 @@ def _max_pixels(num_frames: int, sampling: Sampling) -> float:
 
 
 def _fit(height: int, width: int, factor: int, min_pixels: float, max_pixels: float) -> tuple[int, int]:
-    """qwen-vl-utils' ``smart_resize``: nearest multiples of ``factor`` with an area within the bounds."""
+    """Return the nearest multiples of ``factor`` with an area within the bounds, as qwen-vl-utils' ``smart_resize``."""
     fitted_height = max(factor, round(height / factor) * factor)
     fitted_width = max(factor, round(width / factor) * factor)
     if fitted_height * fitted_width > max_pixels:
@@ -142,5 +141,5 @@ def _fit(height: int, width: int, factor: int, min_pixels: float, max_pixels: fl
 
 
 def _floor_to(number: float, multiple: int) -> int:
-    """The largest multiple of ``multiple`` that is not above ``number``."""
+    """Return the largest multiple of ``multiple`` that is not above ``number``."""
     return math.floor(number / multiple) * multiple

@@ -18,7 +18,7 @@ FAST_TOLERANCE = 0.25  # of the sampling interval: how far a reference frame may
 def check_window(
     start_s: float | None, end_s: float | None, duration_s: float, name: str, *, clamp_end: bool = False
 ) -> tuple[float, float]:
-    """The window in seconds, filled in from the file's duration, after checking it.
+    """Return the window in seconds, filled in from the file's duration, after checking it.
 
     An end up to half a second after the file's is cut to it; a later one too, with ``clamp_end``.
     Raises: UserError.
@@ -35,7 +35,7 @@ def check_window(
 
 
 def choose(times_s: Times, start_s: float, end_s: float, sampling: Sampling, name: str) -> Ints:
-    """Numbers of the frames to take from a window, in order; ``times_s`` are those of all frames, sorted.
+    """Return numbers of the frames to take from a window, in order; ``times_s``: of all frames, sorted.
 
     Evenly spaced times from the window's first frame to its last, and for each the nearest frame. Of two
     equally near the one towards the middle of the window is taken, so that the choice is its own mirror
@@ -56,7 +56,7 @@ def choose(times_s: Times, start_s: float, end_s: float, sampling: Sampling, nam
 
 
 def choose_reference(times_s: Times, chosen: Ints, is_reference: npt.NDArray[np.bool_]) -> Ints:
-    """For each chosen frame the nearest that others refer to, if all are near enough; else ``chosen``."""
+    """Return for each chosen frame the nearest that others refer to, if all are near enough; else ``chosen``."""
     references = np.flatnonzero(is_reference)
     if len(chosen) < 2 or len(references) == 0:
         return chosen
@@ -68,7 +68,7 @@ def choose_reference(times_s: Times, chosen: Ints, is_reference: npt.NDArray[np.
 
 
 def nearest(times_s: Times, targets_s: Times) -> Ints:
-    """Index of the nearest of the sorted ``times_s`` to each target; a tie goes towards the middle."""
+    """Return the index of the nearest of the sorted ``times_s`` to each target; a tie goes towards the middle."""
     after = np.clip(np.searchsorted(times_s, targets_s), 1, max(len(times_s) - 1, 1))
     before = after - 1
     after = np.minimum(after, len(times_s) - 1)

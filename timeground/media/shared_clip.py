@@ -40,7 +40,7 @@ def send_clip(pipe: Connection, clip: Clip) -> None:
 
 
 def receive_clip(pipe: Connection, message: dict[str, Any]) -> Clip:
-    """The clip that a message announces; its frames stay in the shared memory, which goes when they do."""
+    """Return the clip that a message announces; its frames stay in the shared memory, which goes when they do."""
     descriptor = reduction.recv_handle(pipe)
     try:
         memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
@@ -51,7 +51,7 @@ def receive_clip(pipe: Connection, message: dict[str, Any]) -> Clip:
 
 
 def _anonymous_memory(num_bytes: int) -> int:
-    """Descriptor of nameless memory (of a nameless temporary file where the system has no such memory)."""
+    """Return a descriptor of nameless memory (of a nameless temporary file where the system has no such memory)."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("timeground-clip")
     else:

@@ -11,23 +11,23 @@ from timeground.media.clip import Clip
 
 
 def shuffled(clip: Clip, rng: np.random.Generator) -> Clip:
-    """Frames in a random order (T-GRPO's contrast)."""
+    """Return frames in a random order (T-GRPO's contrast)."""
     order = torch.from_numpy(rng.permutation(clip.num_frames))
     return replace(clip, frames=clip.frames[order])
 
 
 def static(clip: Clip) -> Clip:
-    """The middle frame all the time."""
+    """Return the middle frame all the time."""
     return replace(clip, frames=clip.frames[clip.num_frames // 2][None].expand_as(clip.frames).contiguous())
 
 
 def blank(clip: Clip) -> Clip:
-    """Mid-grey frames: what can be answered without seeing."""
+    """Return mid-grey frames: what can be answered without seeing."""
     return replace(clip, frames=torch.full_like(clip.frames, 128))
 
 
 def with_frames_of(clip: Clip, other: Clip) -> Clip:
-    """Another video's frames, repeated or cut to fit; they must have the same size."""
+    """Return another video's frames, repeated or cut to fit; they must have the same size."""
     if clip.frames.shape[1:] != other.frames.shape[1:]:
         raise ValueError(f"frames of {tuple(other.frames.shape[1:])} cannot stand for {tuple(clip.frames.shape[1:])}")
     index = torch.arange(clip.num_frames) % other.num_frames

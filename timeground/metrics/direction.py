@@ -20,7 +20,7 @@ def discrimination(forward_recall: float, backward_recall: float) -> float | Non
 def directional_discrimination(
     forward_ious: npt.ArrayLike, backward_ious: npt.ArrayLike, threshold: float = 0.5, *, inclusive: bool = True
 ) -> float | None:
-    """Directional discrimination at an IoU threshold, 1 at best; negative if the reversed video is found better.
+    """Return directional discrimination at an IoU threshold, 1 at best; below 0 if the reversed video is found better.
 
     forward_ious: IoU of each row with its true span. backward_ious: IoU of the answer on the reversed video with the
     *mirrored* true span. None where no forward answer reaches the threshold. ValueError without rows.

@@ -14,7 +14,7 @@ THRESHOLDS = (0.3, 0.5, 0.7)
 
 
 def hits(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> npt.NDArray[np.bool_]:
-    """Which IoUs reach a threshold: ``>=`` if inclusive, else ``>``. ValueError for NaN, which would reach none."""
+    """Return which IoUs reach a threshold: ``>=`` if inclusive, else ``>``. ValueError for NaN, which reaches none."""
     values = np.asarray(ious, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError("an IoU is NaN; decide what a degenerate span is worth before counting")
@@ -22,7 +22,7 @@ def hits(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> np
 
 
 def recall_at(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> float:
-    """R1@threshold in [0, 1]: the share of rows whose IoU reaches it. ValueError without rows."""
+    """Return R1@threshold in [0, 1]: the share of rows whose IoU reaches it. ValueError without rows."""
     return _mean(hits(ious, threshold, inclusive=inclusive))
 
 

@@ -44,21 +44,22 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Mean of B minus mean of A on the same rows, with its interval; all_equal: no row differs."""
+    """Mean of B minus mean of A on the same rows, with its interval."""
 
     difference: float
     low: float | None
     high: float | None
     all_equal: bool = False
+    """No row differs."""
 
     @property
     def can_be_told(self) -> bool:
-        """True if the interval leaves out 0."""
+        """Return True if the interval leaves out 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def few_videos_note(num_videos: int) -> str | None:
-    """What to say beside an interval of few videos; None where there are enough."""
+    """Return what to say beside an interval of few videos; None where there are enough."""
     if num_videos >= FEW_VIDEOS:
         return None
     return f"only {num_videos} videos: below {FEW_VIDEOS} an interval is wide and rests on assumptions; add videos"
@@ -79,7 +80,7 @@ class Clusters:
     def interval(
         self, values: npt.ArrayLike, *, bounds: tuple[float, float] = PERCENT, level: float = LEVEL
     ) -> Interval:
-        """Interval of a mean, or of the mean of several groups' means.
+        """Return the interval of a mean, or of the mean of several groups' means.
 
         values: one a row between the bounds; or a line a group, ``[groups, rows]``. NaN: the row has no part in it.
         ValueError where nothing has.
@@ -107,7 +108,7 @@ class Clusters:
         return Interval(low + estimate * (high - low), *(low + end * (high - low) for end in ends))
 
     def _per_cluster(self, lines: Floats) -> tuple[Floats, Floats, Floats]:
-        """Sums, numbers of rows and sums of squares, ``[groups, clusters]``, of the clusters that have any row."""
+        """Return sums, numbers of rows and sums of squares, ``[groups, clusters]``, of the clusters that have rows."""
         known = ~np.isnan(lines)
         filled = np.where(known, lines, 0.0)
         tables = [
@@ -121,7 +122,7 @@ class Clusters:
 def mean_interval(
     values: npt.ArrayLike, clusters: Sequence[str], *, bounds: tuple[float, float] = PERCENT, level: float = LEVEL
 ) -> Interval:
-    """Mean of the rows with its interval.
+    """Return the mean of the rows with its interval.
 
     values: one a row, between the bounds. clusters: the video of each row. ValueError without rows, for a NaN, or for a
     value out of bounds.
@@ -142,7 +143,9 @@ def paired_difference(
     bounds: tuple[float, float] = PERCENT,
     level: float = LEVEL,
 ) -> PairedDifference:
-    """Is B better than A on the rows that both answered? Row i of ``a``, ``b`` and ``clusters`` is the same row.
+    """Return by how much B is better than A on the rows that both answered, with the interval of that.
+
+    Row i of ``a``, ``b`` and ``clusters`` is the same row.
 
     bounds: of the values; the interval lies within what a difference can be. Where no row differs it says how large a
     difference would still go unseen. ValueError without rows, for a NaN, or for lengths that differ.
@@ -170,13 +173,13 @@ def paired_difference(
 
 
 def _spread(sums: Floats, counts: Floats, squares: Floats) -> Floats:
-    """Variance of the rows of each group."""
+    """Return the variance of the rows of each group."""
     rows = counts.sum(axis=1)
     return np.asarray(squares.sum(axis=1) / rows - (sums.sum(axis=1) / rows) ** 2)
 
 
 def _jackknife(sums: Floats, counts: Floats, num_clusters: int) -> tuple[float, float]:
-    """Mean of the groups' means and its variance, each cluster left out in turn; ``[groups, clusters]``."""
+    """Return the mean of the groups' means and its variance, each cluster left out in turn; ``[groups, clusters]``."""
     totals, rows = sums.sum(axis=1, keepdims=True), counts.sum(axis=1, keepdims=True)
     remaining = rows - counts
     whole = np.broadcast_to(totals / rows, sums.shape).copy()  # stays where a group has all its rows in one cluster
@@ -186,7 +189,7 @@ def _jackknife(sums: Floats, counts: Floats, num_clusters: int) -> tuple[float, 
 
 
 def _wilson(share: float, num_rows: float, t: float) -> tuple[float, float]:
-    """Wilson's interval of a share of so many independent rows, in [0, 1]."""
+    """Return Wilson's interval of a share of so many independent rows, in [0, 1]."""
     k = t * t / num_rows
     centre = (share + k / 2) / (1 + k)
     half = math.sqrt(max(0.0, share * (1 - share)) * k + k * k / 4) / (1 + k)
@@ -194,7 +197,7 @@ def _wilson(share: float, num_rows: float, t: float) -> tuple[float, float]:
 
 
 def _t(level: float, degrees: float) -> float:
-    """Student's quantile of a two-sided interval."""
+    """Return Student's quantile of a two-sided interval."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, (1 + level) / 2))

@@ -88,7 +88,7 @@ def check_loaded(info: Mapping[str, Any], where: str) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The weights that a folder is to have."""
+    """Return the weights that a folder is to have."""
     if (folder / INDEX).is_file():
         index = _check_json(folder / INDEX)
         try:
@@ -118,7 +118,7 @@ def _check_json(file: Path) -> Any:
 
 
 def _what_it_is(file: Path) -> str | None:
-    """What stands in the place of a file that cannot be read, if that can be told."""
+    """Return what stands in the place of a file that cannot be read, if that can be told."""
     try:
         with file.open("rb") as data:
             head = data.read(200)

@@ -26,17 +26,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PromptInputs:
-    """One row of model input without its pixels.
-
-    ids_L: token ids. positions_3L: temporal, height and width position of each token.
-    vision: the vision blocks in order; each holds ``grid_t * rows * columns`` of the visual tokens.
-    next_position: where a token that follows has to stand (on all three axes).
-    """
+    """One row of model input without its pixels."""
 
     ids_L: Ints
+    """Token ids."""
     positions_3L: Ints
+    """Temporal, height and width position of each token."""
     vision: tuple[VisionSegment, ...]
+    """The vision blocks in order; each holds ``grid_t * rows * columns`` of the visual tokens."""
     next_position: int
+    """Where a token that follows has to stand (on all three axes)."""
 
     def __len__(self) -> int:
         return len(self.ids_L)
@@ -57,7 +56,7 @@ class PromptInputs:
         )
 
     def split_last(self) -> tuple[PromptInputs, PromptInputs]:
-        """All but the last token, and the last token: what is prefilled, and what is then asked with."""
+        """Return all but the last token, and the last token: what is prefilled, and what is then asked with."""
         body = replace(self, ids_L=self.ids_L[:-1], positions_3L=self.positions_3L[:, :-1])
         return body, replace(self, ids_L=self.ids_L[-1:], positions_3L=self.positions_3L[:, -1:], vision=())
 
@@ -75,18 +74,18 @@ class PromptBuilder:
         self.end_id: int = eos if isinstance(eos, int) and eos >= 0 else tokenizer.eos_token_id
 
     def prefix(self, segments: Sequence[Segment], grid_hw: tuple[int, int], encoding: TimeEncoding) -> PromptInputs:
-        """The part of the prompt that all questions about a clip share: everything up to the last frame.
+        """Return the part of the prompt that all questions about a clip share: everything up to the last frame.
 
         grid_hw: patches down and across one frame.
         """
         return self.lay_out([TextSegment(self.head), *self.wrapped(segments, encoding)], grid_hw, 0)
 
     def question(self, text: str, start: int) -> PromptInputs:
-        """A question after the video, up to where the answer begins, from position `start` on."""
+        """Return a question after the video, up to where the answer begins, from position `start` on."""
         return self.lay_out([TextSegment(text + self.tail)], (0, 0), start)
 
     def text_first(self, text: str, segments: Sequence[Segment], grid_hw: tuple[int, int]) -> PromptInputs:
-        """A whole prompt with the question before the video (ArrowGEV, Time-R1)."""
+        """Return a whole prompt with the question before the video (ArrowGEV, Time-R1)."""
         return self.lay_out([TextSegment(self.head + text), *segments, TextSegment(self.tail)], grid_hw, 0)
 
     @property
@@ -101,11 +100,11 @@ class PromptBuilder:
         return list(segments)
 
     def answer_ids(self, text: str) -> list[int]:
-        """Token ids of an answer, with the token that ends it."""
+        """Return the token ids of an answer, with the token that ends it."""
         return [*self.tokenizer.encode(text, add_special_tokens=False), self.end_id]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of answer tokens, special tokens dropped."""
+        """Return the text of answer tokens, special tokens dropped."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def turn(self, sampled: Sampled, spec: SampleSpec) -> Turn:
@@ -150,7 +149,7 @@ class PromptBuilder:
         return PromptInputs(np.array(ids, dtype=np.int64), np.concatenate(positions, axis=1), tuple(vision), position)
 
     def _vision_positions(self, segment: VisionSegment, grid_hw: tuple[int, int], start: int) -> tuple[Ints, int]:
-        """Positions of one block's tokens, as transformers' ``get_rope_index`` lays them out."""
+        """Return the positions of one block's tokens, as transformers' ``get_rope_index`` lays them out."""
         rows, columns = (side // self.family.merge_size for side in grid_hw)
         interval = self.family.steps_per_pair(segment)
         return _grid_positions(segment.grid_t, rows, columns, interval) + start, max(rows, columns)
@@ -161,7 +160,7 @@ class PromptBuilder:
 
 @lru_cache(maxsize=256)
 def _grid_positions(grid_t: int, rows: int, columns: int, interval: float) -> Ints:
-    """Temporal, height and width positions of a block's tokens, from 0 on; float32 as in transformers."""
+    """Return the temporal, height and width positions of a block's tokens, from 0 on; float32 as in transformers."""
     times = np.floor(np.arange(grid_t, dtype=np.float32) * np.float32(interval)).astype(np.int64)
     grid = np.meshgrid(times, np.arange(rows), np.arange(columns), indexing="ij")
     return np.stack(grid).reshape(3, -1)

@@ -17,19 +17,19 @@ _WORDS = {SYNTH: "coloured shapes (SynthMoments) only"}
 
 
 def checkpoint_knows(name: str) -> str | None:
-    """What the checkpoint of that name says it knows; None where it says nothing, or is not on this machine."""
+    """Return what the checkpoint of that name says it knows; None where it says nothing, or is not on this machine."""
     folder = model_folder(name)
     file = folder / FILE_NAME if folder else None
     return load_profile(file).knows if file and file.is_file() else None
 
 
 def is_known(profile: Profile, made_by: str) -> bool:
-    """Whether videos with this tag are of the kind that a model knows."""
+    """Return whether videos with this tag are of the kind that a model knows."""
     return profile.knows is None or made_by.split(" ")[0] == profile.knows
 
 
 def warning(model: str, profile: Profile, made_by: str) -> str | None:
-    """One line for a video of which the model knows nothing; None where it may know something."""
+    """Return one line for a video of which the model knows nothing; None where it may know something."""
     if is_known(profile, made_by):
         return None
     return (

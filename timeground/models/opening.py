@@ -9,14 +9,14 @@ from timeground.models.base import Backend
 
 
 def is_url(name: str) -> bool:
-    """Whether a model's name is the address of a server."""
+    """Return whether a model's name is the address of a server."""
     return name.startswith(("http://", "https://"))
 
 
 def open_backend(
     name: str, *, profile: str | None = None, overrides: dict[str, Any] | None = None, **options: Any
 ) -> Backend:
-    """A backend for ``tiny``, a Hub id, a folder, or ``http://host:port/v1#model``.
+    """Return a backend for ``tiny``, a Hub id, a folder, or ``http://host:port/v1#model``.
 
     profile: a name of the table instead of the checkpoint's own. overrides: changes to single settings.
     options: of `LocalBackend.from_pretrained` or `EndpointBackend.connect`; None stands for the default. For a URL
@@ -32,7 +32,7 @@ def open_backend(
 
 
 def _open_url(name: str, video: str | None, **options: Any) -> Backend:
-    """The backend for a server."""
+    """Return the backend for a server."""
     from timeground.models.served.openai import EndpointBackend
 
     if video not in (None, "native", "images"):

@@ -94,7 +94,7 @@ class Sampled:
     """Whether a stop text ended it."""
 
     def is_finished(self, end_id: int) -> bool:
-        """Whether it came to its end, and was not cut off at the token limit."""
+        """Return whether it came to its end, and was not cut off at the token limit."""
         return self.stopped or (bool(self.ids) and self.ids[-1] == end_id)
 
 

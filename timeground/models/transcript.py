@@ -88,7 +88,7 @@ class Transcript:
         return self._shown(parts[0].clip)
 
     def _by_ids(self, turn: Turn) -> list[Laid]:
-        """What leads to an answer, and the answer's own tokens, which its text might not give again."""
+        """Return what leads to an answer, and the answer's own tokens, which its text might not give again."""
         opening = self._texts([TextSegment(self._step(turn.message.role))], self.position)
         return [Laid(opening), Laid(PromptInputs.following(turn.ids, opening.next_position), None, turn.is_sampled)]
 
@@ -112,7 +112,7 @@ class Transcript:
         return Shown(*encode_time(clip, self.profile.time_encoding, self.profile.stamp))
 
     def _step(self, role: Role) -> str:
-        """The text from what was last said to a message of a role."""
+        """Return the text from what was last said to a message of a role."""
         text = self.builder.template.between(self.role, role)
         return text.removeprefix(self.builder.family.end_token) if self.ended else text
 
@@ -120,7 +120,7 @@ class Transcript:
         return self.builder.lay_out(segments, (0, 0), start)
 
     def _grid(self, clip: Clip) -> tuple[int, int]:
-        """Patches down and across its frames."""
+        """Return the patches down and across its frames."""
         return self.builder.family.grid_hw(*clip.frames.shape[2:])
 
 

@@ -30,15 +30,15 @@ class Page:
         self.parts: list[str] = [f"<h1>{html.escape(title)}</h1>"]
 
     def heading(self, text: str, level: int = 2) -> None:
-        """A heading."""
+        """Return a heading."""
         self.parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
 
     def note(self, text: str) -> None:
-        """A paragraph in a softer colour."""
+        """Return a paragraph in a softer colour."""
         self.parts.append(f'<p class="note">{html.escape(text)}</p>')
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """A table; numbers are shown as they are given."""
+        """Return a table; numbers are shown as they are given."""
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape('' if c is None else str(c))}</td>" for c in row) + "</tr>"
@@ -47,7 +47,7 @@ class Page:
         self.parts.append(f"<table><tr>{head}</tr>{body}</table>")
 
     def bars(self, title: str, values: Mapping[str, float], unit: str = "") -> None:
-        """A bar for each name, with its value above it."""
+        """Return a bar for each name, with its value above it."""
         if not values:
             return
         width, height, top = 640, 170, max(max(values.values()), 1e-9)
@@ -66,7 +66,7 @@ class Page:
         self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
 
     def picture(self, png: bytes, caption: str) -> None:
-        """A picture, held in the page itself."""
+        """Return a picture, held in the page itself."""
         data = base64.b64encode(png).decode()
         self.parts.append(
             f'<figure><img alt="{html.escape(caption, quote=True)}" src="data:image/png;base64,{data}">'

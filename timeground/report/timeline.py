@@ -16,7 +16,7 @@ COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
 
 
 def text_timeline(spans: Sequence[Span], start_s: float, end_s: float, width: int = 60) -> str:
-    """One line of text: blocks where a span is, dots elsewhere. Every span shows at least one block."""
+    """Return one line of text: blocks where a span is, dots elsewhere. Every span shows at least one block."""
     scale = width / max(end_s - start_s, 1e-9)
     cells = ["·"] * width
     for span in spans:
@@ -80,7 +80,7 @@ def save_timeline(
 
 
 def _draw_film(axes: object, clip: Clip) -> None:
-    """A strip of frames in their own shape, as many as fit, each under its place in time."""
+    """Draw a strip of frames in their own shape, as many as fit, each under its place in time."""
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)

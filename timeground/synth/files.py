@@ -64,7 +64,7 @@ def dataset_videos(out: Path, num_videos: int, seed: int, split: str = "train") 
 
 
 def _is_current(path: Path) -> bool:
-    """Whether a file is a whole video of this version."""
+    """Return whether a file is a whole video of this version."""
     try:
         return made_by(path) == synth_tag()
     except VideoError:

@@ -17,12 +17,12 @@ SPLITS = {"train": 0, "validation": 1, "test": 2, "held_out": 3}
 
 
 def scene_seed(split: str, seed: int, index: int) -> int:
-    """The seed of the index-th scene of a split."""
+    """Return the seed of the index-th scene of a split."""
     return int(np.random.SeedSequence([SPLITS[split], seed, index]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
-    """Frames of a scene as a model with this sampling would be given them."""
+    """Return frames of a scene as a model with this sampling would be given them."""
     times_s = sampled_times_s(scene, sampling)
     height, width = frame_size(scene.height, scene.width, len(times_s), sampling)
     frames = render(scene, times_s, height, width)
@@ -38,6 +38,6 @@ def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
 
 
 def sampled_times_s(scene: Scene, sampling: Sampling) -> Array:
-    """The times of the frames that `decode` would take from the scene's file."""
+    """Return the times of the frames that `decode` would take from the scene's file."""
     available = scene.frame_times_s()
     return available[choose(available, 0.0, scene.duration_s, sampling, f"synth:{scene.seed}")]

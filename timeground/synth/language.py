@@ -49,17 +49,17 @@ MIRRORED_ORDER = {
 
 
 def sentence(action: str, phrasing: int, a: str, b: str = "", order: str = "", ref: str = "") -> str:
-    """The sentence for an action of actor a (and b), perhaps placed before or after something else."""
+    """Return the sentence for an action of actor a (and b), perhaps placed before or after something else."""
     phrases = PHRASES[action]
     event = phrases[phrasing % len(phrases)].format(a=a, b=b)
     return ORDER[order].format(ref=ref, event=event) if order else event
 
 
 def mirrored_sentence(action: str, phrasing: int, a: str, b: str = "", order: str = "", ref: str = "") -> str:
-    """What the sentence becomes when the video is played backwards."""
+    """Return what the sentence becomes when the video is played backwards."""
     return sentence(MIRRORED.get(action, action), phrasing, a, b, MIRRORED_ORDER.get(order, ""), ref)
 
 
 def is_time_sensitive(action: str, order: str = "") -> bool:
-    """Whether the sentence tells forward from backward (ArrowGEV's time-sensitive events)."""
+    """Return whether the sentence tells forward from backward (ArrowGEV's time-sensitive events)."""
     return action in MIRRORED or bool(order)

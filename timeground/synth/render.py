@@ -15,7 +15,7 @@ NOISE_ROWS = 64
 
 
 def render(scene: Scene, times_s: Array, height: int | None = None, width: int | None = None) -> Frames:
-    """Frames uint8 ``[T, H, W, 3]`` of a scene at the given times (seconds), by default at the file's size."""
+    """Return frames uint8 ``[T, H, W, 3]`` of a scene at the given times (seconds), by default at the file's size."""
     height, width = height or scene.height, width or scene.width
     canvas = _draw_background(scene, times_s, height, width)
     for actor in scene.actors:
@@ -24,7 +24,7 @@ def render(scene: Scene, times_s: Array, height: int | None = None, width: int |
 
 
 def render_in_chunks(scene: Scene, times_s: Array, chunk: int = 64) -> Iterator[Frames]:
-    """The same frames, a few at a time, for files too long to hold."""
+    """Yield the same frames, a few at a time, for files too long to hold."""
     for first in range(0, len(times_s), chunk):
         yield render(scene, times_s[first : first + chunk])
 
@@ -48,7 +48,7 @@ def _draw_background(scene: Scene, times_s: Array, height: int, width: int) -> F
 
 
 def _noise(scene: Scene, times_s: Array, height: int, width: int) -> NDArray[np.float32]:
-    """Noise that changes from frame to frame, in cells that are as large in every rendering of a scene.
+    """Return noise that changes from frame to frame, in cells that are as large in every rendering of a scene.
 
     It is one tile of cells, rolled by an amount that depends on the time.
     """
@@ -94,7 +94,7 @@ def _draw_actor(canvas: Frames, actor: Actor, times_s: Array, height: int, unit_
 
 
 def _distance(shape: str, u: Array, v: Array, radius: Array, angle: Array) -> NDArray[np.float32]:
-    """Signed distance to a shape's border, negative inside, broadcast to ``[T, rows, columns]``."""
+    """Return the signed distance to a shape's border, negative inside, broadcast to ``[T, rows, columns]``."""
     r = radius.astype(np.float32)[:, None, None]
     u, v = u.astype(np.float32), v.astype(np.float32)
     c, s = (f(angle).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))

@@ -30,7 +30,7 @@ class Event:
 
 
 def events_of(scene: Scene) -> list[Event]:
-    """All that can be asked about, with every span in which it happens."""
+    """Return all that can be asked about, with every span in which it happens."""
     found: dict[tuple[str, str, str], list[Span]] = defaultdict(list)
     for index, actor in enumerate(scene.actors):
         found["visible", actor.name, ""] = list(actor.visible)
@@ -46,7 +46,7 @@ def events_of(scene: Scene) -> list[Event]:
 
 
 def make_rows(scene: Scene, video: str) -> list[Row]:
-    """Every row of a scene, in a fixed order; ids are ``<video stem>-<number>``."""
+    """Return every row of a scene, in a fixed order; ids are ``<video stem>-<number>``."""
     rng = np.random.default_rng([scene.seed, 23])
     events = events_of(scene)
     rows = [_worded(scene, event, rng, event.spans) for event in events if not _is_everywhere(scene, event)]
@@ -87,7 +87,7 @@ def _worded(
     order: str = "",
     ref: str = "",
 ) -> Row:
-    """A grounding row for an event, with its mirrored sentence and sensitivity."""
+    """Return a grounding row for an event, with its mirrored sentence and sensitivity."""
     phrasing = int(rng.integers(len(PHRASES[event.action])))
     words = (event.action, phrasing, event.a, event.b, order, ref)
     kind = "absent" if not spans else "ordered" if order else "single" if len(spans) == 1 else "multi"
@@ -99,12 +99,12 @@ def _worded(
 
 
 def _is_everywhere(scene: Scene, event: Event) -> bool:
-    """Whether an event lasts all of the video: nothing to find."""
+    """Return whether an event lasts all of the video: nothing to find."""
     return event.spans[0].end_s - event.spans[0].start_s > 0.95 * scene.duration_s
 
 
 def _ordered_rows(scene: Scene, event: Event, rng: np.random.Generator) -> list[Row]:
-    """Rows that pick one of several spans by what comes before or after it."""
+    """Return rows that pick one of several spans by what comes before or after it."""
     if len(event.spans) < 2 or event.action == "visible":
         return []
     rows = [_worded(scene, event, rng, event.spans[:1], "first")]
@@ -123,7 +123,7 @@ def _ordered_rows(scene: Scene, event: Event, rng: np.random.Generator) -> list[
 
 
 def _absent_event(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> Event:
-    """Something that does not happen: an actor that is not there, or one doing what it never does."""
+    """Return something that does not happen: an actor that is not there, or one doing what it never does."""
     done = {(e.action, e.a) for e in events}
     names = [actor.name for actor in scene.actors]
     while True:
@@ -140,7 +140,7 @@ def _absent_row(scene: Scene, events: Sequence[Event], rng: np.random.Generator)
 
 
 def _yes_no_row(scene: Scene, events: Sequence[Event], wanted: str, rng: np.random.Generator) -> Row:
-    """Whether something happens between two times. "No" is another time, or an event that never happens."""
+    """Return whether something happens between two times. "No" is another time, or an event that never happens."""
     event = events[int(rng.integers(len(events)))]
     span = event.spans[rng.integers(len(event.spans))]
     start, end = (float(np.round(t, 1)) for t in (span.start_s, span.end_s))
@@ -158,7 +158,7 @@ def _yes_no_row(scene: Scene, events: Sequence[Event], wanted: str, rng: np.rand
 
 
 def _free_window(scene: Scene, event: Event, rng: np.random.Generator) -> tuple[float, float] | None:
-    """A stretch of at least two seconds in which the event does not happen."""
+    """Return a stretch of at least two seconds in which the event does not happen."""
     borders = [0.0, *(t for s in event.spans for t in (s.start_s, s.end_s)), scene.duration_s]
     gaps = [(a + MARGIN_S, b - MARGIN_S) for a, b in zip(borders[::2], borders[1::2], strict=True)]
     gaps = [(a, b) for a, b in gaps if b - a >= 2.0]
@@ -171,7 +171,7 @@ def _free_window(scene: Scene, event: Event, rng: np.random.Generator) -> tuple[
 
 
 def _choice_rows(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> list[Row]:
-    """Questions with four options: what an actor does, who does it, what happens at a time."""
+    """Return questions with four options: what an actor does, who does it, what happens at a time."""
     single = [e for e in events if e.action in ACTIONS]
     if not single:
         return []
@@ -192,7 +192,7 @@ def _choice_rows(scene: Scene, events: Sequence[Event], rng: np.random.Generator
 
 
 def _names_like(scene: Scene, name: str, rng: np.random.Generator) -> list[str]:
-    """Other actors of the scene first, then names that are not there."""
+    """Return other actors of the scene first, then names that are not there."""
     present = [actor.name for actor in scene.actors if actor.name != name]
     absent = [n for n in _SEEN_NAMES if n not in (*present, name)]
     return present + [absent[i] for i in rng.choice(len(absent), 3, replace=False)]
@@ -209,7 +209,7 @@ def _choice(
 
 
 def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
-    """All that moves or changes, in order, each with its time; appearing counts where nothing else does."""
+    """Return all that moves or changes, in order, each with its time; appearing counts where nothing else does."""
     named = [(s, sentence(e.action, 0, e.a, e.b)) for e in events if e.action != "visible" for s in e.spans]
     if not named:
         named = [(s, sentence(e.action, 0, e.a)) for e in events for s in e.spans]
@@ -221,13 +221,13 @@ def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
 
 
 def _who_row(scene: Scene) -> Row:
-    """Who is in the video at all."""
+    """Return a question about who is in the video at all."""
     answer = ", ".join(sorted(actor.name for actor in scene.actors))
     return _row(scene, "", [], "who", question="What can be seen in the video?", answer=answer)
 
 
 def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
-    """What can be seen at one moment, away from any coming or going."""
+    """Return what can be seen at one moment, away from any coming or going."""
     borders = [t for a in scene.actors for s in a.visible for t in (s.start_s, s.end_s)]
     for _ in range(20):
         time_s = float(np.round(rng.uniform(0.0, scene.duration_s - 0.2), 1))
@@ -239,7 +239,7 @@ def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
 
 
 def _doing_row(scene: Scene, rng: np.random.Generator) -> Row | None:
-    """What one actor does at one moment, away from where that changes; None where no such moment is found.
+    """Return what one actor does at one moment, away from where that changes; None where no such moment is found.
 
     It teaches to see motion: started on "when" alone, a model says that motions do not happen.
     """

@@ -42,7 +42,7 @@ MIRRORED = {
 
 
 def is_unseen(colour: str, shape: str) -> bool:
-    """Whether a colour and a shape are kept together only for the held-out split (one pair in ten)."""
+    """Return whether a colour and a shape are kept together only for the held-out split (one pair in ten)."""
     return (3 * list(COLOURS).index(colour) + 4 * SHAPES.index(shape)) % 10 == 7
 
 
@@ -79,7 +79,7 @@ class Actor:
         return f"{self.colour} {self.shape}"
 
     def at(self, times_s: Array) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
-        """x, y, radius, angle and whether it is shown, at each of the times."""
+        """Return x, y, radius, angle and whether it is shown, at each of the times."""
         values = [np.interp(times_s, self.keys_s, v) for v in (self.x, self.y, self.radius, self.angle)]
         shown = np.zeros(len(times_s), dtype=bool)
         for span in self.visible:
@@ -118,7 +118,7 @@ class Scene:
     actors: list[Actor]
 
     def frame_times_s(self) -> Array:
-        """Presentation time of every frame of the file: regular, or jittered and with gaps."""
+        """Return the presentation time of every frame of the file: regular, or jittered and with gaps."""
         count = max(2, int(np.floor(self.duration_s * self.fps)))
         times = np.arange(count) / self.fps
         if not self.variable_frame_rate:

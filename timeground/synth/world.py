@@ -36,7 +36,7 @@ def sample_scene(
     size: tuple[int, int] | None = None,
     level: Level = "full",
 ) -> Scene:
-    """The scene of a seed.
+    """Return the scene of a seed.
 
     unseen: the first actor is a colour and shape that never stand together in other scenes.
     durations_s: between which the duration is drawn, evenly in its logarithm. size: width and height, else drawn.
@@ -123,7 +123,7 @@ def _sample_actor(scene: Scene, name: tuple[str, str], rng: np.random.Generator,
 
 
 def _sample_visible(duration_s: float, rng: np.random.Generator, level: Level) -> list[Span]:
-    """All the time, one stretch, or two stretches."""
+    """Return all the time, one stretch, or two stretches."""
     kind = rng.random()
     if level in ("still", "acting") or (level == "full" and kind < 0.35):
         return [Span(0.0, duration_s)]
@@ -141,7 +141,7 @@ def _sample_stretch(duration_s: float, rng: np.random.Generator) -> Span:
 
 
 def _sample_slots(visible: Span, rng: np.random.Generator) -> list[Span]:
-    """Up to three spans inside a visible stretch, apart from each other and from its ends."""
+    """Return up to three spans inside a visible stretch, apart from each other and from its ends."""
     room = visible.end_s - visible.start_s - GAP_S
     wanted = int(rng.integers(1, 4)) if room > 10 else int(rng.integers(0, 3))
     slots: list[Span] = []
@@ -182,7 +182,7 @@ def _lay_out(actor: Actor, aspect: float, rng: np.random.Generator) -> None:
 
 
 def _fit(act: Act, x: float, y: float, radius: float, aspect: float, margin: float) -> Act:
-    """The act, or one that fits where it cannot be done: too near the border, too large, too small."""
+    """Return the act, or one that fits where it cannot be done: too near the border, too large, too small."""
     room = {"left": x - margin, "right": aspect - margin - x, "up": y - margin, "down": 1 - margin - y}
     if act.action in room and room[act.action] < 0.3:
         return Act(MIRRORED[act.action] if room[MIRRORED[act.action]] >= 0.3 else "blink", act.span)
@@ -233,7 +233,7 @@ def _sample_meeting(scene: Scene, names: list[tuple[str, str]], rng: np.random.G
 
 
 def _keeps_clear(scene: Scene, actor: Actor, other: Actor) -> bool:
-    """Whether two actors stay apart while both are shown (checked twice a second)."""
+    """Return whether two actors stay apart while both are shown (checked twice a second)."""
     times = np.arange(0.0, scene.duration_s, 0.5)
     xa, ya, ra, _, _ = actor.at(times)
     xb, yb, rb, _, _ = other.at(times)
@@ -244,5 +244,5 @@ def _keeps_clear(scene: Scene, actor: Actor, other: Actor) -> bool:
 
 
 def _tenth(seconds: float) -> float:
-    """Moments begin and end on a tenth of a second, which is what an answer can say."""
+    """Return a moment on a tenth of a second, which is what an answer can say."""
     return float(np.round(seconds, 1))

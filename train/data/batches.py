@@ -18,7 +18,7 @@ from torch import Tensor
 
 from timeground.errors import UserError
 from timeground.models.local.packing import ROOT, Tree, visibility
-from timeground.watchdog import end_with
+from timeground.worker import end_with
 
 from .render import Example
 

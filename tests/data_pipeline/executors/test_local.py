@@ -53,7 +53,7 @@ def test_a_killed_worker_is_replaced(write_recipe, tmp_path, monkeypatch):
 
     recipe = write_recipe(LIGHT)
     assert run(recipe, f"output={tmp_path / 'calm'}") == 0
-    give, killed = local.Worker.give, []
+    give, killed = local.StageWorker.give, []
 
     def give_and_kill(self, task):
         give(self, task)
@@ -61,6 +61,6 @@ def test_a_killed_worker_is_replaced(write_recipe, tmp_path, monkeypatch):
             killed.append(task)
             os.kill(self.process.pid, signal.SIGKILL)
 
-    monkeypatch.setattr(local.Worker, "give", give_and_kill)
+    monkeypatch.setattr(local.StageWorker, "give", give_and_kill)
     assert run(recipe) == 0 and killed
     assert finals(tmp_path / "out") == finals(tmp_path / "calm")

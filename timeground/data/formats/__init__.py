@@ -24,13 +24,13 @@ READERS = (
 
 
 def splits_of(name: str) -> tuple[str, ...]:
-    """The splits of a format, its default first; empty if any name will do."""
+    """Return the splits of a format, its default first; empty if any name will do."""
     splits: tuple[str, ...] = _module(name).SPLITS
     return splits
 
 
 def read(name: str, root: str | Path, split: str | None = None) -> Iterator[Row]:
-    """Rows of a public format. UserError for an unknown format or split, a missing file, a record of another shape."""
+    """Yield rows of a public format. UserError for an unknown one or split, a missing file, an odd record."""
     module = _module(name)
     if split is None:
         rows: Iterator[Row] = module.read(Path(root))

@@ -17,7 +17,7 @@ DOWNLOAD = "github.com/microsoft/2D-TAN (data/ActivityNet)"
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of ``<split>.json``."""
+    """Yield rows of ``<split>.json``."""
     path = find_file(root, f"{split}.json", f"ActivityNet/{split}.json", download=DOWNLOAD)
     left_out = 0
     with record(path, "top level"):

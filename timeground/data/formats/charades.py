@@ -27,7 +27,7 @@ DOWNLOAD = "github.com/microsoft/2D-TAN (data/Charades-STA)"
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of ``charades_sta_<split>.txt`` with ``Charades_v1_<split>.csv`` beside it."""
+    """Yield rows of ``charades_sta_<split>.txt`` with ``Charades_v1_<split>.csv`` beside it."""
     path = find_file(root, f"charades_sta_{split}.txt", f"Charades-STA/charades_sta_{split}.txt", download=DOWNLOAD)
     split = path.stem.removeprefix("charades_sta_")
     lengths_s = _lengths(find_file(path.parent, f"Charades_v1_{split}.csv", download=DOWNLOAD))
@@ -55,7 +55,7 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
 
 
 def _lengths(path: Path) -> dict[str, float]:
-    """Seconds of each video."""
+    """Return seconds of each video."""
     lengths_s = {}
     for number, cells in read_csv(path):
         with record(path, number):

@@ -24,7 +24,7 @@ LEVELS = ("cameraqa", "qa", "sceneqa")
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of every question file; ids are ``<dataset>/<scene>_<level>/<number>``."""
+    """Yield rows of every question file; ids are ``<dataset>/<scene>_<level>/<number>``."""
     paths = [p for p in sorted((root / "multi_json").glob("*/*.json")) if p.stem.rsplit("_", 1)[-1] in LEVELS]
     paths = [path for path in paths if "frame_sampling" not in path.name]
     if not paths:

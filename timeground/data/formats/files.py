@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_file(root: Path, *names: str, download: str) -> Path:
-    """The first of the files ``names`` below ``root`` that is there; ``root`` itself if it is a file.
+    """Return the first of the files ``names`` below ``root`` that is there; ``root`` itself if it is a file.
 
     Raises UserError with what to download where none is.
     """
@@ -37,7 +37,7 @@ def find_file(root: Path, *names: str, download: str) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """A whole JSON file, decoded."""
+    """Return a whole JSON file, decoded."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -47,7 +47,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    """Line numbers (from 1) with the JSON value of each line; blank lines are skipped."""
+    """Yield line numbers (from 1) with the JSON value of each line; blank lines are skipped."""
     for number, line in read_lines(path):
         try:
             yield number, json.loads(line)
@@ -56,7 +56,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers (from 1) with the text of each line that is not blank."""
+    """Yield line numbers (from 1) with the text of each line that is not blank."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
@@ -67,7 +67,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line numbers with the cells of each line of a CSV file that has a header."""
+    """Yield line numbers with the cells of each line of a CSV file that has a header."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
@@ -88,7 +88,7 @@ def record(path: Path, where: object) -> Iterator[None]:
 
 
 def seconds(value: object) -> float:
-    """A number of seconds from a number or a text. ValueError unless it is finite and 0 or more."""
+    """Return a number of seconds from a number or a text. ValueError unless it is finite and 0 or more."""
     time_s = float(str(value))
     if not 0 <= time_s <= MAX_TIME_S:
         raise ValueError(f"{value} is no usable number of seconds")
@@ -96,7 +96,7 @@ def seconds(value: object) -> float:
 
 
 def span_of(pair: Any) -> Span:
-    """A ``[start, end]`` pair as a span, as published. ValueError if it is reversed or not usable."""
+    """Return a ``[start, end]`` pair as a span, as published. ValueError if it is reversed or not usable."""
     start_s, end_s = seconds(pair[0]), seconds(pair[1])
     if start_s > end_s:
         raise ValueError(f"the span {pair} ends before it starts")
@@ -104,7 +104,7 @@ def span_of(pair: Any) -> Span:
 
 
 def clamped_span(pair: Any, duration_s: float) -> tuple[Span | None, dict[str, Any]]:
-    """The span moved into ``[0, duration_s]``, and the meta entry that says so if that changed it.
+    """Return the span moved into ``[0, duration_s]``, and the meta entry that says so if that changed it.
 
     None where nothing with a length is left: reversed, empty, or outside the video.
     """
@@ -117,7 +117,7 @@ def clamped_span(pair: Any, duration_s: float) -> tuple[Span | None, dict[str, A
 
 
 def mended_spans(pairs: Sequence[Any]) -> tuple[list[Span], dict[str, Any]]:
-    """Spans of a record, starts before the video moved to 0, and the meta entry with all as published if one was.
+    """Return spans of a record, starts before 0 moved to 0, and the meta entry with all as published if one was.
 
     ValueError for a span that is reversed, lies before the video, or is not usable.
     """
@@ -127,7 +127,7 @@ def mended_spans(pairs: Sequence[Any]) -> tuple[list[Span], dict[str, Any]]:
 
 
 def pictures_a_second(item: Any, usual: float | None = None) -> dict[str, float]:
-    """The meta entry with the rate of a folder of pictures: an item's ``fps``, else the benchmark's usual one."""
+    """Return the meta entry with the rate of a folder of pictures: an item's ``fps``, else the benchmark's usual."""
     fps = item.get("fps") if item.get("fps") is not None else usual
     if fps is None:
         return {}

@@ -22,7 +22,7 @@ _KEPT = ("duration_group", "question_category", "subtitle_path", "starting_times
 
 
 def read(root: Path, split: str = "val") -> Iterator[Row]:
-    """Rows of ``lvb_val.json`` (or ``lvb_test_wo_gt.json``)."""
+    """Yield rows of ``lvb_val.json`` (or ``lvb_test_wo_gt.json``)."""
     names = {"val": ("lvb_val.json",), "test": ("lvb_test_wo_gt.json", "lvb_test.json")}[split]
     path = find_file(root, *names, download=DOWNLOAD)
     for number, entry in read_table(path):

@@ -19,7 +19,7 @@ DOWNLOAD = "huggingface.co/datasets/zai-org/LVBench"
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of ``video_info.meta.jsonl``; ids are the benchmark's ``uid``."""
+    """Yield rows of ``video_info.meta.jsonl``; ids are the benchmark's ``uid``."""
     path = find_file(root, "video_info.meta.jsonl", "data/video_info.meta.jsonl", download=DOWNLOAD)
     for number, video in read_jsonl(path):
         with record(path, number):

@@ -23,7 +23,7 @@ TASKS = ("1_plotQA", "2_needle", "3_ego", "4_count", "5_order", "6_anomaly_reco"
 
 
 def read(root: Path, split: str = "dev") -> Iterator[Row]:
-    """Rows of the task files that are there; ids are ``<task>-<number>``."""
+    """Yield rows of the task files that are there; ids are ``<task>-<number>``."""
     folders = [root / "json", root / "data", root]
     paths = [root] if root.is_file() else [f / f"{t}.json" for f in folders for t in TASKS]
     paths = [path for path in paths if path.is_file()]

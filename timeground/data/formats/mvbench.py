@@ -46,12 +46,12 @@ FOLDER_FPS = {"episodic_reasoning": 3.0}
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of every ``json/<task>.json`` that is there, in the order of task names; ids are ``<task>-<number>``."""
+    """Yield rows of every ``json/<task>.json`` that is there, in order of tasks; ids are ``<task>-<number>``."""
     yield from read_tasks(root, "mvbench", FOLDERS, DOWNLOAD)
 
 
 def read_tasks(root: Path, source: str, folders: Mapping[str, str], download: str) -> Iterator[Row]:
-    """Rows of a folder of task files in MVBench's format. UserError if there is none."""
+    """Yield rows of a folder of task files in MVBench's format. UserError if there is none."""
     paths = [root] if root.is_file() else sorted((root / "json").glob("*.json")) or sorted(root.glob("*.json"))
     if not paths:
         raise UserError(f"{root}: no file json/<task>.json; download them from {download}")

@@ -31,7 +31,7 @@ DOWNLOAD = "github.com/doc-doc/NExT-GQA (datasets/nextgqa)"
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of ``<split>.csv`` that ``gsub_<split>.json`` grounds."""
+    """Yield rows of ``<split>.csv`` that ``gsub_<split>.json`` grounds."""
     spans_path = find_file(root, f"gsub_{split}.json", f"datasets/nextgqa/gsub_{split}.json", download=DOWNLOAD)
     split = spans_path.stem.removeprefix("gsub_")
     path = find_file(spans_path.parent, f"{split}.csv", download=DOWNLOAD)
@@ -68,7 +68,7 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
 
 
 def _options(cells: Mapping[str, str | None]) -> list[str]:
-    """The options of a line, without those that are missing at its end."""
+    """Return the options of a line, without those that are missing at its end."""
     options = [cells[f"a{i}"] or "" for i in range(NUM_OPTIONS)]
     while options and not options[-1]:
         options.pop()

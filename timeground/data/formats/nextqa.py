@@ -20,7 +20,7 @@ DOWNLOAD = "github.com/doc-doc/NExT-QA (dataset/nextqa)"
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of ``<split>.csv``."""
+    """Yield rows of ``<split>.csv``."""
     path = find_file(root, f"{split}.csv", f"dataset/nextqa/{split}.csv", download=DOWNLOAD)
     for number, cells in read_csv(path):
         with record(path, number):

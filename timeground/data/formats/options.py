@@ -11,14 +11,14 @@ _LETTERED = re.compile(r"\s*\(?([A-J])[.):]\s*(.*)", re.DOTALL)
 
 
 def bare_options(options: Sequence[str]) -> list[str]:
-    """Options without their letters, if every one carries its own ("A. a dog", "(B) a cat"); else unchanged."""
+    """Return options without their letters, if every one carries its own ("A. a dog", "(B) a cat"); else unchanged."""
     matches = [_LETTERED.fullmatch(option) for option in options]
     bare = [m[2] for i, m in enumerate(matches) if m is not None and m[1] == LETTERS[i : i + 1]]
     return bare if len(bare) == len(options) else list(options)
 
 
 def split_question(text: str) -> tuple[str, list[str]]:
-    """A question and the options that stand in its text, one a line, each behind its letter.
+    """Return a question and the options that stand in its text, one a line, each behind its letter.
 
     The lines before the first option are the question. A text without options gives an empty list.
     """
@@ -31,14 +31,14 @@ def split_question(text: str) -> tuple[str, list[str]]:
 
 
 def letter_at(index: int, options: Sequence[str]) -> str:
-    """The letter of the option with a number (from 0). ValueError if there is none."""
+    """Return the letter of the option with a number (from 0). ValueError if there is none."""
     if not 0 <= index < min(len(options), len(LETTERS)):
         raise ValueError(f"there is no option number {index} among {len(options)}")
     return LETTERS[index]
 
 
 def letter_of_text(text: str, options: Sequence[str], *, last: bool = False) -> str | None:
-    """The letter of the option with this text: the first such option, or the last.
+    """Return the letter of the option with this text: the first such option, or the last.
 
     None if no option has it: the official loaders accept such an item, which no answer can then get right.
     """
@@ -49,7 +49,7 @@ def letter_of_text(text: str, options: Sequence[str], *, last: bool = False) -> 
 
 
 def leading_letter(answer: str, options: Sequence[str]) -> str:
-    """The letter that an answer is or begins with ("B", "(B)", "B. a cat"). ValueError if it is no option's."""
+    """Return the letter that an answer is or begins with ("B", "(B)", "B. a cat"). ValueError if it is no option's."""
     match = re.fullmatch(r"\s*\(?([A-J])(?:[.):].*)?\s*", answer, re.DOTALL)
     if match is None:
         raise ValueError(f"the answer {answer!r} does not begin with a letter")

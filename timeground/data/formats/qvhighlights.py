@@ -18,7 +18,7 @@ DOWNLOAD = "github.com/jayleicn/moment_detr (data)"
 
 
 def read(root: Path, split: str = "val") -> Iterator[Row]:
-    """Rows of ``highlight_<split>_release.jsonl``."""
+    """Yield rows of ``highlight_<split>_release.jsonl``."""
     names = [f"highlight_{split}_with_gt.jsonl", f"highlight_{split}_release.jsonl"]
     path = find_file(root, *names, *(f"data/{name}" for name in names), download=DOWNLOAD)
     for number, entry in read_jsonl(path):

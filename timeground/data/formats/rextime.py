@@ -20,7 +20,7 @@ DOWNLOAD = "github.com/ReXTime/ReXTime (data)"
 
 
 def read(root: Path, split: str = "val") -> Iterator[Row]:
-    """Rows of ``rextime_<split>.jsonl``."""
+    """Yield rows of ``rextime_<split>.jsonl``."""
     path = find_file(root, f"rextime_{split}.jsonl", f"data/rextime_{split}.jsonl", download=DOWNLOAD)
     for number, entry in read_jsonl(path):
         with record(path, number):

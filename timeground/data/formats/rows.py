@@ -16,6 +16,6 @@ SPLITS: tuple[str, ...] = ()
 
 
 def read(root: Path, split: str = "annotations") -> Iterator[Row]:
-    """Rows of ``<split>.jsonl`` or ``<split>.parquet``; of the file itself if ``root`` is one."""
+    """Yield rows of ``<split>.jsonl`` or ``<split>.parquet``; of the file itself if ``root`` is one."""
     names = (f"{split}.jsonl", f"{split}.parquet", "annotations.jsonl")
     yield from read_rows(find_file(root, *names, download="where your rows are, or render them: timeground synth"))

@@ -21,7 +21,7 @@ DOWNLOAD = "github.com/llyx97/TempCompass (questions)"
 
 
 def read(root: Path, split: str = "multi-choice") -> Iterator[Row]:
-    """Rows of ``<split>.json``, ids ``<video>-<split>-<aspect>-<number>``."""
+    """Yield rows of ``<split>.json``, ids ``<video>-<split>-<aspect>-<number>``."""
     path = find_file(root, f"{split}.json", f"questions/{split}.json", download=DOWNLOAD)
     split = path.stem
     with record(path, "top level"):
@@ -45,7 +45,7 @@ def read(root: Path, split: str = "multi-choice") -> Iterator[Row]:
 
 
 def _parts(split: str, question: str, answer: str) -> tuple[str, list[str] | None, str]:
-    """Question, options without their marks, and the right letter (or yes/no)."""
+    """Return the question, options without their marks, and the right letter (or yes/no)."""
     if split == "yes_no":
         return question, None, answer
     text, *lines = question.split("\n")

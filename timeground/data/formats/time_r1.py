@@ -22,7 +22,7 @@ _KEPT = ("qid", "video_start", "video_end", "video_reverse_path")
 
 
 def read(root: Path, split: str = "train") -> Iterator[Row]:
-    """Rows of ``train_2k5.json``."""
+    """Yield rows of ``train_2k5.json``."""
     path = find_file(root, "train_2k5.json", "annotations/train_2k5.json", download=DOWNLOAD)
     left_out = 0
     for number, entry in enumerate(read_json(path)):
@@ -46,6 +46,6 @@ def read(root: Path, split: str = "train") -> Iterator[Row]:
 
 
 def _difficulty(entry: dict[str, Any]) -> dict[str, Any]:
-    """The base model's IoU in [0, 1], if the file has it."""
+    """Return the base model's IoU in [0, 1], if the file has it."""
     stored = entry.get("difficulty")
     return {} if stored is None else {"mean_iou": float(stored) / 100}

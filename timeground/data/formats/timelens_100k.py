@@ -20,7 +20,7 @@ DOWNLOAD = "huggingface.co/datasets/TencentARC/TimeLens-100K"
 
 
 def read(root: Path, split: str = "train") -> Iterator[Row]:
-    """Rows of ``timelens-100k.jsonl``."""
+    """Yield rows of ``timelens-100k.jsonl``."""
     path = find_file(root, "timelens-100k.jsonl", "TimeLens-100K/timelens-100k.jsonl", download=DOWNLOAD)
     left_out = 0
     for number, entry in read_jsonl(path):
@@ -43,7 +43,7 @@ def read(root: Path, split: str = "train") -> Iterator[Row]:
 
 
 def _usable_spans(value: Any) -> list[Span]:
-    """Every span of an event, or none if one of them cannot be used."""
+    """Return every span of an event, or none if one of them cannot be used."""
     pairs = [value] if value and not isinstance(value[0], list) else value
     try:
         spans = [span_of(pair) for pair in pairs]

@@ -18,12 +18,12 @@ DOWNLOAD = "huggingface.co/datasets/TencentARC/TimeLens-Bench"
 
 
 def clean_query(query: str) -> str:
-    """The query on one line, without full stops at its ends."""
+    """Return the query on one line, without full stops at its ends."""
     return " ".join(query.split()).strip(".").strip()
 
 
 def read(root: Path, split: str = "charades") -> Iterator[Row]:
-    """Rows of ``<split>-timelens.json``."""
+    """Yield rows of ``<split>-timelens.json``."""
     name = f"{split}-timelens.json"
     path = find_file(root, name, f"TimeLens-Bench/{name}", download=DOWNLOAD)
     split = path.stem.removesuffix("-timelens")

@@ -17,5 +17,5 @@ DOWNLOAD = "huggingface.co/datasets/FunAILab/TVBench"
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of every ``json/<task>.json``; ids are ``<task>-<number>``."""
+    """Yield rows of every ``json/<task>.json``; ids are ``<task>-<number>``."""
     yield from read_tasks(root, "tvbench", {}, DOWNLOAD)

@@ -18,7 +18,7 @@ DOWNLOAD = "github.com/xiaomi-research/time-r1 (dataset/timer1/annotations/tvgbe
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of ``tvgbench.json``."""
+    """Yield rows of ``tvgbench.json``."""
     path = find_file(root, "tvgbench.json", "annotations/tvgbench.json", download=DOWNLOAD)
     for number, entry in enumerate(read_json(path)):
         with record(path, f"item {number}"):

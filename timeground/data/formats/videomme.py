@@ -21,7 +21,7 @@ _NAMES = ("videomme/test-00000-of-00001.parquet", "test-00000-of-00001.parquet",
 
 
 def read(root: Path, split: str = "test") -> Iterator[Row]:
-    """Rows of the file, ids are the benchmark's ``question_id``."""
+    """Yield rows of the file, ids are the benchmark's ``question_id``."""
     path = find_file(root, *_NAMES, download=DOWNLOAD)
     for number, entry in read_table(path):
         with record(path, number):

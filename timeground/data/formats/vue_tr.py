@@ -20,7 +20,7 @@ CATEGORIES = ("duration_category", "query_format", "query_modality")
 
 
 def read(root: Path, split: str = "v1") -> Iterator[Row]:
-    """Rows of ``VUE-TR_ground_truth.json`` (v1) or ``VUE-TRv2_ground_truth.json`` (v2)."""
+    """Yield rows of ``VUE-TR_ground_truth.json`` (v1) or ``VUE-TRv2_ground_truth.json`` (v2)."""
     folder = {"v1": "VUE_TR", "v2": "VUE_TR_V2"}[split]
     path = find_file(root, _FILES[split], f"{folder}/{_FILES[split]}", download=DOWNLOAD)
     for number, entry in enumerate(read_json(path)):

@@ -23,7 +23,7 @@ TS_PACKETS = ((0, 188), (4, 192), (0, 204))  # where the sync byte stands, and t
 
 
 def first_break(path: str | os.PathLike[str]) -> int | None:
-    """The byte from which a file is not what it announces (its end, if it was cut short); None if it is whole."""
+    """Return the byte from which a file is not what it announces (its end, if cut short); None if it is whole."""
     with FileBytes(path) as file:
         head = file.at(0, 16)
         for starts, walk in WALKS:
@@ -33,7 +33,7 @@ def first_break(path: str | os.PathLike[str]) -> int | None:
 
 
 def has_moov(path: str | os.PathLike[str]) -> bool:
-    """Whether an mp4 has its index, as far as its boxes can be followed."""
+    """Return whether an mp4 has its index, as far as its boxes can be followed."""
     with FileBytes(path) as file:
         position = 0
         while position < file.size:
@@ -47,7 +47,7 @@ def has_moov(path: str | os.PathLike[str]) -> bool:
 
 
 def _box(file: FileBytes, position: int) -> tuple[bytes, int]:
-    """Type and length of an mp4 box; a length of 0 means that there is none."""
+    """Return type and length of an mp4 box; a length of 0 means that there is none."""
     head = file.at(position, 16)
     if len(head) < 8 or not head[4:8].isascii():
         return b"", 0
@@ -58,7 +58,7 @@ def _box(file: FileBytes, position: int) -> tuple[bytes, int]:
 
 
 def _walk_boxes(file: FileBytes) -> int | None:
-    """mp4, mov, 3gp: boxes up to the end; stray bytes after the last are taken."""
+    """Walk an mp4's, mov's or 3gp's boxes up to the end; stray bytes after the last are taken."""
     position = 0
     while position < file.size:
         kind, length = _box(file, position)
@@ -69,7 +69,7 @@ def _walk_boxes(file: FileBytes) -> int | None:
 
 
 def _walk_gif(file: FileBytes) -> int | None:
-    """GIF: blocks up to the trailer."""
+    """Walk a GIF's blocks up to the trailer."""
     head = file.at(0, 13)
     if len(head) < 13:
         return file.size
@@ -92,12 +92,12 @@ def _walk_gif(file: FileBytes) -> int | None:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of a colour table."""
+    """Return bytes of a colour table."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _cut_packet(file: FileBytes) -> int | None:
-    """MPEG transport stream: each packet begins with the same byte, and it ends between two packets."""
+    """Walk an MPEG transport stream: each packet begins with the same byte, and it ends between two packets."""
     for first, size in TS_PACKETS:
         if file.size > 4 * size and all(file.at(first + n * size, 1) == b"\x47" for n in range(4)):
             stray = np.flatnonzero(np.memmap(file.path, dtype=np.uint8, mode="r")[first::size] != TS_SYNC)
@@ -106,7 +106,7 @@ def _cut_packet(file: FileBytes) -> int | None:
 
 
 def _walk_asf(file: FileBytes) -> int | None:
-    """wmv, asf: the header says how long the file and each of its packets is."""
+    """Walk a wmv or asf: the header says how long the file and each of its packets is."""
     header = file.at(0, 1 << 16)
     at = header.find(ASF_PROPERTIES)
     if at < 0 or len(header) < at + 104:

@@ -50,7 +50,7 @@ def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, V
 
 
 def made_by(path: str | os.PathLike[str]) -> str:
-    """The tag of a rendered video or folder of pictures, else ""; only the header is read. Raises: VideoError."""
+    """Return the tag of a rendered video or folder of pictures, else ""; the header is read. Raises: VideoError."""
     if os.path.isdir(path):
         return folder_tag(Path(path))
     with open_video(path) as (container, _):
@@ -81,7 +81,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
 
 
 def damaged(path: str | os.PathLike[str], error: object) -> VideoError:
-    """The error of a file that opens but cannot be read to the end of what is wanted."""
+    """Return the error of a file that opens but cannot be read to the end of what is wanted."""
     return VideoError(
         f"{path}: the file is damaged or cut short ({_told(error)}); a clip with missing "
         "seconds would lie about time, so it is refused: download the file again, or leave it out"
@@ -89,17 +89,17 @@ def damaged(path: str | os.PathLike[str], error: object) -> VideoError:
 
 
 def _told(error: object) -> str:
-    """Our own words, or FFmpeg's."""
+    """Return our own words, or FFmpeg's."""
     return error if isinstance(error, str) else f"FFmpeg: {_reason(error)}"
 
 
 def _reason(error: object) -> str:
-    """FFmpeg's own words for an error, without the file name."""
+    """Return FFmpeg's own words for an error, without the file name."""
     return str(getattr(error, "strerror", None) or error)
 
 
 def _main_stream(path: str | os.PathLike[str], container: InputContainer) -> VideoStream:
-    """The video stream to read, with threads on."""
+    """Return the video stream to read, with threads on."""
     from av.stream import Disposition
 
     stream = container.streams.best("video")
@@ -114,7 +114,7 @@ def _main_stream(path: str | os.PathLike[str], container: InputContainer) -> Vid
 
 
 def _why_unopened(path: str | os.PathLike[str], error: Exception) -> str:
-    """Why FFmpeg could not open a file that exists and is not empty."""
+    """Return why FFmpeg could not open a file that exists and is not empty."""
     with open(path, "rb") as file:
         head = file.read(PROBED_BYTES)
     if head[4:8] == b"ftyp" and not has_moov(path):

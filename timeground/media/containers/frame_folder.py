@@ -46,7 +46,7 @@ class FrameFolder:
 
 
 def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -> FrameFolder:
-    """The pictures of a folder and their times.
+    """Return the pictures of a folder and their times.
 
     Raises: VideoError if there are none, if the times do not fit them, or if videos lie in it: then the pictures are
     most likely strays, unless a file of times says that they are the frames of one.
@@ -75,13 +75,13 @@ def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder by name, numbers in it compared as numbers."""
+    """Return the pictures of a folder by name, numbers in it compared as numbers."""
     found = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
     return sorted((file for file in found if file.is_file()), key=_natural)  # a fifo would be waited for
 
 
 def read_folder(folder: FrameFolder, chosen: Ints, size: tuple[int, int]) -> torch.Tensor:
-    """The chosen pictures as uint8 ``[T, 3, H, W]``, scaled with PIL's bicubic filter.
+    """Return the chosen pictures as uint8 ``[T, 3, H, W]``, scaled with PIL's bicubic filter.
 
     Raises: VideoError naming a picture that cannot be read.
     """
@@ -92,13 +92,13 @@ def read_folder(folder: FrameFolder, chosen: Ints, size: tuple[int, int]) -> tor
 
 
 def _natural(file: Path) -> list[tuple[int, str]]:
-    """Sorting key under which frame_2 comes before frame_10."""
+    """Return a sorting key under which frame_2 comes before frame_10."""
     parts = re.split(r"([0-9]{1,100})", file.name)  # superscripts and other scripts' digits are letters here
     return [(int(part), "") if number % 2 else (-1, part) for number, part in enumerate(parts)]
 
 
 def _times(folder: Path, files: list[Path], fps: float) -> tuple[Times, float]:
-    """Seconds at which each picture is shown, in the order of ``files``; and the rate they imply."""
+    """Return seconds at which each picture is shown, in the order of ``files``; and the rate they imply."""
     listed: object = None
     try:
         if (folder / "timestamps.json").exists():
@@ -131,7 +131,7 @@ def _times(folder: Path, files: list[Path], fps: float) -> tuple[Times, float]:
 
 
 def _checked(folder: Path, listed: object, count: int) -> Times:
-    """A list of times as an array, if it fits the pictures."""
+    """Return a list of times as an array, if it fits the pictures."""
     if not isinstance(listed, list) or len(listed) != count:
         length = len(listed) if isinstance(listed, list) else "no list"
         raise VideoError(f"{folder}: {count} pictures but {length} timestamps; give one per picture")
@@ -143,14 +143,14 @@ def _checked(folder: Path, listed: object, count: int) -> Times:
 
 
 def _text(file: Path) -> str:
-    """A file of times. ValueError if it is no such thing by its size."""
+    """Return a file of times. ValueError if it is no such thing by its size."""
     if not file.is_file() or file.stat().st_size > MAX_TIMES_BYTES:
         raise ValueError(f"not a file of up to {MAX_TIMES_BYTES >> 20} MB")
     return file.read_text(encoding="utf-8")
 
 
 def _is_number(value: object) -> bool:
-    """True for a finite number; ``true`` and numbers of thousands of digits are none."""
+    """Return True for a finite number; ``true`` and numbers of thousands of digits are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 62

@@ -44,26 +44,24 @@ MAX_LOST_S = 1.0  # decoded frames may be further apart than the packets by this
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of itself. Sizes in pixels, after rotation, and times in seconds.
-
-    duration_s: from the start of the presentation (t = 0) to the end of the last frame.
-    rotation: degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270.
-    is_mirrored: after that it is mirrored, left to right.
-    fps: average frames per second; for a file of variable frame rate no more than that.
-    made_by: the tag of a rendered video, else "".
-    """
+    """What a file says of itself. Sizes in pixels, after rotation, and times in seconds."""
 
     duration_s: float
+    """From the start of the presentation (t = 0) to the end of the last frame."""
     num_frames: int
     width: int
     height: int
     fps: float
+    """Average frames per second; for a file of variable frame rate no more than that."""
     codec: str
     container: str
     rotation: int
+    """Degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270."""
     has_audio: bool
     made_by: str = ""
+    """The tag of a rendered video, else ""."""
     is_mirrored: bool = False
+    """It is mirrored after that, left to right."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,18 @@ class Packets:
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """The frames of a file in the order they are shown.
-
-    times_s: float64 ``[N]``, 0 is the start of the presentation.
-    packet: int64 ``[N]``, each frame's place among the packets.
-    by_decoding: the packets do not tell the times, so a full decode did: frames are found by counting.
-    """
+    """The frames of a file in the order they are shown."""
 
     info: VideoInfo
     packets: Packets
     times_s: Times
+    """Float64 ``[N]``, 0 is the start of the presentation."""
     packet: Ints
+    """Int64 ``[N]``, each frame's place among the packets."""
     by_decoding: bool = False
-    stream: int = 0  # number of the video stream in the file
+    """The packets do not tell the times, so a full decode did: frames are found by counting."""
+    stream: int = 0
+    """Number of the video stream in the file."""
 
     @property
     def raw_start_s(self) -> float:
@@ -127,7 +124,7 @@ def read_index(path: str | os.PathLike[str], by_decoding: bool = False) -> Frame
 
 @lru_cache(maxsize=CACHED_FILES)
 def _cached_index(path: str, by_decoding: bool, mtime_ns: int, size: int) -> FrameIndex:
-    """Kept by name, time of change and size, so that a file written anew is read anew."""
+    """Return an index that is kept by name, time of change and size, so that a file written anew is read anew."""
     return _read_index(path, by_decoding)
 
 
@@ -177,7 +174,7 @@ def _list_packets(path: str, container: InputContainer, stream: VideoStream) -> 
 
 
 def _demuxed(path: str, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of the stream; PyAV fails on those of a stream that FFmpeg makes up from a damaged stretch."""
+    """Yield the packets of the stream; PyAV fails on those of a stream that FFmpeg makes up from a damaged stretch."""
     try:
         yield from container.demux(stream)
     except IndexError:
@@ -185,7 +182,7 @@ def _demuxed(path: str, container: InputContainer, stream: VideoStream) -> Itera
 
 
 def _last_s(rows: list[tuple[int, int, bool, bool, bool, int, int]], stream: VideoStream) -> float:
-    """When the last of these packets ends, in seconds from the first."""
+    """Return when the last of these packets ends, in seconds from the first."""
     known = [(row[0] if row[0] != NO_PTS else row[1], row[5]) for row in rows]
     times = [(time, length) for time, length in known if time != NO_PTS]
     if not times:
@@ -211,7 +208,7 @@ def refuse_missing(path: str, packets: Packets) -> None:
 
 
 def no_frames(path: str) -> VideoError:
-    """The error of a video stream with nothing in it."""
+    """Return the error of a video stream with nothing in it."""
     return VideoError(f"{path}: its video holds no frames: the recording or the download did not finish; get it again")
 
 
@@ -225,7 +222,7 @@ def _first_frame(path: str) -> VideoFrame:
 
 
 def _times_of_packets(path: str, packets: Packets) -> tuple[Times, float, Ints]:
-    """Times, end and packet numbers of the shown frames, from the packets.
+    """Return times, end and packet numbers of the shown frames, from the packets.
 
     Left out are hidden packets, and those before the first key frame in either order (the leading frames of
     an open group of pictures whose beginning is not in the file), which no decoder can show.
@@ -244,7 +241,7 @@ def _times_of_packets(path: str, packets: Packets) -> tuple[Times, float, Ints]:
 
 
 def _times_by_decoding(path: str, packets: Packets, evenly: bool) -> tuple[Times, float, Ints]:
-    """Times, end and numbers of the shown frames, from decoding all of them.
+    """Return times, end and numbers of the shown frames, from decoding all of them.
 
     evenly: the container stores no presentation times, only one slot per frame: the frames fill the slots in
     the order in which they come out of the decoder.
@@ -277,7 +274,7 @@ def _refuse_lost_frames(path: str, pts: Ints, packets: Packets) -> None:
 
 
 def _on_clock(pts: Ints, last_duration: int, packets: Packets) -> tuple[Times, float]:
-    """Seconds from the start of the presentation, and when the last frame ends; ``pts`` in order of time.
+    """Return seconds from the start of the presentation, and when the last frame ends; ``pts`` in order of time.
 
     The presentation starts, as in FFmpeg and in players, with the earliest of the file's streams, but never
     before the file's own zero (sound may have a few ms of padding there), and never after the first frame.

@@ -15,7 +15,7 @@ MAX_SCANNED_BYTES = 4096  # the first slice comes after a few small units; furth
 
 
 def disposable_reader(codec: str, extradata: bytes | None) -> Callable[[memoryview], bool] | None:
-    """A function telling whether a packet's picture is referred to by none, or None for other codecs."""
+    """Return a function telling whether a packet's picture is referred to by none, or None for other codecs."""
     if codec != "h264":
         return None
     if extradata and extradata[0] == 1 and len(extradata) > 4:
@@ -25,7 +25,7 @@ def disposable_reader(codec: str, extradata: bytes | None) -> Callable[[memoryvi
 
 
 def _is_disposable_avcc(data: memoryview, length_size: int) -> bool:
-    """Units preceded by their length (mp4, mkv)."""
+    """Return whether units preceded by their length (mp4, mkv) are referred to by none."""
     position = 0
     while position + length_size < len(data):
         size = int.from_bytes(data[position : position + length_size], "big")
@@ -37,7 +37,7 @@ def _is_disposable_avcc(data: memoryview, length_size: int) -> bool:
 
 
 def _is_disposable_annexb(data: memoryview) -> bool:
-    """Units preceded by start codes (MPEG-TS, AVI)."""
+    """Return whether units preceded by start codes (MPEG-TS, AVI) are referred to by none."""
     head = bytes(data[:MAX_SCANNED_BYTES])
     position = head.find(START_CODE)
     while 0 <= position < len(head) - len(START_CODE):

@@ -14,7 +14,7 @@ _LOW = 0.1  # entries of the matrix below this share of a whole one are 0: other
 
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Degrees counterclockwise (0, 90, 180, 270) by which a frame is turned, and whether it is mirrored after that.
+    """Return the degrees counterclockwise (0, 90, 180, 270) of a frame's turn, and whether it is mirrored after that.
 
     Mirrored means left to right. Angles between quarter turns are rounded.
     """
@@ -23,7 +23,7 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
 
 
 def _matrix(frame: VideoFrame) -> npt.NDArray[np.float64] | None:
-    """The turning part of the display matrix, ``[2, 2]``: where the stored axes x and y point to."""
+    """Return the turning part of the display matrix, ``[2, 2]``: where the stored axes x and y point to."""
     from av.sidedata.sidedata import Type
 
     data = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)
@@ -34,7 +34,7 @@ def _matrix(frame: VideoFrame) -> npt.NDArray[np.float64] | None:
 
 
 def _of_matrix(matrix: npt.NDArray[np.float64] | None) -> tuple[int, bool] | None:
-    """The quarter turn and the mirroring of a matrix of quarter turns; None for any other."""
+    """Return the quarter turn and the mirroring of a matrix of quarter turns; None for any other."""
     if matrix is None:
         return None
     signs = np.sign(np.where(np.abs(matrix) < _LOW, 0, matrix)).astype(int)
@@ -54,6 +54,6 @@ def _of_matrix(matrix: npt.NDArray[np.float64] | None) -> tuple[int, bool] | Non
 
 
 def turned(picture: npt.NDArray[np.generic], rotation: int, is_mirrored: bool) -> npt.NDArray[np.generic]:
-    """A picture ``[h, w, ...]`` as it is shown."""
+    """Return a picture ``[h, w, ...]`` as it is shown."""
     upright = np.rot90(picture, rotation // 90)
     return np.fliplr(upright) if is_mirrored else upright

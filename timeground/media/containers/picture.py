@@ -26,7 +26,7 @@ class Canvas:
     """
 
     def __init__(self, num_frames: int, size: tuple[int, int], rotation: int, is_mirrored: bool = False) -> None:
-        """Room for ``num_frames`` frames of ``size`` (height, width, as shown)."""
+        """Make room for ``num_frames`` frames of ``size`` (height, width, as shown)."""
         from av.video.reformatter import Interpolation, VideoReformatter
 
         self.pixels = torch.empty((num_frames, 3, *size), dtype=torch.uint8)

@@ -19,18 +19,18 @@ FOLDER_TAG = "made_by.txt"
 
 
 def synth_tag() -> str:
-    """What is written into rendered files."""
+    """Return what is written into rendered files."""
     return f"{SYNTH} {SYNTH_VERSION}"
 
 
 def tag_in(metadata: Mapping[str, str]) -> str:
-    """The tag among a container's metadata, or ""."""
+    """Return the tag among a container's metadata, or ""."""
     comment = next((value for key, value in metadata.items() if key.lower() == "comment"), "")
     return comment if comment.split(" ")[0] == SYNTH else ""
 
 
 def folder_tag(folder: Path) -> str:
-    """The tag of a folder of pictures, or ""."""
+    """Return the tag of a folder of pictures, or ""."""
     file_of_tag = folder / FOLDER_TAG
     try:
         if not file_of_tag.is_file():  # a fifo would be waited for

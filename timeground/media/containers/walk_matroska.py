@@ -12,7 +12,7 @@ KNOWN = {
 
 
 def walk(file: FileBytes) -> int | None:
-    """The byte from which the file is not what it announces, or None."""
+    """Return the byte from which the file is not what it announces, or None."""
     _, position, end = _element(file, 0)
     if end is None:
         return None
@@ -34,7 +34,7 @@ def walk(file: FileBytes) -> int | None:
 
 
 def _element(file: FileBytes, position: int) -> tuple[bytes, int, int | None]:
-    """Id of an element, where its content begins, and where it ends; None: it does not say."""
+    """Return the id of an element, where its content begins, and where it ends; None: it does not say."""
     head = file.at(position, 12)
     id_length = 9 - head[0].bit_length() if head else 9
     if id_length > 4 or len(head) <= id_length:

@@ -15,7 +15,7 @@ OGG_FIRST, OGG_LAST = 2, 4
 
 
 def walk_flv(file: FileBytes) -> int | None:
-    """FLV: tags follow each other, up to the size and time that the metadata say."""
+    """Walk an FLV: tags follow each other, up to the size and time that the metadata say."""
     position, last_s, metadata = int.from_bytes(file.at(5, 4), "big") + 4, 0.0, b""
     while position < file.size:
         tag = file.at(position, 11)
@@ -36,7 +36,7 @@ def walk_flv(file: FileBytes) -> int | None:
 
 
 def _number(metadata: bytes, name: bytes) -> float:
-    """A number among an FLV's metadata; 0 if it is not there."""
+    """Return a number among an FLV's metadata; 0 if it is not there."""
     at = metadata.find(name + b"\0")
     value = metadata[at + len(name) + 1 : at + len(name) + 9]
     number: float = struct.unpack(">d", value)[0] if at >= 0 and len(value) == 8 else 0.0
@@ -44,7 +44,7 @@ def _number(metadata: bytes, name: bytes) -> float:
 
 
 def walk_ogg(file: FileBytes) -> int | None:
-    """Ogg: no page of a stream is left out, and each stream has its last."""
+    """Walk an Ogg: no page of a stream is left out, and each stream has its last."""
     position, numbers, open_streams = 0, dict[bytes, int](), set[bytes]()
     while position < file.size:
         page = file.at(position, 27)

@@ -9,7 +9,7 @@ UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 
 
 def walk(file: FileBytes) -> int | None:
-    """The byte from which the file is not what it announces, or None; stray bytes after the last list are taken."""
+    """Return the byte from which the file is not what it announces, or None; stray bytes at the end are taken."""
     position = 0
     while file.at(position, 4) == b"RIFF":
         size = int.from_bytes(file.at(position + 4, 4), "little")

@@ -14,7 +14,7 @@ from timeground.media.decoders.foreign import check_count, check_times, chunk_fr
 def read_decord(
     path: str | os.PathLike[str], index: FrameIndex, chosen: Ints, size: tuple[int, int], num_threads: int = 0
 ) -> torch.Tensor:
-    """The chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
+    """Return the chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
 
     Raises: VideoError, also where decord would give other frames than the file shows.
     """
@@ -41,7 +41,7 @@ def read_decord(
 
 
 def why_wrong(index: FrameIndex) -> str | None:
-    """Why decord 0.6.0 is wrong on a file, as measured; None where it is right."""
+    """Return why decord 0.6.0 is wrong on a file, as measured; None where it is right."""
     if index.packets.is_hidden.any():
         return "it was cut without re-encoding (an edit list), and decord shows the hidden frames too"
     if index.info.container == "mpegts":

@@ -17,12 +17,12 @@ SAME_TIME_S = 2e-3  # readers round times to the container's units, at most a mi
 
 
 def not_installed(package: str) -> UserError:
-    """The error of an optional reader that is not there."""
+    """Return the error of an optional reader that is not there."""
     return UserError(f"the {package} reader is not installed (pip install {package}); or use the reader 'pyav'")
 
 
 def refuse(path: str | os.PathLike[str], reader: str, reason: str) -> VideoError:
-    """The error of a reader that would give wrong frames or times for this file."""
+    """Return the error of a reader that would give wrong frames or times for this file."""
     return VideoError(f"{path}: {reader} cannot be trusted with this file: {reason}; use the reader 'pyav'")
 
 
@@ -52,7 +52,7 @@ def check_times(
 
 
 def chunk_frames(index: FrameIndex) -> int:
-    """How many full-size frames to hold at a time."""
+    """Return how many full-size frames to hold at a time."""
     return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // (3 * index.info.width * index.info.height)))
 
 

@@ -57,7 +57,7 @@ def read_pyav(
     deadline_s: float | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> torch.Tensor:
-    """The chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
+    """Return the chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
 
     num_threads: decoding threads, 0 for as many as there are cores.
     deadline_s: on ``time.monotonic``'s clock; VideoError when it passes.
@@ -89,7 +89,7 @@ def read_pyav(
 
 
 def _counted(container: InputContainer, stream: VideoStream, index: FrameIndex, chosen: Ints) -> Placed:
-    """The chosen frames by their number in the order of decoding; a None after each other frame."""
+    """Return the chosen frames by their number in the order of decoding; a None after each other frame."""
     places = {int(number): place for place, number in enumerate(index.packet[chosen])}
     last = max(places)
     for number, frame in enumerate(container.decode(stream)):
@@ -99,7 +99,7 @@ def _counted(container: InputContainer, stream: VideoStream, index: FrameIndex, 
 
 
 def _wanted(container: InputContainer, stream: VideoStream, index: FrameIndex, chosen: Ints) -> Placed:
-    """The chosen frames by their presentation time; a None after each packet, to watch the clock."""
+    """Return the chosen frames by their presentation time; a None after each packet, to watch the clock."""
     wanted = index.packet[chosen]
     places = {int(pts): place for place, pts in enumerate(index.packets.pts[wanted])}
     needed = ~index.packets.is_disposable
@@ -122,7 +122,7 @@ def _wanted(container: InputContainer, stream: VideoStream, index: FrameIndex, c
 
 
 def _drained(codec: VideoCodecContext, places: dict[int, int]) -> Placed:
-    """What the decoder still holds; afterwards it is ready for another key frame."""
+    """Return what the decoder still holds; afterwards it is ready for another key frame."""
     for frame in codec.decode(None):
         if frame.pts is not None and frame.pts in places:
             yield places.pop(frame.pts), frame
@@ -130,7 +130,7 @@ def _drained(codec: VideoCodecContext, places: dict[int, int]) -> Placed:
 
 
 def plan_runs(index: FrameIndex, wanted: Ints) -> list[Run]:
-    """The stretches of packets to decode for the wanted ones (packet numbers, in order of time).
+    """Return the stretches of packets to decode for the wanted ones (packet numbers, in order of time).
 
     A frame can be decoded from the last key frame that comes before it both in the file and in time: the
     leading frames of an open group of pictures come after their key frame in the file, but lean on the group
@@ -152,7 +152,7 @@ def plan_runs(index: FrameIndex, wanted: Ints) -> list[Run]:
 def _numbered(
     container: InputContainer, stream: VideoStream, index: FrameIndex, first_number: int | None = 0
 ) -> NumberedPackets:
-    """Packets from the file's present place on, with their numbers in the index.
+    """Yield packets from the file's present place on, with their numbers in the index.
 
     first_number: the number of the first one; None: it is read off the first packet whose time is known.
     Raises: FramesMissing if the packets are not those listed before.

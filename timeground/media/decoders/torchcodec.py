@@ -14,7 +14,7 @@ from timeground.media.decoders.foreign import check_count, check_times, chunk_fr
 def read_torchcodec(
     path: str | os.PathLike[str], index: FrameIndex, chosen: Ints, size: tuple[int, int], num_threads: int = 0
 ) -> torch.Tensor:
-    """The chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
+    """Return the chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
 
     Raises: VideoError, also where torchcodec would give other frames than the file shows.
     """

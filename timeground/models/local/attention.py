@@ -19,7 +19,7 @@ def attend(
     causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
-    """Attention of ``[B, H, L, D]`` queries over ``[B, H or fewer, K, D]`` keys and values.
+    """Return the attention of ``[B, H, L, D]`` queries over ``[B, H or fewer, K, D]`` keys and values.
 
     mask: bool, broadcast to ``[B, H, L, K]``. Under bfloat16 autocast the inputs are cast to it.
     """
@@ -36,7 +36,7 @@ def attend(
 
 
 def _is_faster_written_out(query: Tensor, key: Tensor) -> bool:
-    """On CPUs the fused bfloat16 kernel takes 2 to 7 times as long as two matrix products and a softmax."""
+    """Return whether this is bfloat16 on a CPU: there the fused kernel takes 2 to 7 times as long."""
     batch, heads, length, _ = query.shape
     scores = batch * heads * length * key.shape[2]
     return query.device.type == "cpu" and query.dtype == torch.bfloat16 and scores <= LARGEST_SCORES

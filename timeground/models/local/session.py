@@ -100,7 +100,7 @@ class LocalSession:
             self.cache.grow(joined(laid), features)
 
     def _asked_first(self, message: Message) -> tuple[PrefixCache, PromptInputs]:
-        """A prompt whose question stands before the video, all but its last token, and that token."""
+        """Return a prompt whose question stands before the video, all but its last token, and that token."""
         assert self.video is not None
         body, last = self.transcript.asked_first(message, self.video.shown).split_last()
         return self.model.prefill(body, self.video.features), last

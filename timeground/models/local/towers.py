@@ -34,7 +34,7 @@ def chunked_attention(
     cu_seq_lens_q: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention inside each chunk of a row of patches, all chunks of one length in one call.
+    """Return the attention inside each chunk of a row of patches, all chunks of one length in one call.
 
     query, key, value: ``[1, heads, N, head_dim]``; cu_seq_lens_q: chunk borders ``[chunks + 1]``.
     Returns ``[1, N, heads, head_dim]``.
@@ -102,7 +102,7 @@ def cut_patches(
     norm: Normalisation,
     dtype: torch.dtype,
 ) -> Pixels:
-    """Patches of a clip's vision blocks. An image block is one frame twice (temporal patch 2)."""
+    """Return the patches of a clip's vision blocks. An image block is one frame twice (temporal patch 2)."""
     patch, merge = family.patch_size, family.merge_size
     index = [
         frame
@@ -128,7 +128,7 @@ class VisionFeatures:
     deep: tuple[Tensor, ...] = ()
 
     def split(self, sizes: Sequence[int]) -> list[VisionFeatures]:
-        """One piece a clip."""
+        """Return one piece a clip."""
         mains = torch.split(self.main_VD, list(sizes))
         deeps = [torch.split(d, list(sizes)) for d in self.deep]
         return [VisionFeatures(m, tuple(d[i] for d in deeps)) for i, m in enumerate(mains)]
@@ -136,23 +136,22 @@ class VisionFeatures:
 
 @dataclass(frozen=True)
 class TowerStates:
-    """What a vision tower computes before its mergers, so that mergers can be trained while the tower is frozen.
-
-    last_NC: states of the last layer; deep: those of the deep-stack layers; order_V: which merged row belongs to
-    each visual token (Qwen2.5-VL's tower works in window order).
-    """
+    """What a vision tower computes before its mergers, so that mergers can be trained while the tower is frozen."""
 
     last_NC: Tensor
+    """States of the last layer."""
     deep: tuple[Tensor, ...]
+    """Those of the deep-stack layers."""
     order_V: Tensor
+    """Which merged row belongs to each visual token (Qwen2.5-VL's tower works in window order)."""
 
     def to(self, device: torch.device) -> TowerStates:
-        """The same on another device."""
+        """Return the same on another device."""
         return TowerStates(self.last_NC.to(device), tuple(d.to(device) for d in self.deep), self.order_V.to(device))
 
     @classmethod
     def joined(cls, states: Sequence[TowerStates]) -> TowerStates:
-        """The states of several clips, one after the other."""
+        """Return the states of several clips, one after the other."""
         if len(states) == 1:
             return states[0]
         sizes = [len(s.order_V) for s in states]
@@ -205,17 +204,17 @@ def _without_mergers(visual: Any, last: list[Tensor]) -> Iterator[None]:
 
 
 def merge(visual: nn.Module, states: TowerStates) -> VisionFeatures:
-    """The features of visual tokens from what the tower computed: the mergers' part of its work."""
+    """Return the features of visual tokens from what the tower computed: the mergers' part of its work."""
     last, *deep = mergers(visual)
     features = tuple(m(d) for m, d in zip(deep, states.deep, strict=True))
     return VisionFeatures(last(states.last_NC)[states.order_V], features)
 
 
 def mergers(visual: Any) -> list[Any]:
-    """The modules that turn tower states into visual tokens: the last layer's, then those of the deep stack."""
+    """Return the modules that turn tower states into visual tokens: the last layer's, then those of the deep stack."""
     return [visual.merger, *getattr(visual, "deepstack_merger_list", [])]
 
 
 def encode_vision(visual: nn.Module, pixels: Sequence[Pixels]) -> VisionFeatures:
-    """The features of the blocks of several clips: tower and mergers."""
+    """Return the features of the blocks of several clips: tower and mergers."""
     return merge(visual, run_tower(visual, pixels))

@@ -90,7 +90,7 @@ class ChatSession:
         return [told.get(option, UNTOLD_LOGPROB) for option in options]
 
     def _with(self, message: Message) -> list[dict[str, Any]]:
-        """The conversation with one more message; what one role says in a row is one message."""
+        """Return the conversation with one more message; what one role says in a row is one message."""
         content: Content = []
         for part in message.parts:
             content += [_text(part.text)] if isinstance(part, Text) else self._frames(part.clip)
@@ -100,7 +100,7 @@ class ChatSession:
         return [*self.messages, {"role": message.role, "content": content}]
 
     def _frames(self, clip: Clip) -> Content:
-        """Every second frame as an image after its stamp: as many images as there would be frame pairs."""
+        """Return every second frame as an image after its stamp: as many images as there would be frame pairs."""
         profile = self.endpoint.profile
         stamp = profile.stamp or DEFAULT_STAMPS.get(profile.time_encoding)
         clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, stamp)
@@ -122,7 +122,7 @@ def _turn(choice: dict[str, Any]) -> Turn:
 
 
 def _logprobs(told: Any) -> tuple[float, ...] | None:
-    """The log-probability of each token of an answer, NaN for what is no number; None where they are not told."""
+    """Return the log-probability of each token of an answer, NaN for what is no number; None if they are not told."""
     entries = told.get("content") if isinstance(told, dict) else None
     if not isinstance(entries, list):
         return None
@@ -135,7 +135,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _image(pixels_HWC: NDArray[Any]) -> dict[str, Any]:
-    """A frame as PNG: nothing is lost on the way."""
+    """Return a frame as PNG: nothing is lost on the way."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -45,7 +45,7 @@ class HttpClient:
         self.client = httpx.Client(headers=headers, timeout=timeout_s, limits=limits)
 
     def at(self, url: str) -> HttpClient:
-        """A client of another address on the same server; the connections are shared."""
+        """Return a client of another address on the same server; the connections are shared."""
         other = copy.copy(self)
         other.url = url.rstrip("/")
         return other
@@ -53,7 +53,7 @@ class HttpClient:
     def request(
         self, method: str, path: str, tries: int = 0, *, reads_reply: bool = True, **more: Any
     ) -> dict[str, Any]:
-        """The JSON of a reply ({} where it is empty, or its text is not wanted). Tries again with growing pauses.
+        """Return the JSON of a reply ({} where it is empty, or not wanted). Tries again with growing pauses.
 
         Raises ServerGone when all tries failed, NotThere on status 404, UserError when the request was refused, and
         BadReply for a reply that cannot be read, which is not asked for again.
@@ -78,7 +78,7 @@ class HttpClient:
         )
 
     def _exchange(self, method: str, path: str, **more: Any) -> tuple[int, bytes]:
-        """Status and content of a reply, of bounded size, in bounded time. BadReply where it keeps to neither."""
+        """Return the status and content of a reply, of bounded size, in bounded time. BadReply else."""
         limit_s = more.get("timeout") or self.timeout_s
         ends_s, content = time.monotonic() + limit_s, bytearray()
         with self.client.stream(method, f"{self.url}/{path}", **more) as response:
@@ -98,7 +98,7 @@ class KeptReplies:
         self.folder = Path(folder) if folder else None
 
     def get(self, asked: Any, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The kept reply to `asked` (anything that JSON can hold), or that of `ask`, which is then kept."""
+        """Return the kept reply to `asked` (anything that JSON can hold), or that of `ask`, which is then kept."""
         if self.folder is None:
             return ask()
         name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -140,7 +140,7 @@ class EndpointBackend(Backend):
 
 
 def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:
-    """The models that a server lists, by name."""
+    """Return the models that a server lists, by name."""
     entries = listed.get("data")
     found = {
         entry["id"]: entry
@@ -153,7 +153,7 @@ def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:
 
 
 def _checked(reply: dict[str, Any], url: str, num_answers: int) -> dict[str, Any]:
-    """A reply whose choices are texts; parts of texts are joined. BadReply else."""
+    """Return a reply whose choices are texts; parts of texts are joined. BadReply else."""
     choices = reply.get("choices")
     if not isinstance(choices, list) or len(choices) != num_answers:
         count = len(choices) if isinstance(choices, list) else "no"

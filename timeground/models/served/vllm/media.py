@@ -34,7 +34,7 @@ SHARED = "TIMEGROUND_SHARED"
 
 
 def shared_folder(given: str | Path | None = None) -> Path:
-    """The folder that a server on this machine may read: a private one in shared memory, unless another is named.
+    """Return the folder that a server here may read: a private one in shared memory, unless another is named.
 
     Raises UserError if it is somebody else's.
     """
@@ -51,11 +51,14 @@ def shared_folder(given: str | Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class SentClip:
-    """Media of one prompt. parts: as the server takes them. digest: of the frames and times. files: to be removed."""
+    """The media of one prompt."""
 
     parts: list[dict[str, Any]]
+    """As the server takes them."""
     digest: str
+    """Of the frames and times."""
     files: list[Path]
+    """To be removed."""
 
     def remove(self) -> None:
         """Take it out of shared memory."""
@@ -95,7 +98,7 @@ def send_clip(clip: Clip, prompt: PromptInputs, family: Family, shared: Path | N
 
 
 def pack(frames: torch.Tensor, times_s: torch.Tensor, frames_per_s: float) -> bytes:
-    """The bytes of a clip: ``frames`` uint8 ``[T, H, W, 3]``, ``times_s`` float64 ``[T]``, ``frames_per_s``."""
+    """Return the bytes of a clip: ``frames`` uint8 ``[T, H, W, 3]``, ``times_s`` float64 ``[T]``, ``frames_per_s``."""
     pixels = np.ascontiguousarray(frames.permute(0, 2, 3, 1).numpy())
     times = np.ascontiguousarray(times_s.numpy())
     return save({"frames": pixels, "times_s": times, "frames_per_s": np.array([frames_per_s])})

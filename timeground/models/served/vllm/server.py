@@ -54,7 +54,7 @@ def sampling_params(spec: SampleSpec, tokens: AnswerTokens) -> dict[str, Any]:
 
 @contextmanager
 def readable(url: str) -> Iterator[None]:
-    """BadReply for what a server's reply lacks."""
+    """Raise BadReply for what a server's reply lacks."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -92,7 +92,7 @@ class VllmServer:
         return self.answers(reply)
 
     def answers(self, reply: dict[str, Any]) -> list[Sampled]:
-        """The answers of a reply. BadReply where it holds none of the expected form."""
+        """Return the answers of a reply. BadReply where it holds none of the expected form."""
         with readable(self.http.url):
             return self._answers(reply)
 
@@ -138,7 +138,7 @@ class VllmServer:
             return float(sum(entry[str(token)]["logprob"] for entry, token in zip(told, option, strict=True)))
 
     def version(self) -> str:
-        """The version of the weights that it holds; "default" are those it was started with."""
+        """Return the version of the weights that it holds; "default" are those it was started with."""
         with readable(self.http.url):
             return str(self._quick("GET", "weight_info")["weight_version"])
 
@@ -170,7 +170,7 @@ class VllmServer:
 
     @contextmanager
     def renewed(self, version: str) -> Iterator[None]:
-        """While it is given new weights: requests in flight are dropped, and what the old ones computed is forgotten.
+        """Give it new weights meanwhile: requests in flight are dropped, and what the old ones computed is forgotten.
 
         version: the name of the new weights, in the answers that they give.
         """
@@ -210,7 +210,7 @@ class VllmServer:
         raise ServerGone(f"{self.http.url} does not empty its {cache} cache")
 
     def call(self, method: str, *args: Any) -> list[Any]:
-        """What each worker returns."""
+        """Return what each worker returns."""
         reply = self.http.request("POST", "collective_rpc", tries=1, json={"method": method, "args": list(args)})
         with readable(self.http.url):
             results: list[Any] = list(reply["results"])
@@ -220,7 +220,7 @@ class VllmServer:
         return self.http.request(method, path, tries=1, timeout=QUICK_S, **more)
 
     def _shown(self, ids: Sequence[int]) -> str:
-        """Token ids as text on one line, runs of visual tokens counted."""
+        """Return token ids as text on one line, runs of visual tokens counted."""
         visual = self.family.visual_ids
         runs = groupby(ids, key=lambda token: token if token in visual else None)
         return "".join(

@@ -86,7 +86,7 @@ class VllmSession:
         return ids
 
     def _prompt(self, message: Message) -> tuple[list[int], list[int]]:
-        """The token ids of a whole prompt, and the same as the server is sent them."""
+        """Return the token ids of a whole prompt, and the same as the server is sent them."""
         if self.video is not None:
             ids: list[int] = self.transcript.asked_first(message, self.video).ids_L.tolist()
             return ids, self.model.builder.family.placeholders(ids)

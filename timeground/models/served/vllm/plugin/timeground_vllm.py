@@ -37,7 +37,7 @@ class ClipLoader:
 
     @classmethod
     def load_bytes(cls, data: bytes, **_: Any) -> tuple[Any, dict[str, Any]]:
-        """The frames, and the metadata that Qwen's processors take times from.
+        """Return the frames, and the metadata that Qwen's processors take times from.
 
         Qwen3-VL writes ``frames_indices / fps`` into the prompt, Qwen2.5-VL spaces its positions by
         ``len(frames_indices) / total_num_frames * fps``. So seconds at 1 frame a second are exact for the first, and
@@ -68,7 +68,7 @@ class WeightReader:
     """
 
     def timeground_settings(self) -> dict[str, str]:
-        """What a trainer has to know. lora_rank: the largest of an adapter, 0 where none is taken."""
+        """Return what a trainer has to know. lora_rank: the largest of an adapter, 0 where none is taken."""
         config, lora = self.vllm_config.model_config, self.vllm_config.lora_config  # type: ignore[attr-defined]
         return {
             "logprobs_mode": str(config.logprobs_mode),
@@ -101,7 +101,7 @@ class WeightReader:
         return {"problem": ""}
 
     def timeground_group(self) -> str:
-        """The name of the group that it is in; empty where it is in none."""
+        """Return the name of the group that it is in; empty where it is in none."""
         return getattr(self, "_group_name", "")
 
     def timeground_receive(self, described: list[tuple[str, str, list[int]]]) -> dict[str, str]:
@@ -131,7 +131,7 @@ class WeightReader:
         self._pack_tied_head()
 
     def _pack_tied_head(self) -> None:
-        """vLLM's CPU build keeps a packed copy of the output head; one tied to the embedding is not packed anew."""
+        """Pack a tied output head anew: vLLM's CPU build keeps a packed copy, and forgets one tied to the embedding."""
         from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
         for module in self.model_runner.get_model().modules():  # type: ignore[attr-defined]
@@ -140,7 +140,7 @@ class WeightReader:
 
 
 def weight_group(store: Any, own_address: str, rank: int, num_processes: int, device: str) -> Any:
-    """A group of processes apart from all others: NCCL between GPUs, gloo else. Process 0 is the trainer.
+    """Return a group of processes apart from all others: NCCL between GPUs, gloo else. Process 0 is the trainer.
 
     store: a TCPStore by which they find each other. Raises RuntimeError if they do not, in time.
     """
@@ -155,12 +155,12 @@ def weight_group(store: Any, own_address: str, rank: int, num_processes: int, de
 
 
 def address_towards(host: str, port: int) -> str:
-    """The address of this machine on the way to another one."""
+    """Return the address of this machine on the way to another one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, port))
         return str(probe.getsockname()[0])
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """While a part is frozen its weights do not travel, which vLLM reports layer by layer after every update."""
+    """Return False for what vLLM reports layer by layer after every update: a frozen part's weights do not travel."""
     return "Failed to load weights" not in record.msg
