@@ -82,7 +82,7 @@ class Step:
         sampler = Sampler(self.policy, self.encoder, self.settings.sampling, keep_prefix=keep_prefix)
         rollouts = sampler.roll_out(self.item, [0])
         (scored,) = score(rollouts, make_rewards(self.settings))
-        family = self.checkpoint.family
+        family = self.loaded.checkpoint.family
         batch = pack(scored.rollout.examples, (family.image_token_id, family.video_token_id))
         inputs = PolicyInputs(advantages(scored.total_QG, "group").flatten().to(self.policy.device))
         divisor = Divisor(len(batch.targets_N), batch.num_answers, NEW_TOKENS)
@@ -99,13 +99,13 @@ class Step:
         rewards = make_rewards(self.settings)([question]).total
         advantage = advantages(torch.tensor(rewards).view(1, -1), "group")[0].to(ids.device)
         logits = self._update_logits(inputs, ids, recompute)
-        logits[..., list(self.checkpoint.family.forbidden_ids)] = -1e9
+        logits[..., list(self.loaded.checkpoint.family.forbidden_ids)] = -1e9
         logprobs = logits.float().log_softmax(-1).gather(2, ids[:, length:, None])[..., 0]
         ratio = (logprobs - logprobs.detach()).exp()
         self._learn(-(ratio * advantage[:, None]).sum() / ratio.numel())
 
     def _generate(self, inputs: dict[str, Any], count: int, recompute: bool) -> torch.Tensor:
-        blocked = [[i] for i in self.checkpoint.family.forbidden_ids]
+        blocked = [[i] for i in self.loaded.checkpoint.family.forbidden_ids]
         rows = _repeated(inputs, count) if recompute else inputs
         self.loaded.model.eval()
         with torch.inference_mode():
@@ -130,7 +130,7 @@ class Step:
             features.pooler_output = features.pooler_output * count
             features.deepstack_features = [layer * count for layer in features.deepstack_features]
             more = {"mm_encoder_outputs": {"video": features}, "video_grid_thw": more["video_grid_thw"]}
-        types = (ids == self.checkpoint.family.video_token_id).int() * 2
+        types = (ids == self.loaded.checkpoint.family.video_token_id).int() * 2
         out = model(input_ids=ids, mm_token_type_ids=types, use_cache=False, logits_to_keep=NEW_TOKENS + 1, **more)
         kept: torch.Tensor = out.logits[:, :-1].clone()
         return kept
@@ -151,7 +151,7 @@ class Step:
             "attention_mask": torch.ones_like(ids),
             "pixel_values_videos": pixels.values_NP,
             "video_grid_thw": torch.tensor([grid], device=ids.device),
-            "mm_token_type_ids": (ids == self.checkpoint.family.video_token_id).int() * 2,
+            "mm_token_type_ids": (ids == self.loaded.checkpoint.family.video_token_id).int() * 2,
         }
 
 

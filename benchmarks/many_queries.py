@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
+from timeground.chat.parts import Message
 from timeground.media.clip import Clip
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.families.qwen3_vl import FreshModel
@@ -51,18 +52,18 @@ class Bench:
 
     def shared(self, queries: list[str]) -> list[list[int]]:
         """Our way: encode once, then all queries from the one KV cache."""
-        prefix = self.backend.encode(self.clip)
+        prefix = self.backend.open([Message.of("user", self.clip)])
         assert prefix.cache is not None
         start = prefix.cache.prompt.next_position
         questions = [self.backend.builder.question(q, start) for q in queries]
-        tokens = AnswerTokens(-1, self.checkpoint.family.forbidden_ids)
+        tokens = AnswerTokens(-1, self.loaded.checkpoint.family.forbidden_ids)
         return [
             answers[0].ids for answers in prefix.cache.answer(questions, SampleSpec(max_new_tokens=NEW_TOKENS), tokens)
         ]
 
     def one_at_a_time(self, reference: Any, inputs: list[Any]) -> list[list[int]]:
         """transformers' way: a whole `generate` for each query."""
-        blocked = [[i] for i in self.checkpoint.family.forbidden_ids]
+        blocked = [[i] for i in self.loaded.checkpoint.family.forbidden_ids]
         out = []
         for row in inputs:
             with torch.inference_mode():

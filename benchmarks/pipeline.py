@@ -125,7 +125,7 @@ def run_plain(root: Path, num_videos: int) -> dict[str, float]:
         (Tools, "clip", "decode"),
         (probing, "probe", "decode"),
         (pipeline_tools, "open_model", "model"),
-        (StageModel, "encode", "model"),
+        (StageModel, "watch", "model"),
         (StageModel, "answer", "model"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), clock, what))

@@ -22,9 +22,9 @@ import torch
 from benchmarks.common import machine, versions
 from benchmarks.pipeline_cleans import folder_for
 from benchmarks.tiny_grounding import dataset
-from timeground.chat.prompts import row_prompt
 from timeground.data.rows import read_rows
-from timeground.grammar.answers import parse_spans
+from timeground.media.video import Video
+from timeground.methods.direct import Direct
 from timeground.models.local.backend import LocalBackend
 from timeground.spans import set_iou
 from timeground.synth.frames import scene_clip, scene_seed
@@ -63,10 +63,9 @@ def held_out(model: str, num_videos: int) -> dict[str, Any]:
     for index in range(num_videos):
         scene = sample_scene(scene_seed("held_out", 4, index), durations_s=(8.0, 40.0))
         rows = [row for row in make_rows(scene, "held-out.mp4") if row.meta["kind"] == "single"]
-        texts = [row_prompt(backend.profile.prompts(), row) for row in rows]
-        answers = backend.sample(backend.encode(scene_clip(scene, backend.sampling())), texts)
-        for row, (answer,) in zip(rows, answers, strict=True):
-            ious.append(set_iou(list(parse_spans(answer.text).spans), row.spans))
+        outcomes = Direct.answer(backend, Video.of(scene_clip(scene, backend.sampling())), rows)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            ious.append(set_iou(list(outcome.answer.spans), row.spans))
     found = torch.tensor(ious)
     return {
         "miou": round(float(found.mean()), 4),

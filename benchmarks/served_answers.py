@@ -18,6 +18,7 @@ from rich.progress import track
 
 from benchmarks.common import machine, versions
 from benchmarks.tiny_grounding import dataset
+from timeground.chat.parts import Message
 from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row, read_rows
 from timeground.media.decode import decode
@@ -37,13 +38,14 @@ def compared(url: str, folder: Path) -> Iterator[tuple[Row, dict[str, Any] | Non
     for video, rows in rows_of.items():
         clip = decode(folder / video, here.sampling())
         texts = [row_prompt(here.profile.prompts(), row) for row in rows]
-        sides = {"here": (here, here.encode(clip)), "there": (there, there.encode(clip))}
-        answers = {name: [a.text for (a,) in s.sample(prefix, texts, GREEDY)] for name, (s, prefix) in sides.items()}
-        for row, text, mine, theirs in zip(rows, texts, answers["here"], answers["there"], strict=True):
+        asked = [Message.of("user", text) for text in texts]
+        sides = {name: side.open([Message.of("user", clip)]) for name, side in (("here", here), ("there", there))}
+        answers = {name: [a.text for (a,) in session.ask(asked, GREEDY)] for name, session in sides.items()}
+        for row, question, mine, theirs in zip(rows, asked, answers["here"], answers["there"], strict=True):
             if mine == theirs:
                 yield row, None
             else:
-                scores = {name: side.score(prefix, text, [mine, theirs]) for name, (side, prefix) in sides.items()}
+                scores = {name: side.score([question], [[mine, theirs]])[0] for name, side in sides.items()}
                 yield row, {"row": row.id, "here": mine, "there": theirs, "logprobs": scores}
 
 

@@ -18,7 +18,6 @@ from rich.progress import track
 
 from benchmarks.common import cache_folder, machine, versions
 from timeground import synth
-from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row, read_rows
 from timeground.grammar.answers import parse_events, parse_option, parse_spans, parse_yes_no
 from timeground.methods.grounder import Grounder
@@ -75,13 +74,11 @@ def main() -> None:
     for row in read_rows(root / "annotations.jsonl"):
         by_video[row.video].append(row)
     grounder = Grounder.from_pretrained(args.model)
-    prompts = grounder.backend.profile.prompts()
     scores: dict[str, list[float]] = defaultdict(list)
     for video, rows in track(by_video.items(), description="grounding"):
-        prefix = grounder.watch(root / video).prefix
-        answers = grounder.backend.sample(prefix, [row_prompt(prompts, row) for row in rows])
-        for row, (answer,) in zip(rows, answers, strict=True):
-            scores[row.meta["kind"]].append(score(row, answer.text))
+        outcomes = grounder.watch(root / video).method.answers(rows)
+        for row, (outcome,) in zip(rows, outcomes, strict=True):
+            scores[row.meta["kind"]].append(score(row, outcome.answer.text))
             if row.meta["kind"] == "single":
                 scores[f"single, {row.meta['action']}"].append(scores["single"][-1])
         if len(scores["single"]) >= args.queries:

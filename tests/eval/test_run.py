@@ -27,6 +27,7 @@ from timeground.eval.tasks import get_spec
 
 from tests.conftest import noise_clip
 from tests.eval.helpers import choice, ground, replied, said
+from tests.support.asking import ask, show
 from tests.support.openai_server import serve
 from tests.support.scripted_server import scripted
 from timeground.cli.main import main
@@ -271,7 +272,7 @@ def test_an_endpoint_is_a_model_too(data, tmp_path):
     rows = [r for r in read_rows(data / "synth" / "annotations.jsonl") if r.task == "ground"][:6]
     for row, text in zip(rows, texts, strict=True):
         clip = decode(data / "synth" / row.video, local.sampling())
-        ((answer,),) = local.sample(local.encode(clip.thinned()), [row_prompt(local.profile.prompts(), row)])
+        ((answer,),) = ask(show(local, clip.thinned()), [row_prompt(local.profile.prompts(), row)])
         assert answer.text == text
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
+from tests.support.asking import ask, show
 from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
@@ -62,7 +63,7 @@ def test_a_repetition_penalty_is_that_of_transformers(family, request):
     loaded = load(request.getfixturevalue(f"{family}_folder"))
     backend = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN, max_new_tokens=12))
     side = 2 * loaded.checkpoint.family.factor
-    prefix = backend.encode(noise_clip(8, side, side))
+    prefix = show(backend, noise_clip(8, side, side))
     question = backend.builder.question("When does it move?", prefix.cache.prompt.next_position)
     specs = [SampleSpec(max_new_tokens=12, repetition_penalty=penalty) for penalty in (1.0, 1.8)]
     plain, penalised = (prefix.cache.answer([question], spec, backend.builder.answer_tokens) for spec in specs)
@@ -93,22 +94,24 @@ def _generated(ids, prefix, backend, penalty) -> list[int]:
 def _next_logits(backend, prefix, ids, length):
     import numpy as np
 
-    from timeground.models.local.packing import SHARED, Owners
+    from timeground.models.local.packing import ROOT
 
     start = prefix.cache.prompt.next_position
     positions = np.tile(np.arange(start, start + length), (3, 1))
     with torch.inference_mode():
-        logits = prefix.cache.extend(np.array(ids), positions, prefix.cache.owners() + Owners.of(0, SHARED, length))
+        tree = prefix.cache.tree()
+        tree.add(ROOT, length)
+        logits = prefix.cache.extend(np.array(ids), positions, tree)
         prefix.cache.reset()
     return logits[-1:].float().clone()
 
 
 def test_an_answer_ends_where_a_stop_text_begins(qwen3_folder):
     backend = LocalBackend.from_pretrained(qwen3_folder, overrides={"max_new_tokens": 12})
-    prefix = backend.encode(noise_clip(8, 64, 64))
-    ((whole,),) = backend.sample(prefix, ["When?"])
+    prefix = show(backend, noise_clip(8, 64, 64))
+    ((whole,),) = ask(prefix, ["When?"])
     stop = whole.text[2:4]
-    ((cut,), (other,)) = backend.sample(prefix, ["When?", "What is it?"], SampleSpec(stop=(stop, "never said")))
+    ((cut,), (other,)) = ask(prefix, ["When?", "What is it?"], SampleSpec(stop=(stop, "never said")))
     assert cut.text == whole.text[: whole.text.index(stop)].strip() and cut.finished
     assert len(cut.ids) < len(whole.ids)
     assert stop not in other.text

@@ -70,11 +70,10 @@ def test_every_kind_of_question_gets_an_answer_in_its_form(grounder):
     parsed, total = 0, 0
     for index in range(6):
         scene = sample_scene(scene_seed("test", 2, index), durations_s=(8, 14))
-        prefix = grounder.watch(scene_clip(scene, grounder.backend.sampling())).prefix
+        watched = grounder.watch(scene_clip(scene, grounder.backend.sampling()))
         rows = [r for r in make_rows(scene, "x.mp4") if r.task == "ground"]
-        texts = [row_prompt(grounder.backend.profile.prompts(), r) for r in rows]
-        for (answer,) in grounder.backend.sample(prefix, texts):
-            parsed += parse_spans(answer.text).parsed
+        for (outcome,) in watched.method.answers(rows):
+            parsed += parse_spans(outcome.answer.text).parsed
             total += 1
     assert parsed / total > 0.95
 

@@ -10,6 +10,7 @@ from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
 from tests.serving.servers import Server, served
 from tests.serving.test_rollouts import follows
+from tests.support.asking import ask, show
 from timeground.models.local.backend import LocalBackend
 from timeground.models.opening import open_backend
 from timeground.models.sampling import SampleSpec
@@ -27,9 +28,9 @@ def test_its_answers_are_the_local_ones(server, qwen2_5_folder):
     remote, local = open_backend(server.url), LocalBackend.from_pretrained(qwen2_5_folder)
     assert isinstance(remote, VllmBackend)
     for clip in (noise_clip(8, 56, 84, step_s=0.317), noise_clip(9, 56, 56).reversed()):
-        theirs, mine = remote.encode(clip), local.encode(clip)
+        theirs, mine = show(remote, clip), show(local, clip)
         texts, request = ["When does the red circle move?", "What happens?"], SampleSpec(max_new_tokens=8)
-        same_answers(remote.sample(theirs, texts, request), local.sample(mine, texts, request))
+        same_answers(ask(theirs, texts, request), ask(mine, texts, request))
 
 
 def test_the_server_follows_the_trainer(server, qwen2_5_folder, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.served_answers import compared
 from tests.conftest import noise_clip
 from tests.serving.rows import same_answers
+from tests.support.asking import ask, option_scores, show
 from timeground.chat.parts import Message
 from timeground.cli.main import main
 from timeground.errors import UserError
@@ -60,13 +61,13 @@ def test_both_ways_of_sending_a_clip(server, local, video):
     if video == "images":
         local = LocalBackend.from_pretrained("tiny", overrides={"time_encoding": "stamped-images"})
     for clip in (noise_clip(8, 64, 96, step_s=0.317), noise_clip(9, 64, 64), noise_clip(12, 96, 64).reversed()):
-        mine = local.encode(clip if video == "native" else clip.thinned())
-        theirs = remote.encode(clip)
-        same_answers(remote.sample(theirs, TEXTS, SHORT), local.sample(mine, TEXTS, SHORT))
+        mine = show(local, clip if video == "native" else clip.thinned())
+        theirs = show(remote, clip)
+        same_answers(ask(theirs, TEXTS, SHORT), ask(mine, TEXTS, SHORT))
         if video == "native":
             options = ["3.0 - 7.0 seconds", "It does not happen."]
-            assert remote.score(theirs, TEXTS[0], options) == pytest.approx(
-                local.score(mine, TEXTS[0], options), abs=1e-3
+            assert option_scores(theirs, TEXTS[0], options) == pytest.approx(
+                option_scores(mine, TEXTS[0], options), abs=1e-3
             )
 
 
@@ -74,17 +75,17 @@ def test_settings_of_sampling_mean_the_same_there(server, local):
     """Stop texts, a repetition penalty, and filters that leave one token."""
     remote = open_backend(server.url, video="native")
     clip = noise_clip(8, 64, 96)
-    mine, theirs = local.encode(clip), remote.encode(clip)
-    greedy = local.sample(mine, TEXTS, SHORT)
+    mine, theirs = show(local, clip), show(remote, clip)
+    greedy = ask(mine, TEXTS, SHORT)
     stop = next(group[0].text for group in greedy if len(group[0].text) > 2)[1:3]
     for settings in ({"stop": (stop,)}, {"repetition_penalty": 1.7}):
         spec = replace(SHORT, **settings)
-        for there, here in zip(remote.sample(theirs, TEXTS, spec), local.sample(mine, TEXTS, spec), strict=True):
+        for there, here in zip(ask(theirs, TEXTS, spec), ask(mine, TEXTS, spec), strict=True):
             # what is told of a token's probability under a penalty depends on how the server was started
             assert (there[0].text, there[0].ids, there[0].finished) == (here[0].text, here[0].ids, here[0].finished)
     for settings in ({"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}):
         spec = replace(SHORT, temperature=1.5, **settings)
-        for there, here in zip(remote.sample(theirs, TEXTS, spec), greedy, strict=True):
+        for there, here in zip(ask(theirs, TEXTS, spec), greedy, strict=True):
             assert there[0].ids == here[0].ids, settings
 
 
@@ -112,10 +113,10 @@ def test_a_clip_is_read_once(server):
     That is so for full blocks of its prefix cache; the rest of a prompt is computed each time.
     """
     remote = open_backend(server.url, video="native")
-    watched = remote.encode(noise_clip(24, 128, 128, seed=11))
+    watched = show(remote, noise_clip(24, 128, 128, seed=11))
     for texts, num_answers, from_cache, media_hits in ((TEXTS[:1], 8, 7, 0), (TEXTS[1:], 1, 1, 1)):
         before = server.counted()
-        remote.sample(watched, texts, SampleSpec(num_answers=num_answers, temperature=1.0, max_new_tokens=4))
+        ask(watched, texts, SampleSpec(num_answers=num_answers, temperature=1.0, max_new_tokens=4))
         after = server.counted()
         counted = {name: value - before[name] for name, value in after.items()}
         full_blocks = counted["prefix_cache_queries"] // num_answers // after["block_size"]
@@ -128,12 +129,12 @@ def test_a_clip_inside_the_request_is_the_same_clip(server):
     endpoint = EndpointBackend.connect(server.url)
     remote = VllmBackend.connect(endpoint)
     clip = noise_clip(8, 64, 96)
-    shared = remote.encode(clip)
+    shared = show(remote, clip)
     remote.shared = None
-    inside = remote.encode(clip)
+    inside = show(remote, clip)
     assert shared.sent[0].files and not inside.sent[0].files and shared.sent[0].digest == inside.sent[0].digest
     request = SampleSpec(num_answers=3, temperature=1.5, max_new_tokens=8, seed=3)
-    assert remote.sample(shared, TEXTS, request) == remote.sample(inside, TEXTS, request)
+    assert ask(shared, TEXTS, request) == ask(inside, TEXTS, request)
     (file,) = shared.sent[0].files
     del shared
     assert not file.exists()
@@ -145,7 +146,7 @@ def test_another_prompt_than_ours_is_an_error_with_both(server, monkeypatch):
     true_pack = vllm_clip.pack
     monkeypatch.setattr(vllm_clip, "pack", lambda frames, times_s, rate: true_pack(frames, times_s + 1.0, rate))
     with pytest.raises(PromptDiffers) as error:
-        remote.sample(remote.encode(noise_clip(4, 64, 64)), TEXTS)
+        ask(show(remote, noise_clip(4, 64, 64)), TEXTS)
     assert "<0.3 seconds>" in str(error.value) and "<1.3 seconds>" in str(error.value)
     with pytest.raises(UserError, match="made another prompt"):
         open_backend(server.url, video="native")

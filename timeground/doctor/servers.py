@@ -70,7 +70,7 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
         )
     try:
         backend = VllmBackend.connect(endpoint, check=False)
-        ids = backend.encode(clip).server_prompt(Message.of("user", QUESTION))
+        ids = backend.open([Message.of("user", clip)]).server_prompt(Message.of("user", QUESTION))
     except UserError as error:
         return Row(SERVER, what, "skipped", note=f"{error}; `timeground serve` starts one that takes them")
     shown_P2 = shown_times_s(clip.frames).reshape(-1, 2)
@@ -80,7 +80,7 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
 
 def _check_images(server: Server, clip: Clip, what: str) -> Row:
     """Check every second frame as an image after its stamp."""
-    prefix = server.endpoint.encode(clip)
+    prefix = server.endpoint.open([Message.of("user", clip)])
     reply = prefix.reply(Message.of("user", QUESTION), {"temperature": 0.0, "max_tokens": 1, "return_token_ids": True})
     ids = reply.get("prompt_token_ids")
     if not ids:

@@ -11,9 +11,7 @@ from typing import Any, Protocol, Self
 
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
-from timeground.chat.prompts import as_texts
 from timeground.chat.trajectory import Turn
-from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.models.sampling import SampleSpec
 
@@ -62,15 +60,3 @@ class Backend(ABC):
     @abstractmethod
     def open(self, messages: Sequence[Message]) -> Session:
         """Begin a conversation: what it shows is read once, for all that is asked from it."""
-
-    def encode(self, clip: Clip) -> Any:
-        """Begin a conversation with a clip."""
-        return self.open([Message.of("user", clip)])
-
-    def sample(self, session: Session, texts: Sequence[str], spec: SampleSpec | None = None) -> list[list[Turn]]:
-        """Return answers to each text (a question after the video), as `Session.ask` does."""
-        return session.ask([Message.of("user", text) for text in as_texts(texts)], spec)
-
-    def score(self, session: Session, text: str, options: Sequence[str]) -> list[float]:
-        """Return the log-probability of each option as the answer to a text."""
-        return session.score([Message.of("user", text)], [as_texts(options)])[0]

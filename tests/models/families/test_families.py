@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
+from tests.support.asking import ask, show
 from tests.support.tiny_models import asked_as
 from tests.support.toy_family import Qwen2VL, make_qwen2
 from timeground.chat.layout import TimeEncoding, encode_time
@@ -64,8 +65,8 @@ def test_a_third_family_answers_as_transformers_does(third):
         )  # fmt: skip
     expected = out[0, inputs["input_ids"].shape[1] :].tolist()
     backend = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN))
-    prefix = backend.encode(noise_clip(8, 56, 84))
-    ((turn,),) = backend.sample(prefix, [QUESTION], SampleSpec(max_new_tokens=10))
+    prefix = show(backend, noise_clip(8, 56, 84))
+    ((turn,),) = ask(prefix, [QUESTION], SampleSpec(max_new_tokens=10))
     assert list(turn.ids) == expected and len(set(expected)) > 1
 
 

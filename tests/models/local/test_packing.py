@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import noise_clip
+from tests.support.asking import ask, option_scores, show
 from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
@@ -46,7 +47,7 @@ def ids_of(backend: LocalBackend, prefix, texts, request=None) -> list[list[list
 
 
 def test_many_questions_at_once_answer_as_one_at_a_time(backend):
-    prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
+    prefix = show(backend, noise_clip(8, side_of(backend), side_of(backend)))
     together = ids_of(backend, prefix, QUESTIONS)
     assert together == [ids_of(backend, prefix, [q])[0] for q in QUESTIONS]
     assert len({tuple(group[0]) for group in together}) > 1
@@ -55,14 +56,14 @@ def test_many_questions_at_once_answer_as_one_at_a_time(backend):
 def test_two_live_clips_do_not_disturb_each_other(backend):
     side = side_of(backend)
     long, short = noise_clip(12, side, side, seed=1), noise_clip(4, side, side, seed=2)
-    alone = [ids_of(backend, backend.encode(clip), QUESTIONS) for clip in (long, short)]
-    first, second = backend.encode(long), backend.encode(short)
+    alone = [ids_of(backend, show(backend, clip), QUESTIONS) for clip in (long, short)]
+    first, second = show(backend, long), show(backend, short)
     assert [ids_of(backend, first, QUESTIONS), ids_of(backend, second, QUESTIONS)] == alone
 
 
 def test_samples_do_not_see_each_other(backend):
     """At a temperature near zero, every one of several samples is the greedy answer."""
-    prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
+    prefix = show(backend, noise_clip(8, side_of(backend), side_of(backend)))
     greedy = ids_of(backend, prefix, QUESTIONS[:2])
     sampled = ids_of(backend, prefix, QUESTIONS[:2], SampleSpec(num_answers=4, temperature=1e-4))
     assert sampled == [group * 4 for group in greedy]
@@ -72,11 +73,11 @@ def test_samples_do_not_see_each_other(backend):
 
 def test_scores_equal_full_forward_passes(backend):
     """Scoring options from the cache gives the log-probabilities of the plain way, one full row an option."""
-    prefix = backend.encode(noise_clip(8, side_of(backend), side_of(backend)))
+    prefix = show(backend, noise_clip(8, side_of(backend), side_of(backend)))
     options = ["A", "yes", "3.0 - 4.5 seconds"]
-    scores = backend.score(prefix, QUESTIONS[0], options)
+    scores = option_scores(prefix, QUESTIONS[0], options)
     for option, score in zip(options, scores, strict=True):
-        assert backend.score(prefix, QUESTIONS[0], [option]) == pytest.approx([score], abs=1e-4)
+        assert option_scores(prefix, QUESTIONS[0], [option]) == pytest.approx([score], abs=1e-4)
     assert scores[0] > scores[2]
 
 
@@ -86,7 +87,7 @@ def test_vision_tokens_are_never_sampled(backend):
     head = copy.deepcopy(model.lm_head)
     head.weight.data[list(backend.checkpoint.family.forbidden_ids)] *= 1000
     model.lm_head = head
-    prefix = backend.encode(noise_clip(4, side_of(backend), side_of(backend)))
+    prefix = show(backend, noise_clip(4, side_of(backend), side_of(backend)))
     for group in ids_of(backend, prefix, QUESTIONS, SampleSpec(num_answers=4, temperature=1.0)):
         for ids in group:
             assert not set(ids) & set(backend.checkpoint.family.forbidden_ids)
@@ -95,9 +96,9 @@ def test_vision_tokens_are_never_sampled(backend):
 def test_question_before_the_video_works(qwen2_5_folder):
     """Time-R1's order: the answers are those of a prompt whose question stands first, and depend on it."""
     backend = backend_of(qwen2_5_folder, TimeEncoding.MROPE, text_first=True)
-    prefix = backend.encode(noise_clip(8, 56, 56))
-    together = backend.sample(prefix, QUESTIONS)
-    assert [g[0].text for g in together] == [backend.sample(prefix, [q])[0][0].text for q in QUESTIONS]
+    prefix = show(backend, noise_clip(8, 56, 56))
+    together = ask(prefix, QUESTIONS)
+    assert [g[0].text for g in together] == [ask(prefix, [q])[0][0].text for q in QUESTIONS]
     assert len({g[0].text for g in together}) > 1
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
+from tests.support.asking import show
 from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding, VisionSegment, encode_time
 from timeground.chat.profile import Profile
@@ -103,7 +104,7 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
     profile = Profile(prompt="short", time_encoding=encoding, max_new_tokens=10)
     backend = asked_as(loaded, profile)
-    prefix = backend.encode(clip)
+    prefix = show(backend, clip)
     question = backend.builder.question(QUESTION, prefix.cache.prompt.next_position)
     ((answer,),) = prefix.cache.answer([question], SampleSpec(max_new_tokens=10), backend.builder.answer_tokens)
     assert answer.ids == tokens

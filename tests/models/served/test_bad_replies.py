@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import noise_clip
+from tests.support.asking import ask, option_scores, show
 from tests.support.scripted_server import Raw, scripted
 from timeground.cli.main import main
 from timeground.data.rows import read_rows
@@ -52,8 +53,8 @@ def test_a_bad_reply_is_a_failed_answer_with_its_reason(kind):
     before, began = psutil.Process().memory_info().rss, time.monotonic()
     with scripted(lambda text: raw if "bad" in text else "5.0 - 9.0 seconds") as (url, _):
         backend = EndpointBackend.connect(url, timeout_s=1.0, tries=2)
-        prefix = backend.encode(noise_clip(2, 32, 32))
-        (bad,), (good,) = backend.sample(prefix, ["bad", "good"], SampleSpec(max_new_tokens=8))
+        prefix = show(backend, noise_clip(2, 32, 32))
+        (bad,), (good,) = ask(prefix, ["bad", "good"], SampleSpec(max_new_tokens=8))
     assert bad.failure is not None and words in bad.failure and "\n" not in bad.failure and bad.text == ""
     assert good.failure is None and good.text == "5.0 - 9.0 seconds"
     assert time.monotonic() - began < 30 and psutil.Process().memory_info().rss - before < 500e6
@@ -64,9 +65,9 @@ def test_parts_of_text_are_joined_and_odd_log_probabilities_are_left_out():
     odd = {"content": [{"logprob": None}, {"logprob": -0.5}, "x"]}
     with scripted(lambda _: Raw(reply(message={"content": parts}, logprobs=odd))) as (url, _):
         backend = EndpointBackend.connect(url)
-        ((said,),) = backend.sample(backend.encode(noise_clip(2, 32, 32)), ["when?"])
+        ((said,),) = ask(show(backend, noise_clip(2, 32, 32)), ["when?"])
         with pytest.raises(UserError, match="tells no probabilities"):
-            backend.score(backend.encode(noise_clip(2, 32, 32)), "which?", ["A", "B"])
+            option_scores(show(backend, noise_clip(2, 32, 32)), "which?", ["A", "B"])
     assert said.text == "5.0 - 9.0" and said.mean_logprob == -0.5 and said.failure is None
 
 
@@ -80,14 +81,14 @@ def test_bad_replies_are_not_kept(tmp_path):
     answers = iter([Raw("{}"), "5.0 - 9.0 seconds"])
     with scripted(lambda _: next(answers)) as (url, script):
         backend = EndpointBackend.connect(url, cache=tmp_path)
-        prefix = backend.encode(noise_clip(2, 32, 32))
-        assert backend.sample(prefix, ["when?"])[0][0].failure
-        assert backend.sample(prefix, ["when?"])[0][0].text == "5.0 - 9.0 seconds"
-        assert backend.sample(prefix, ["when?"])[0][0].text == "5.0 - 9.0 seconds" and len(script.asked) == 2
+        prefix = show(backend, noise_clip(2, 32, 32))
+        assert ask(prefix, ["when?"])[0][0].failure
+        assert ask(prefix, ["when?"])[0][0].text == "5.0 - 9.0 seconds"
+        assert ask(prefix, ["when?"])[0][0].text == "5.0 - 9.0 seconds" and len(script.asked) == 2
         (kept,) = tmp_path.rglob("*.json")
         kept.write_text(kept.read_text()[:5])
         answers = iter(["again"])
-        assert backend.sample(prefix, ["when?"])[0][0].text == "again"
+        assert ask(prefix, ["when?"])[0][0].text == "again"
 
 
 def test_evaluation_fails_one_row_and_asks_it_again_later(synth_folder, tmp_path):

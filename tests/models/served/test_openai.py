@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import noise_clip
+from tests.support.asking import ask, option_scores, show
 from tests.support.openai_server import serve
 from timeground.chat.parts import Message
 from timeground.errors import UserError
@@ -32,8 +33,8 @@ def test_answers_equal_the_local_models(served, qwen3_folder):
     local = LocalBackend.from_pretrained(qwen3_folder, overrides={"time_encoding": "stamped-images"})
     clip = noise_clip(8, 64, 96)
     request = SampleSpec(max_new_tokens=8)
-    there = remote.sample(remote.encode(clip), TEXTS, request)
-    here = local.sample(local.encode(clip.thinned()), TEXTS, request)
+    there = ask(show(remote, clip), TEXTS, request)
+    here = ask(show(local, clip.thinned()), TEXTS, request)
     for (a,), (b,) in zip(there, here, strict=True):
         assert (a.text, a.num_tokens, a.finished) == (b.text, b.num_tokens, b.finished)
         assert a.mean_logprob == pytest.approx(b.mean_logprob, abs=1e-4)
@@ -42,9 +43,9 @@ def test_answers_equal_the_local_models(served, qwen3_folder):
 def test_options_are_scored_by_the_first_token(served):
     url, _ = served
     backend = EndpointBackend.connect(url)
-    prefix = backend.encode(noise_clip(4, 64, 64))
-    likely = backend.sample(prefix, TEXTS[:1], SampleSpec(max_new_tokens=1))[0][0].text
-    scores = backend.score(prefix, TEXTS[0], [likely, "surely not among the likely ones"])
+    prefix = show(backend, noise_clip(4, 64, 64))
+    likely = ask(prefix, TEXTS[:1], SampleSpec(max_new_tokens=1))[0][0].text
+    scores = option_scores(prefix, TEXTS[0], [likely, "surely not among the likely ones"])
     assert scores[0] > scores[1] == UNTOLD_LOGPROB
 
 
@@ -52,12 +53,12 @@ def test_settings_beyond_the_protocol_are_refused_by_name_or_sent(served):
     """What a server is not known to take would be dropped in silence."""
     url, model = served
     backend = EndpointBackend.connect(url)
-    prefix = backend.encode(noise_clip(4, 64, 64))
+    prefix = show(backend, noise_clip(4, 64, 64))
     spec = SampleSpec(temperature=1.0, max_new_tokens=1, top_p=0.9, top_k=3, repetition_penalty=1.1, stop=("x",))
     with pytest.raises(UserError, match="not known to take top_k, repetition_penalty"):
-        backend.sample(prefix, TEXTS[:1], spec)
+        ask(prefix, TEXTS[:1], spec)
     backend.extended = True
-    backend.sample(prefix, TEXTS[:1], spec)
+    ask(prefix, TEXTS[:1], spec)
     sent = model.requests[-1]
     assert (sent["top_p"], sent["top_k"], sent["repetition_penalty"], sent["stop"]) == (0.9, 3, 1.1, ["x"])
     assert "min_p" not in sent
@@ -87,16 +88,16 @@ def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, mon
     url, model = served
     monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
     backend = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
-    prefix = backend.encode(noise_clip(4, 64, 64))
+    prefix = show(backend, noise_clip(4, 64, 64))
     model.fail_next = 2
     before = len(model.requests)
-    first = backend.sample(prefix, TEXTS, SampleSpec(max_new_tokens=4))
+    first = ask(prefix, TEXTS, SampleSpec(max_new_tokens=4))
     assert len(model.requests) - before == len(TEXTS) + 2
-    assert backend.sample(prefix, TEXTS, SampleSpec(max_new_tokens=4)) == first
+    assert ask(prefix, TEXTS, SampleSpec(max_new_tokens=4)) == first
     assert len(model.requests) - before == len(TEXTS) + 2  # the second time nobody was asked
     other = EndpointBackend.connect(f"{url}#tiny", cache=tmp_path)
     other.contents = "other weights in the folder that the server serves"
-    assert other.sample(other.encode(noise_clip(4, 64, 64)), TEXTS, SampleSpec(max_new_tokens=4)) == first
+    assert ask(show(other, noise_clip(4, 64, 64)), TEXTS, SampleSpec(max_new_tokens=4)) == first
     assert len(model.requests) - before == 2 * len(TEXTS) + 2
     assert not list(tmp_path.rglob("*.part"))
 
@@ -111,7 +112,7 @@ def test_what_goes_wrong_is_one_line(served, monkeypatch):
     backend = EndpointBackend.connect(url)
     backend.model = "gone"
     with pytest.raises(UserError, match=r"refused the request .status 404.: no model gone"):
-        backend.sample(backend.encode(noise_clip(4, 64, 64)), TEXTS)
+        ask(show(backend, noise_clip(4, 64, 64)), TEXTS)
 
 
 def test_a_grounder_takes_a_url(served):

@@ -53,8 +53,8 @@ class VllmBackend(Backend):
             shared = shared_folder()
         made = cls(endpoint, checkpoint, shared)
         if check:
-            session = made.encode(_first_clip(checkpoint.family.factor))
-            ((first,),) = made.sample(session, ["When does it happen?"], SampleSpec(max_new_tokens=1))
+            session = made.open([Message.of("user", _first_clip(checkpoint.family.factor))])
+            ((first,),) = session.ask([Message.of("user", "When does it happen?")], SampleSpec(max_new_tokens=1))
             if first.failure:
                 raise UserError(first.failure)
         return made
