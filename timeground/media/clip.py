@@ -43,7 +43,7 @@ class Clip:
         return len(self.frames)
 
     def paired(self) -> Clip:
-        """The clip with an even number of frames: an odd one repeats its last frame (and its time)."""
+        """Return the clip with an even number of frames: an odd one repeats its last frame (and its time)."""
         if self.num_frames % 2 == 0:
             return self
         return replace(
@@ -53,15 +53,15 @@ class Clip:
         )
 
     def thinned(self) -> Clip:
-        """Every second frame: as many images as there are frame pairs, for models that are sent single images."""
+        """Return every second frame: as many images as frame pairs, for models that are sent single images."""
         return replace(self, frames=self.frames[::2], frame_times_s=self.frame_times_s[::2])
 
     def pair_times_s(self) -> torch.Tensor:
-        """Times of the two frames of each pair, float64 ``[T/2, 2]`` (an odd clip is padded first)."""
+        """Return times of the two frames of each pair, float64 ``[T/2, 2]`` (an odd clip is padded first)."""
         return self.paired().frame_times_s.view(-1, 2)
 
     def between(self, start_s: float, end_s: float) -> Clip:
-        """The frames with ``start_s <= time < end_s``; the window is narrowed to it."""
+        """Return the frames with ``start_s <= time < end_s``; the window is narrowed to it."""
         keep = (self.frame_times_s >= start_s) & (self.frame_times_s < end_s)
         return replace(
             self,
@@ -72,7 +72,7 @@ class Clip:
         )
 
     def reversed(self) -> Clip:
-        """The clip played backwards: frames flipped, times mirrored.
+        """Return the clip played backwards: frames flipped, times mirrored.
 
         An odd clip is first padded to pairs, so that the same frames stay paired. A frame with time t that
         is followed by the end of the window after one frame length d is shown from ``start + end - t - d`` in

@@ -120,7 +120,7 @@ def decode_indexed(
 
 
 def probe(path: str | os.PathLike[str], folder_fps: float = DEFAULT_FOLDER_FPS) -> VideoInfo:
-    """Facts about a video file or a folder of pictures; lists a file's packets and decodes its first frame.
+    """Return facts about a video file or a folder of pictures; lists a file's packets, decodes its first frame.
 
     Raises: VideoError if it cannot be read. Damage further on may go unseen: only decoding tells.
     """
@@ -158,7 +158,7 @@ def _decode_file(
 
 
 def _plan(request: DecodeRequest, info: VideoInfo, times_s: Times) -> tuple[Ints, float, float, tuple[int, int]]:
-    """The frames to take, the window in seconds, and the size in pixels (height, width)."""
+    """Return the frames to take, the window in seconds, and the size in pixels (height, width)."""
     name = os.fspath(request.path)
     start_s, end_s = check_window(request.start_s, request.end_s, info.duration_s, name, clamp_end=request.clamp_end)
     chosen = choose(times_s, start_s, end_s, request.sampling, name)
@@ -178,7 +178,7 @@ def _clip(
     start_s: float,
     end_s: float,
 ) -> Clip:
-    """Frames and times; a frame still standing from before the window is seen from its start on."""
+    """Return frames and times; a frame still standing from before the window is seen from its start on."""
     return Clip(
         frames,
         torch.from_numpy(np.maximum(times_s, start_s)),

@@ -129,7 +129,7 @@ class Video:
         return self._index[1]
 
     def _part(self, start_s: float | None, end_s: float | None) -> Clip:
-        """The frames of a window, where there is no file."""
+        """Return the frames of a window, where there is no file."""
         assert self._held is not None
         whole = self._held[1]
         if start_s is end_s is None:
@@ -141,7 +141,7 @@ class Video:
 
 
 def _state(path: str | PathLike[str]) -> tuple[int, int]:
-    """Size and time of the last change: another state is another content."""
+    """Return size and time of the last change: another state is another content."""
     try:
         found = [entry.stat() for entry in os.scandir(path)] if os.path.isdir(path) else [os.stat(path)]
     except OSError:

@@ -48,6 +48,7 @@ def test_killed_at_any_moment_and_started_again_gives_the_same_bytes(write_recip
     assert finals(tmp_path / "out") == finals(tmp_path / "calm")
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_replaced(write_recipe, tmp_path, monkeypatch):
     from timeground.data_pipeline.executors import local
 
