@@ -71,7 +71,7 @@ class Example:
     def __post_init__(self) -> None:
         """Check that each node goes on from one before it, and that targets follow a question."""
         for place, node in enumerate(self.nodes):
-            if (node.parent is None) != (place == 0) or (node.parent or 0) > max(0, place - 1):
+            if node.parent not in (range(place) if place else [None]):
                 raise ValueError(f"node {place} cannot be below node {node.parent}")
             if place and not len(node.inputs):
                 raise ValueError(f"node {place} has no tokens")
@@ -227,7 +227,7 @@ class Encoder:
             ids = self.builder.answer_ids(row_answer(self.profile.prompts(), row))
             groups.append([[Laid(PromptInputs.following(ids, question.next_position), is_sampled=True)]])
         nodes = example.answered(groups).nodes
-        return Example(tuple(replace(node, weight=len(node.inputs) ** -power) for node in nodes))
+        return Example(tuple(n if n.answer is None else replace(n, weight=len(n.inputs) ** -power) for n in nodes))
 
 
 def _asking(prompt: Laid, questions: Sequence[PromptInputs]) -> Example:
