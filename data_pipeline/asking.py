@@ -31,6 +31,8 @@ from timeground.spans import Span
 
 from .item import RunStopped
 
+UNKNOWN = "?"
+"""The answer of a row that the pipeline asks: a question without one is no question for a text."""
 MAX_TOKENS_TO_LIST = 768
 """Room for an answer that lists events."""
 
@@ -147,8 +149,11 @@ class StageModel:
 
 
 def question(asked: Method, number: int, text: str | None) -> Row:
-    """Return a row that asks a text about the video at hand."""
-    return Row(str(number), asked.video.source, asked.video.duration_s, window=asked.window, question=text)
+    """Return a row that asks a text about the video at hand; without one, a row for a query."""
+    answer = UNKNOWN if text else None
+    return Row(
+        str(number), asked.video.source, asked.video.duration_s, window=asked.window, question=text, answer=answer
+    )
 
 
 def refusal(video: str, warning: str) -> str:

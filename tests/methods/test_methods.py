@@ -34,7 +34,7 @@ HALVES, KNOWS = "tests.support.toy_method:Halves", "tests.support.toy_method:Kno
 ROWS = [
     Row("a", "v.mp4", 4.0, "the ring turns"),
     Row("b", "v.mp4", 4.0, question="Which?", options=["red", "blue"]),
-    Row("c", "v.mp4", 4.0, question="What is it?"),
+    Row("c", "v.mp4", 4.0, question="What is it?", answer="a ring"),
 ]
 
 

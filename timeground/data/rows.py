@@ -68,7 +68,7 @@ class Row:
             return "yes_no"
         if "events" in self.meta:
             return "events"
-        return "open" if self.question and (self.answer or not self.query) else "ground"
+        return "open" if self.question and self.answer else "ground"
 
     @property
     def extent(self) -> Span:
