@@ -83,8 +83,9 @@ def parse(text: str, row: Row, origin_s: float = 0.0) -> ParsedAnswer:
     """
     if row.task == "choice":
         option = parse_option(text, row.options)
-        found = ParsedAnswer(text, option=option.letter, rule=option.rule, failure=option.failure)
-        return _with_evidence(found, row, origin_s) if row.spans else found
+        when = parse_spans(text, query=row.query)  # some questions also ask when the video shows it
+        spans = tuple(shifted(when.spans, origin_s))
+        return ParsedAnswer(text, spans, when.absent, option.letter, rule=option.rule, failure=option.failure)
     if row.task == "yes_no":
         said = parse_yes_no(text)
         return ParsedAnswer(text, yes=said.value, rule=said.rule, failure=said.failure)
@@ -104,12 +105,6 @@ def parse_when(text: str, query: str | None, origin_s: float = 0.0) -> ParsedAns
     when = parse_spans(text, query=query)
     spans = tuple(shifted(when.spans, origin_s))
     return ParsedAnswer(text, spans, when.absent, rule=when.rule, failure=when.failure)
-
-
-def _with_evidence(answer: ParsedAnswer, row: Row, origin_s: float) -> ParsedAnswer:
-    """Return the answer to a question with the spans that are said beside it: when the video shows it."""
-    when = parse_spans(answer.text, query=row.query)
-    return replace(answer, spans=tuple(shifted(when.spans, origin_s)), absent=when.absent)
 
 
 def score(answer: ParsedAnswer, row: Row, protocol: Protocol = STRICT) -> float:
