@@ -116,17 +116,19 @@ def run_plain(root: Path, num_videos: int) -> dict[str, float]:
     from timeground.data_pipeline.recipe import Recipe
     from timeground.data_pipeline.stage import VideoStage
     from timeground.data_pipeline.stages import probe as probing
-    from timeground.data_pipeline.tools import Tools
     from timeground.data_pipeline.work import make_tools
+
+    from timeground.media.video import Video
+    from timeground.models.local.backend import LocalBackend
 
     torch.set_num_threads(1)
     clock = Stopwatch({"decode": 0.0, "model": 0.0})
     for owner, name, what in (
-        (Tools, "clip", "decode"),
+        (Video, "clip", "decode"),
         (probing, "probe", "decode"),
         (pipeline_tools, "open_model", "model"),
-        (StageModel, "watch", "model"),
-        (StageModel, "answer", "model"),
+        (LocalBackend, "open", "model"),
+        (StageModel, "ask", "model"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), clock, what))
     source = {"videos": str(root), "rows": str(root / "rows.jsonl"), "limit": num_videos}

@@ -43,11 +43,9 @@ class View(StrEnum):
             clip = replace(clip, frames=clip.frames.flip(-1))
         return clip.reversed() if self.is_reversed else clip
 
-    def of(self, video: Video, window: Span | None, sampling: Sampling) -> tuple[Video, Span | None]:
-        """Return a video as this view has it, and which part is meant: changed frames are all that there is then."""
-        if self is View.PLAIN:
-            return video, window
-        return Video.of(self.show(video.part(window, sampling))), window
+    def of(self, video: Video, window: Span | None, sampling: Sampling) -> Video:
+        """Return a video as this view has it; of one that is changed only the frames of the window are there."""
+        return video if self is View.PLAIN else Video.of(self.show(video.part(window, sampling)))
 
     def word(self, row: Row) -> str | None:
         """Return the row's query for this view; None where no rule tells what it becomes."""

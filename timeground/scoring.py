@@ -83,9 +83,8 @@ def parse(text: str, row: Row, origin_s: float = 0.0) -> ParsedAnswer:
     """
     if row.task == "choice":
         option = parse_option(text, row.options)
-        when = parse_spans(text, query=row.query)  # some questions also ask when the video shows it
-        spans = tuple(shifted(when.spans, origin_s))
-        return ParsedAnswer(text, spans, when.absent, option.letter, rule=option.rule, failure=option.failure)
+        when = parse_when(text, row.query, origin_s)  # some questions also ask when the video shows it
+        return replace(when, option=option.letter, rule=option.rule, failure=option.failure)
     if row.task == "yes_no":
         said = parse_yes_no(text)
         return ParsedAnswer(text, yes=said.value, rule=said.rule, failure=said.failure)

@@ -100,7 +100,7 @@ def _ask_in_view(
     worded = [(row, query) for row in rows if (query := view.word(row))]
     if not worded:
         return
-    asked = model.watch(*view.of(video, rows[0].window, model.sampling()))
+    asked = model.watch(view.of(video, rows[0].window, model.sampling()), rows[0].window)
     for number, one in passes:
         seed = tools.number(rows[0].video, rows[0].window, number, *([] if view == View.PLAIN else [view]))
         groups = one.ask(model, asked, [query for _, query in worded], seed)

@@ -79,10 +79,10 @@ def test_direct_draws_groups_and_tells_options_probabilities(model):
 
 
 def test_a_video_is_opened_once_and_read_as_decode_reads_it(videos, monkeypatch, tmp_path):
-    from timeground.media import video as module
+    from timeground.media.containers import frame_index
 
-    listed, plain = [], module.read_index
-    monkeypatch.setattr(module, "read_index", lambda path, **more: listed.append(path) or plain(path, **more))
+    listed, plain = [], frame_index._read_index
+    monkeypatch.setattr(frame_index, "_read_index", lambda path, *more: listed.append(path) or plain(path, *more))
     copy = tmp_path / "v.mp4"
     copy.write_bytes(videos[0].read_bytes())
     video = Video.open(copy)

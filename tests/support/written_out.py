@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 import torch
 from timeground.train.data.render import Example, Node
 
+from timeground.models.families import Family
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded
-from timeground.models.local.towers import cut_patches
+from timeground.models.local.towers import Pixels, cut_patches
 
 
 def path(example: Example, place: int) -> list[Node]:
@@ -19,24 +21,32 @@ def path(example: Example, place: int) -> list[Node]:
     return [node] if node.parent is None else [*path(example, node.parent), node]
 
 
+def row_logits(reference: Any, row: PromptInputs, pixels: Sequence[Pixels], family: Family) -> torch.Tensor:
+    """What transformers' own forward makes of a row, ``[L, V]``."""
+    ids = torch.from_numpy(row.ids_L)[None]
+    out = reference(
+        input_ids=ids,
+        position_ids=torch.from_numpy(row.positions_3L)[:, None],
+        pixel_values_videos=torch.cat([p.values_NP for p in pixels]),
+        video_grid_thw=torch.tensor([grid for p in pixels for grid in p.grids]),
+        mm_token_type_ids=(ids == family.video_token_id).int() * 2,
+        use_cache=False,
+    )
+    return out.logits[0]
+
+
 def node_logprobs(reference: Any, loaded: Loaded, example: Example, place: int) -> torch.Tensor:
     """Log-probabilities of a node's tokens, with all that stands above it as one row."""
     above = path(example, place)
     row = reduce(PromptInputs.joined, (node.inputs for node in above))
     ids, count = torch.from_numpy(row.ids_L)[None], len(above[-1].inputs)
+    checkpoint = loaded.checkpoint
     pixels = [
-        cut_patches(node.frames, node.inputs.vision, loaded.checkpoint.family, loaded.checkpoint.norm, torch.float32)
+        cut_patches(node.frames, node.inputs.vision, checkpoint.family, checkpoint.norm, torch.float32)
         for node in above
         if node.frames is not None
     ]
-    logits = reference(
-        input_ids=ids,
-        position_ids=torch.from_numpy(row.positions_3L)[:, None],
-        pixel_values_videos=torch.cat([p.values_NP for p in pixels]),
-        video_grid_thw=torch.tensor([grid for p in pixels for grid in p.grids]),
-        mm_token_type_ids=(ids == loaded.checkpoint.family.video_token_id).int() * 2,
-        use_cache=False,
-    ).logits[0, -count - 1 : -1]
+    logits = row_logits(reference, row, pixels, checkpoint.family)[-count - 1 : -1]
     logits = logits.index_fill(1, torch.tensor(loaded.checkpoint.family.forbidden_ids), -1e9)
     return logits.log_softmax(-1).gather(1, ids[0, -count:, None])[:, 0]
 

@@ -102,21 +102,10 @@ def decode_request(request: DecodeRequest, on_progress: OnProgress | None = None
     if os.path.isdir(request.path):
         return _decode_folder(request)
     deadline_s = None if request.timeout_s is None else time.monotonic() + request.timeout_s
-    return decode_indexed(request, read_index(request.path), on_progress, deadline_s)[0]
-
-
-def decode_indexed(
-    request: DecodeRequest, index: FrameIndex, on_progress: OnProgress | None = None, deadline_s: float | None = None
-) -> tuple[Clip, FrameIndex]:
-    """Read a file whose packets are listed already. Returns the clip and the index that was right for it.
-
-    That is another one where the packets mislead and every frame had to be decoded. deadline_s: by the monotonic clock.
-    """
     try:
-        return _decode_file(request, index, deadline_s, on_progress), index
+        return _decode_file(request, read_index(request.path), deadline_s, on_progress)
     except FramesMissing:
-        index = read_index(request.path, by_decoding=True)
-        return _decode_file(request, index, deadline_s, on_progress), index
+        return _decode_file(request, read_index(request.path, by_decoding=True), deadline_s, on_progress)
 
 
 def probe(path: str | os.PathLike[str], folder_fps: float = DEFAULT_FOLDER_FPS) -> VideoInfo:

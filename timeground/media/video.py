@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from os import PathLike
 
 from timeground.errors import UserError
 from timeground.media.clip import Clip
-from timeground.media.containers.container import check_file
-from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS, list_folder
-from timeground.media.containers.frame_index import FrameIndex, VideoInfo, read_index
-from timeground.media.decode import DecodeRequest, OnProgress, decode_indexed, decode_request
+from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
+from timeground.media.containers.frame_index import VideoInfo
+from timeground.media.decode import DecodeRequest, OnProgress, decode_request, probe
 from timeground.media.sampling import Sampling
 from timeground.spans import Span
 
@@ -22,7 +20,7 @@ Read = tuple[tuple[float | None, float | None], Sampling, tuple[int, int]]
 class Video:
     """A video file, a folder of pictures, or frames that come from nowhere else.
 
-    A file's packets are listed once, for all clips, and the last clip is kept; if the file changes, both are made anew.
+    The last clip is kept, and read anew if the file changes; a file's packets are listed once (`read_index`).
     """
 
     def __init__(
@@ -39,7 +37,6 @@ class Video:
         """
         self.path, self.folder_fps, self.num_threads, self.clamp_end = path, folder_fps, num_threads, clamp_end
         self._held: tuple[Read | None, Clip] | None = None
-        self._index: tuple[tuple[int, int], FrameIndex] | None = None
 
     @classmethod
     def open(cls, path: str | PathLike[str], *, folder_fps: float = DEFAULT_FOLDER_FPS) -> Video:
@@ -63,17 +60,18 @@ class Video:
     @property
     def duration_s(self) -> float:
         """How long it is."""
-        return self._held[1].duration_s if self._held else self.info.duration_s
+        if self._held is not None:
+            read, clip = self._held
+            if read is None or read[2] == _state(self.path or ""):
+                return clip.duration_s
+        return self.info.duration_s
 
-    @cached_property
+    @property
     def info(self) -> VideoInfo:
         """Facts about the file. Raises VideoError if it cannot be read, UserError where only frames are there."""
         if self.path is None:
             raise UserError(f"{self.source}: only frames are there, and no file that has facts")
-        if os.path.isdir(self.path):
-            return list_folder(self.path, self.folder_fps).info
-        check_file(self.path)
-        return self._indexed().info
+        return probe(self.path, self.folder_fps)
 
     def clip(
         self,
@@ -92,7 +90,8 @@ class Video:
         sampling = sampling or Sampling()
         if self.path is None:
             return self._part(start_s, end_s)
-        if self._held is not None and self._held[0] == ((start_s, end_s), sampling, _state(self.path)):
+        state = _state(self.path)
+        if self._held is not None and self._held[0] == ((start_s, end_s), sampling, state):
             return self._held[1]
         request = DecodeRequest(
             self.path,
@@ -103,13 +102,8 @@ class Video:
             folder_fps=self.folder_fps,
             clamp_end=self.clamp_end,
         )
-        if os.path.isdir(self.path):
-            clip = decode_request(request)
-        else:
-            clip, index = decode_indexed(request, self._indexed(), on_progress)
-            self._index = (_state(self.path), index)
-        self.hold(clip, sampling, start_s, end_s)
-        return clip
+        self._held = (((start_s, end_s), sampling, state), decode_request(request, on_progress))
+        return self._held[1]
 
     def part(self, window: Span | None, sampling: Sampling) -> Clip:
         """Return frames of a span of it, or of all of it."""
@@ -120,13 +114,6 @@ class Video:
         """Keep a clip that was read by this sampling and window for whoever asks for the same next."""
         assert self.path is not None
         self._held = (((start_s, end_s), sampling, _state(self.path)), clip)
-
-    def _indexed(self) -> FrameIndex:
-        assert self.path is not None
-        now = _state(self.path)
-        if self._index is None or self._index[0] != now:
-            self._index = (now, read_index(self.path))
-        return self._index[1]
 
     def _part(self, start_s: float | None, end_s: float | None) -> Clip:
         """Return the frames of a window, where there is no file."""

@@ -68,7 +68,7 @@ def ask(
             if not asked:
                 continue
             texts = [form.format(question=text) for _, text in asked]
-            shown = model.watch(*view.of(video, window, model.sampling()))
+            shown = model.watch(view.of(video, window, model.sampling()), window)
             for (what, _), (outcome,) in zip(asked, model.answer(shown, texts), strict=True):
                 answers.setdefault(what, []).append(_yes(outcome.turn))
     return _by_row(answers)
