@@ -55,17 +55,17 @@ class PerRow(torch.utils.data.Dataset[Clip]):
         return len(self.rows)
 
     def __getitem__(self, number: int) -> Clip:
-        return decode(self.root / self.rows[number].video, self.bench.backend.sampling())
+        return decode(self.root / self.rows[number].video, self.bench.model.sampling())
 
 
 def shared(bench: Bench, root: Path, rows: list[Row]) -> list[list[int]]:
     """Our way."""
     said: dict[str, list[int]] = {}
     groups = group_rows(rows, root)
-    for group, clip in clips(groups, bench.backend.sampling(), 1):
+    for group, clip in clips(groups, bench.model.sampling(), 1):
         assert isinstance(clip, Clip)
         bench.clip = clip
-        texts = [row_prompt(bench.backend.profile.prompts(), row) for row in group.rows]
+        texts = [row_prompt(bench.model.profile.prompts(), row) for row in group.rows]
         for row, ids in zip(group.rows, bench.shared(texts), strict=True):
             said[row.id] = ids
     return [said[row.id] for row in rows]
@@ -81,7 +81,7 @@ def one_at_a_time(bench: Bench, reference: Any, root: Path, rows: list[Row], wor
     said = []
     for row, clip in zip(rows, found, strict=True):
         bench.clip = clip
-        inputs = bench.processor_inputs(row_prompt(bench.backend.profile.prompts(), row))
+        inputs = bench.processor_inputs(row_prompt(bench.model.profile.prompts(), row))
         said += bench.one_at_a_time(reference, [inputs])
     return said
 
@@ -114,7 +114,7 @@ def main() -> None:
         warm_up=0,
     )
     bench.clip = PerRow(bench, root, rows)[0]
-    prompt = bench.processor_inputs(row_prompt(bench.backend.profile.prompts(), rows[0]))["input_ids"].shape[1]
+    prompt = bench.processor_inputs(row_prompt(bench.model.profile.prompts(), rows[0]))["input_ids"].shape[1]
     print_result(
         "eval_throughput",
         timings["prefetch"].wall_s / timings["shared"].wall_s,

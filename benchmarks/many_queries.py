@@ -20,7 +20,7 @@ from timeground.media.clip import Clip
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.families.qwen3_vl import FreshModel
 from timeground.models.loading import Loaded, load_weights
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.sampling import AnswerTokens, SampleSpec
 
 NEW_TOKENS = 16
@@ -48,14 +48,14 @@ class Bench:
 
     loaded: Loaded
     clip: Clip
-    backend: LocalBackend
+    model: LocalModel
 
     def shared(self, queries: list[str]) -> list[list[int]]:
         """Our way: encode once, then all queries from the one KV cache."""
-        prefix = self.backend.open([Message.of("user", self.clip)])
+        prefix = self.model.open([Message.of("user", self.clip)])
         assert prefix.cache is not None
         start = prefix.cache.prompt.next_position
-        questions = [self.backend.builder.question(q, start) for q in queries]
+        questions = [self.model.builder.question(q, start) for q in queries]
         tokens = AnswerTokens(-1, self.loaded.checkpoint.family.forbidden_ids)
         return [
             answers[0].ids for answers in prefix.cache.answer(questions, SampleSpec(max_new_tokens=NEW_TOKENS), tokens)
@@ -100,7 +100,7 @@ def make_bench(num_pairs: int) -> Bench:
     """A Qwen3-VL-class model with random weights and a clip of noise, 25 visual tokens a frame pair."""
     checkpoint = Checkpoint.open(str(random_model("many-queries", SIZES))).with_profile(PROFILE)
     loaded = load_weights(checkpoint, dtype="float32")
-    return Bench(loaded, noise_clip(num_pairs), LocalBackend(loaded))
+    return Bench(loaded, noise_clip(num_pairs), LocalModel(loaded))
 
 
 def main() -> None:

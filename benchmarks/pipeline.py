@@ -119,15 +119,15 @@ def run_plain(root: Path, num_videos: int) -> dict[str, float]:
     from timeground.data_pipeline.work import make_tools
 
     from timeground.media.video import Video
-    from timeground.models.local.backend import LocalBackend
+    from timeground.models.local.model import LocalModel
 
     torch.set_num_threads(1)
     clock = Stopwatch({"decode": 0.0, "model": 0.0})
     for owner, name, what in (
         (Video, "clip", "decode"),
         (probing, "probe", "decode"),
-        (pipeline_tools, "open_model", "model"),
-        (LocalBackend, "open", "model"),
+        (pipeline_tools, "open_stage_model", "model"),
+        (LocalModel, "open", "model"),
         (StageModel, "ask", "model"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), clock, what))

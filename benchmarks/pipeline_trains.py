@@ -25,7 +25,7 @@ from benchmarks.tiny_grounding import dataset
 from timeground.data.rows import read_rows
 from timeground.media.video import Video
 from timeground.methods.direct import Direct
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.spans import set_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
@@ -56,14 +56,14 @@ def train(name: str, rows: Path, videos: Path, folder: Path, args: argparse.Name
     return output / "model"
 
 
-def held_out(model: str, num_videos: int) -> dict[str, Any]:
+def held_out(folder: str, num_videos: int) -> dict[str, Any]:
     """Set IoU and share of IoU >= 0.5 on held-out scenes' queries that have one span; greedy answers."""
-    backend = LocalBackend.from_pretrained(model)
+    model = LocalModel.from_pretrained(folder)
     ious = []
     for index in range(num_videos):
         scene = sample_scene(scene_seed("held_out", 4, index), durations_s=(8.0, 40.0))
         rows = [row for row in make_rows(scene, "held-out.mp4") if row.meta["kind"] == "single"]
-        outcomes = Direct.answer(backend, Video.of(scene_clip(scene, backend.sampling())), rows)
+        outcomes = Direct.answer(model, Video.of(scene_clip(scene, model.sampling())), rows)
         for row, outcome in zip(rows, outcomes, strict=True):
             ious.append(set_iou(list(outcome.answer.spans), row.spans))
     found = torch.tensor(ious)

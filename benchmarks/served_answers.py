@@ -22,8 +22,8 @@ from timeground.chat.parts import Message
 from timeground.chat.prompts import row_prompt
 from timeground.data.rows import Row, read_rows
 from timeground.media.decode import decode
-from timeground.models.local.backend import LocalBackend
-from timeground.models.opening import open_backend
+from timeground.models.local.model import LocalModel
+from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
 
 GREEDY = SampleSpec(max_new_tokens=64)
@@ -31,7 +31,7 @@ GREEDY = SampleSpec(max_new_tokens=64)
 
 def compared(url: str, folder: Path) -> Iterator[tuple[Row, dict[str, Any] | None]]:
     """Each row of a folder, with None where the server's answer is that of the bundled model in this process."""
-    here, there = LocalBackend.from_pretrained("tiny"), open_backend(url, video="native")
+    here, there = LocalModel.from_pretrained("tiny"), open_model(url, video="native")
     rows_of: dict[str, list[Row]] = defaultdict(list)
     for row in read_rows(folder / "annotations.jsonl"):
         rows_of[row.video].append(row)

@@ -22,9 +22,9 @@ from timeground.media.sampling import Sampling
 from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import Method, Outcome
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.knowledge import clip_warning
-from timeground.models.opening import is_url, open_backend
+from timeground.models.opening import is_url, open_model
 from timeground.models.sampling import SampleSpec
 from timeground.scoring import ParsedAnswer
 from timeground.spans import Span
@@ -49,7 +49,7 @@ class ModelSettings(Settings):
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Changes to its profile, such as ``{fps: 4}``."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Of the backend, such as ``dtype``, or for a server ``concurrency`` and ``cache`` (a folder for answers)."""
+    """Of the model, such as ``dtype``, or for a server ``concurrency`` and ``cache`` (a folder for answers)."""
     max_requests_per_minute: float | None = Field(None, gt=0)
     """In each worker; it pauses before it sends more."""
     max_tokens: int | None = Field(None, ge=1)
@@ -60,7 +60,7 @@ class ModelSettings(Settings):
 class StageModel:
     """An opened model, as a stage asks it."""
 
-    backend: Backend
+    model: Model
     settings: ModelSettings
     allow_toy: bool = False
     """Whether it may be shown videos of a kind of which it knows nothing."""
@@ -71,20 +71,20 @@ class StageModel:
     @property
     def profile(self) -> Profile:
         """How the model wants to be asked."""
-        return self.backend.profile
+        return self.model.profile
 
     def sampling(self) -> Sampling:
         """Return which frames it looks at."""
-        return self.backend.sampling()
+        return self.model.sampling()
 
     def with_profile(self, **changes: Any) -> StageModel:
         """Return the same weights, asked another way: changes to the profile, such as ``time_encoding`` or ``fps``."""
         changes = {name: value for name, value in changes.items() if value is not None}
         if not changes:
             return self
-        other = copy.copy(self.backend)
+        other = copy.copy(self.model)
         other.profile = self.profile.with_changes(changes)
-        return replace(self, backend=other)
+        return replace(self, model=other)
 
     def watch(self, video: Video | Clip, window: Span | None = None) -> Method:
         """Begin to ask about a video, or a window of it: what is read and encoded for one question is there for all.
@@ -92,7 +92,7 @@ class StageModel:
         Raises RunStopped if the model knows nothing of such videos.
         """
         opened = Video.of(video) if isinstance(video, Clip) else video
-        asked = load_method(self.settings.method)(self.backend, opened, window)
+        asked = load_method(self.settings.method)(self.model, opened, window)
         warning = clip_warning(self.settings.name, self.profile, asked.clip)
         if warning and not self.allow_toy:
             raise RunStopped(refusal(asked.clip.source, warning))
@@ -161,7 +161,7 @@ def refusal(video: str, warning: str) -> str:
     return f"{video}: {warning} (as models.NAME.name), or add --allow-toy-model to annotate with it all the same"
 
 
-def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = False) -> StageModel:
+def open_stage_model(settings: ModelSettings, device: str | None, allow_toy: bool = False) -> StageModel:
     """Open a model. Raises RunStopped if it cannot be opened: every video would meet that."""
     options = dict(settings.options)
     if not is_url(settings.name):
@@ -169,12 +169,12 @@ def open_model(settings: ModelSettings, device: str | None, allow_toy: bool = Fa
         if device:
             options.setdefault("device", device)
     try:
-        backend = open_backend(settings.name, profile=settings.profile, overrides=settings.overrides, **options)
+        model = open_model(settings.name, profile=settings.profile, overrides=settings.overrides, **options)
     except UserError as error:
         raise RunStopped(f"model {settings.name}: {error}") from error
     except TypeError as error:
         raise RunStopped(f"model {settings.name}: options: {error}") from error
-    return StageModel(backend, settings, allow_toy)
+    return StageModel(model, settings, allow_toy)
 
 
 def _silence_transformers() -> None:

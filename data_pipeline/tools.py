@@ -15,7 +15,7 @@ from timeground.errors import UserError
 from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
 from timeground.spans import Span
 
-from .asking import ModelSettings, StageModel, open_model
+from .asking import ModelSettings, StageModel, open_stage_model
 
 if TYPE_CHECKING:
     from timeground.media.clip import Clip
@@ -80,7 +80,7 @@ class Tools:
     def model(self, name: str) -> StageModel:
         """Return a model of the recipe; it is opened once. Raises RunStopped if that fails."""
         if name not in self._opened:
-            self._opened[name] = open_model(self.models[name], self.device, self.allow_toy_model)
+            self._opened[name] = open_stage_model(self.models[name], self.device, self.allow_toy_model)
         return self._opened[name]
 
     def tokens(self, name: str) -> int:

@@ -199,7 +199,7 @@ class Handlers:
         async for step in self._opened(file, opened):
             yield step
         watched = opened[0].reading.watched
-        profile = watched.backend.profile
+        profile = watched.model.profile
         seen = await self.service.aside(lambda: pictures.given_to_model(watched.clip, profile))
         timed = await self.service.ground(watched, query)
         question = ground_prompt(profile.prompts(), query)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from timeground.media.video import Video
     from timeground.methods.base import Method, Outcome
     from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer
-    from timeground.models.opening import open_backend
+    from timeground.models.opening import open_model
     from timeground.models.sampling import SampleSpec
     from timeground.scoring import ParsedAnswer, parse, score
     from timeground.spans import Span
@@ -38,7 +38,7 @@ _PLACES = {
     "media.video": ("Video",),
     "methods.base": ("Method", "Outcome"),
     "methods.grounder": ("ChoiceAnswer", "Grounder", "GroundingAnswer"),
-    "models.opening": ("open_backend",),
+    "models.opening": ("open_model",),
     "models.sampling": ("SampleSpec",),
     "scoring": ("ParsedAnswer", "parse", "score"),
     "spans": ("Span",),
@@ -68,7 +68,7 @@ __all__ = [
     "VideoError",
     "__version__",
     "decode",
-    "open_backend",
+    "open_model",
     "parse",
     "parse_spans",
     "read_rows",

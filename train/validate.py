@@ -12,7 +12,7 @@ from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.video import Video
 from timeground.methods import load_method
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.scoring import first_iou, whole_iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
@@ -34,7 +34,7 @@ class Validation:
 
     def __init__(self, run: Run) -> None:
         self.run, self.settings = run, run.settings
-        self.backend = LocalBackend(run.loaded)
+        self.model = LocalModel(run.loaded)
         self.method = load_method(run.settings.method)
         self.best: float = run.state.get("best") or 0.0
 
@@ -75,7 +75,7 @@ class Validation:
         for clip, rows in self._clips():
             if not rows:
                 continue  # nothing is asked for spans in it
-            outcomes = self.method.answer(self.backend, Video.of(clip), rows)
+            outcomes = self.method.answer(self.model, Video.of(clip), rows)
             for row, outcome in zip(rows, outcomes, strict=True):
                 said = outcome.answer
                 iou = first_iou(said, row.spans)
@@ -96,11 +96,11 @@ class Validation:
                 seed, wanted = scene_seed("validation", self.settings.seed, index), data.validation_scenes
                 scene = sample_scene(seed, durations_s=wanted.durations_s, level=wanted.level)
                 rows = [r for r in make_rows(scene, "validation.mp4") if r.meta["kind"] == "single"]
-                yield scene_clip(scene, self.backend.sampling()), rows
+                yield scene_clip(scene, self.model.sampling()), rows
             return
         held_out = data.model_copy(update={"rows": data.validation_rows})
         rejected = Path(self.settings.output) / REJECTED
-        source = RowSource(held_out, self.backend.sampling(), 1, self.settings.seed, rejected)
+        source = RowSource(held_out, self.model.sampling(), 1, self.settings.seed, rejected)
         order = pass_order(self.settings.seed, 0, len(source.groups))[: self.settings.validate_videos]
         for place in order[run.rank :: run.world]:
             item = source.tried(source.groups[place], lambda item: item)

@@ -11,7 +11,7 @@ from timeground.models.torchvision_repair import repair_torchvision
 MODULES = (
     "timeground.data_pipeline.work",
     "timeground.data_pipeline.asking",
-    "timeground.models.local.backend",
+    "timeground.models.local.model",
     "transformers.models.qwen3_vl.modeling_qwen3_vl",  # transformers imports a model's code when one is opened
     "transformers.models.qwen3_vl.processing_qwen3_vl",
 )

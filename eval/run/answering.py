@@ -17,7 +17,7 @@ from timeground.media.clip import Clip
 from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import Method, Outcome
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.served.http import BadReply
 from timeground.scoring import ParsedAnswer
 from timeground.stopwatch import Stopwatch
@@ -31,7 +31,7 @@ from .settings import RunSettings
 class Asker:
     """Asks rows about videos."""
 
-    backend: Backend
+    model: Model
     task: Task
     settings: RunSettings
     clock: Stopwatch
@@ -40,19 +40,19 @@ class Asker:
         """Return a reply to each row, then one for each probe; other: the clip that `other-video` shows."""
         found = self._asked(video, rows, CLEAN)
         for probe in self.settings.probes:
-            clip = video.part(rows[0].window, self.backend.sampling())
+            clip = video.part(rows[0].window, self.model.sampling())
             changed = changed_clip(clip, probe, other)
             if changed is not None:
                 found += self._asked(Video.of(changed), rows, probe)
         return found
 
     def _asked(self, video: Video, rows: Sequence[Row], probe: str) -> list[Answer]:
-        prompts = self.backend.profile.prompts()
+        prompts = self.model.profile.prompts()
         for row in rows:
             self.task.prompt(row, prompts)  # a row that cannot be asked is told before the model works
         make = load_method(self.settings.method)
         with self.clock.on("encode"):
-            method = make(self.backend, video, rows[0].window, self.task.wording(prompts))
+            method = make(self.model, video, rows[0].window, self.task.wording(prompts))
         with method, self.clock.on("generate"):
             greedy = method.answers(rows, self.settings.greedy)
             wanted = self.settings.num_samples and probe == CLEAN

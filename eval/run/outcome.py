@@ -14,7 +14,7 @@ from timeground.files.content_keys import rows_contents
 from timeground.files.json_text import dump_json
 from timeground.files.whole_files import write_text
 from timeground.media.containers.container import made_by
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.knowledge import warning
 
 from ..reading import Prediction
@@ -45,7 +45,7 @@ class TaskOutcome:
 def write_outcome(
     output: Path,
     tasks: Sequence[Task],
-    backend: Backend,
+    model: Model,
     settings: RunSettings,
     missing: Mapping[str, list[str]],
     seconds: Mapping[str, float],
@@ -56,16 +56,16 @@ def write_outcome(
     results = {
         "model": settings.model,
         "method": settings.method,
-        "model_contents": backend.contents,
-        "warning": _warning(tasks, backend),
-        "profile": {**asdict(backend.profile), "time_encoding": backend.profile.time_encoding.value},
+        "model_contents": model.contents,
+        "warning": _warning(tasks, model),
+        "profile": {**asdict(model.profile), "time_encoding": model.profile.time_encoding.value},
         "decoding": {"temperature": 0.0, "choice_by": settings.choice_by, "max_new_tokens": settings.max_new_tokens},
         "skip_missing": settings.skip_missing,
         "tasks": {
             o.task.spec.name: {
                 **o.scores.to_json(),
                 **o.extra,
-                "prompt": _prompt(o.task, backend),
+                "prompt": _prompt(o.task, model),
                 "rows_contents": rows_contents(o.task.rows),
                 "missing_videos": missing[o.task.spec.name],
             }
@@ -78,7 +78,7 @@ def write_outcome(
     _write_json(output / "results.json", results)
     rows = sum(len(o.task.rows) for o in outcomes)
     _write_json(output / "timings.json", _timings(seconds, rows))
-    write_report(output / "report.html", results, outcomes, backend)
+    write_report(output / "report.html", results, outcomes, model)
     for outcome in outcomes:
         print(outcome.scores.to_text())
     if results["warning"]:
@@ -118,12 +118,12 @@ def _with_votes(
     return found
 
 
-def _warning(tasks: Sequence[Task], backend: Backend) -> str | None:
+def _warning(tasks: Sequence[Task], model: Model) -> str | None:
     """Why scores mean little: the model knows nothing of a task's videos."""
     for task in tasks:
         for path in dict.fromkeys(group.path for group in group_rows(task.rows, task.video_root)):
             try:
-                told = warning(backend.name, backend.profile, made_by(path))
+                told = warning(model.name, model.profile, made_by(path))
             except UserError:
                 continue  # it cannot be read, and is told as such
             if told:
@@ -131,9 +131,9 @@ def _warning(tasks: Sequence[Task], backend: Backend) -> str | None:
     return None
 
 
-def _prompt(task: Task, backend: Backend) -> str | None:
+def _prompt(task: Task, model: Model) -> str | None:
     """What the model was asked for the first row."""
-    return task.prompt(task.rows[0], backend.profile.prompts()) if task.rows else None
+    return task.prompt(task.rows[0], model.profile.prompts()) if task.rows else None
 
 
 def _timings(seconds: Mapping[str, float], rows: int) -> dict[str, Any]:

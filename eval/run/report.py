@@ -11,7 +11,7 @@ from timeground.data.rows import Row
 from timeground.errors import UserError, VideoError
 from timeground.files.scratch import scratch_folder
 from timeground.media.decode import decode_request
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.report.page import Page
 from timeground.report.timeline import save_timeline
 from timeground.spans import Span
@@ -27,7 +27,7 @@ OUTSIDE = " [outside what was shown]"
 EDGES_S = (0, 5, 10, 20, 40, 80, 160, 320)
 
 
-def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOutcome], backend: Backend) -> None:
+def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOutcome], model: Model) -> None:
     """Write one page for all tasks."""
     page = Page(f"timeground eval: {results['model']}")
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
@@ -39,7 +39,7 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
         _add_scores(page, outcome)
         _add_probes(page, outcome.extra.get("probes", {}))
         _add_spread(page, outcome)
-        _add_worst(page, outcome, backend)
+        _add_worst(page, outcome, model)
     page.write(path)
 
 
@@ -97,7 +97,7 @@ def _add_spread(page: Page, outcome: TaskOutcome) -> None:
         page.bars("mIoU by source", sources)
 
 
-def _add_worst(page: Page, outcome: TaskOutcome, backend: Backend) -> None:
+def _add_worst(page: Page, outcome: TaskOutcome, model: Model) -> None:
     """The lowest IoUs with the frames that were looked at; a video that cannot be read is left out."""
     rows = {row.id: row for row in outcome.task.rows}
     answered = [s for s in outcome.scores.samples if s.iou is not None and s.text is not None and rows[s.id].spans]
@@ -108,7 +108,7 @@ def _add_worst(page: Page, outcome: TaskOutcome, backend: Backend) -> None:
         row = rows[sample.id]
         (group,) = group_rows([row], outcome.task.video_root)
         try:
-            clip = decode_request(group.request(backend.sampling()))
+            clip = decode_request(group.request(model.sampling()))
         except (UserError, VideoError):
             continue
         said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]

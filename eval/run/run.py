@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from timeground.errors import UserError
 from timeground.files.folder_lock import only_run
 from timeground.media.clip import Clip
-from timeground.models.opening import is_url, open_backend
+from timeground.models.opening import is_url, open_model
 from timeground.stopwatch import Stopwatch
 
 from ..tasks import Task, get_spec, load_task
@@ -47,8 +47,8 @@ class Runtime:
     follow_links: bool = False
     """Whether videos may be links out of their folder."""
 
-    def backend_options(self, model: str, world: int) -> dict[str, Any]:
-        """Return the backend's options. UserError for an endpoint's options where the model is none."""
+    def model_options(self, model: str, world: int) -> dict[str, Any]:
+        """Return the model's options. UserError for an endpoint's options where the model is none."""
         if is_url(model):
             return {"cache": self.cache, "concurrency": self.concurrency}
         for name in ("cache", "concurrency"):
@@ -59,7 +59,7 @@ class Runtime:
 
 def evaluate(settings: RunSettings, output: Path, runtime: Runtime) -> None:
     """Run the tasks of `settings` and write everything into `output`. UserError if another run works there."""
-    options = runtime.backend_options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
+    options = runtime.model_options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
     tasks, missing = load_tasks(
         settings, runtime.follow_links
     )  # what is wrong with them is told before a folder is made
@@ -80,16 +80,16 @@ def _answer_tasks(
     if rank == 0:
         refuse_others(output, facts)  # told before a model is loaded
     clock, began = Stopwatch(), time.perf_counter()
-    backend = open_backend(settings.model, profile=settings.profile, overrides=settings.overrides, **options)
+    model = open_model(settings.model, profile=settings.profile, overrides=settings.overrides, **options)
     if rank == 0:
-        keep_settings(output, facts | {"model_contents": backend.contents})
+        keep_settings(output, facts | {"model_contents": model.contents})
     for task in tasks:
-        asker = Asker(backend, task, settings, clock)
+        asker = Asker(model, task, settings, clock)
         _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), runtime)
     _wait_for_all(output, rank, world)
     if rank == 0:
         timings = {**clock.seconds, "total": time.perf_counter() - began}
-        write_outcome(output, tasks, backend, settings, missing, timings, runtime.follow_links)
+        write_outcome(output, tasks, model, settings, missing, timings, runtime.follow_links)
 
 
 def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[Task], dict[str, list[str]]]:
@@ -126,7 +126,7 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime
     todo = [group for group in groups if any((row.id, CLEAN) not in done for row in group.rows)]
     others = _others(todo, every, asker.settings)
     wanted = [group for pair in zip(todo, others, strict=True) for group in pair if group]
-    found = clips(wanted, asker.backend.sampling(), runtime.num_workers)
+    found = clips(wanted, asker.model.sampling(), runtime.num_workers)
 
     def decoded() -> Iterator[Shown]:
         for group, other in zip(todo, others, strict=True):
@@ -173,7 +173,7 @@ def _others(todo: Sequence[Group], every: Sequence[Group], settings: RunSettings
 def _asked(asker: Asker, group: Group, clip: Clip | Exception, other: Clip | Exception | None) -> list[Answer]:
     if isinstance(clip, Exception):
         return [Answer(row.id, error=str(clip)) for row in group.rows]
-    video = group.video(clip, asker.backend.sampling())
+    video = group.video(clip, asker.model.sampling())
     return asker.answers(video, group.rows, other if isinstance(other, Clip) else None)
 
 

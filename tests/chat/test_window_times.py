@@ -84,9 +84,9 @@ ROW = Row("1", "v.mp4", 200.0, "the man sits", [Span(102.0, 105.0)], window=Span
 
 
 def test_a_run_scores_windows_in_seconds_of_the_file(tmp_path):
-    backend = Says("<answer>2.0 to 5.0</answer>", named_profile("arrowgev"))
+    model = Says("<answer>2.0 to 5.0</answer>", named_profile("arrowgev"))
     task, settings = Task(TaskSpec("t"), [ROW], tmp_path), RunSettings("m", ("t",), num_samples=2, probes=("reversed",))
-    answers = Asker(backend, task, settings, Stopwatch()).answers(Video.of(clip_from(100.0)), [ROW])
+    answers = Asker(model, task, settings, Stopwatch()).answers(Video.of(clip_from(100.0)), [ROW])
     AnswerFile(tmp_path / "t", 0).add(answers)
     outcome = score_task(tmp_path, task, settings)
     assert outcome.scores.strict["mIoU"] == 100 and outcome.scores.samples[0].spans == [[102.0, 105.0]]

@@ -33,9 +33,9 @@ def test_requests_keep_to_the_rate(monkeypatch):
 
     pauses_s: list[float] = []
     monkeypatch.setattr("time.sleep", pauses_s.append)
-    backend = SimpleNamespace(profile=Profile())
-    model = StageModel(backend, ModelSettings(name="mute", max_requests_per_minute=60))
-    asked = Mute(backend, Video.of(blank_clip()))
+    mute = SimpleNamespace(profile=Profile())
+    model = StageModel(mute, ModelSettings(name="mute", max_requests_per_minute=60))
+    asked = Mute(mute, Video.of(blank_clip()))
     model.answer(asked, ["a", "b"])
     model.answer(asked, ["c"])
     assert pauses_s[0] == 0 and pauses_s[1] == pytest.approx(2.0, abs=0.2)

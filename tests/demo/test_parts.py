@@ -86,8 +86,8 @@ def test_readings_are_shared_bounded_and_done_once(videos, monkeypatch):
 
     async def work():
         grounder = await kept.grounder()
-        plain = grounder.backend.open
-        monkeypatch.setattr(grounder.backend, "open", lambda messages: read.append(1) or plain(messages))
+        plain = grounder.model.open
+        monkeypatch.setattr(grounder.model, "open", lambda messages: read.append(1) or plain(messages))
         both = await asyncio.gather(kept.read(video), kept.read(video))
         assert len(read) == 1 and both[0].watched is both[1].watched and not both[0].shared
         assert (await kept.read(video)).shared

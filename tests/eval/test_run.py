@@ -266,9 +266,9 @@ def test_an_endpoint_is_a_model_too(data, tmp_path):
     texts = [json.loads(x)["text"] for x in (tmp_path / "there" / "synth" / "samples.jsonl").read_text().splitlines()]
     from timeground.chat.prompts import row_prompt
     from timeground.media.decode import decode
-    from timeground.models.local.backend import LocalBackend
+    from timeground.models.local.model import LocalModel
 
-    local = LocalBackend.from_pretrained("tiny", overrides={"time_encoding": "stamped-images", "max_new_tokens": 24})
+    local = LocalModel.from_pretrained("tiny", overrides={"time_encoding": "stamped-images", "max_new_tokens": 24})
     rows = [r for r in read_rows(data / "synth" / "annotations.jsonl") if r.task == "ground"][:6]
     for row, text in zip(rows, texts, strict=True):
         clip = decode(data / "synth" / row.video, local.sampling())

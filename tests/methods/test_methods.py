@@ -8,7 +8,7 @@ import math
 
 import pytest
 import yaml
-from timeground.data_pipeline.asking import ModelSettings, open_model
+from timeground.data_pipeline.asking import ModelSettings, open_stage_model
 from timeground.demo.service import Service
 from timeground.demo.settings import DemoSettings
 from timeground.demo.videos import Videos, shipped_folder
@@ -26,7 +26,7 @@ from timeground.media.video import Video
 from timeground.methods import METHODS, check_method, load_method
 from timeground.methods.direct import Direct
 from timeground.methods.grounder import Grounder
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.sampling import SampleSpec
 from timeground.spans import Span
 
@@ -39,8 +39,8 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def model(qwen3_folder) -> LocalBackend:
-    return LocalBackend.from_pretrained(qwen3_folder, overrides={"max_new_tokens": 8})
+def model(qwen3_folder) -> LocalModel:
+    return LocalModel.from_pretrained(qwen3_folder, overrides={"max_new_tokens": 8})
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_the_pipeline_asks_by_the_method_of_a_model(synth_folder, qwen3_folder, 
     rows = [row for row in read_rows(tmp_path / "out" / "rows.jsonl") if row.task == "ground"]
     assert rows and all(p["spans"] == [[1.0, 2.0]] for row in rows for p in row.quality["passes"])
     assert all(len(row.difficulty["ious"]) == 2 for row in rows)
-    stage = open_model(ModelSettings(name=qwen3_folder, method=HALVES), None)
+    stage = open_stage_model(ModelSettings(name=qwen3_folder, method=HALVES), None)
     asked = stage.watch(noise_clip(8, 64, 64))
     assert isinstance(asked, Halves) and len(stage.ask(asked, ROWS[:1])[0][0].trace.looks) == 2
 

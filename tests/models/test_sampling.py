@@ -14,7 +14,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.models.loading import load
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.sampling import BARRED_LOGIT, AnswerTokens, SampleSpec, TokenChooser
 from timeground.models.served.vllm.server import sampling_params
 
@@ -61,37 +61,37 @@ def test_log_probabilities_are_told_at_1_or_at_the_temperature():
 def test_a_repetition_penalty_is_that_of_transformers(family, request):
     """Greedy, over prompt and answer: the tokens of a plain loop with transformers' own processor."""
     loaded = load(request.getfixturevalue(f"{family}_folder"))
-    backend = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN, max_new_tokens=12))
+    model = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN, max_new_tokens=12))
     side = 2 * loaded.checkpoint.family.factor
-    prefix = show(backend, noise_clip(8, side, side))
-    question = backend.builder.question("When does it move?", prefix.cache.prompt.next_position)
+    prefix = show(model, noise_clip(8, side, side))
+    question = model.builder.question("When does it move?", prefix.cache.prompt.next_position)
     specs = [SampleSpec(max_new_tokens=12, repetition_penalty=penalty) for penalty in (1.0, 1.8)]
-    plain, penalised = (prefix.cache.answer([question], spec, backend.builder.answer_tokens) for spec in specs)
+    plain, penalised = (prefix.cache.answer([question], spec, model.builder.answer_tokens) for spec in specs)
     ids = torch.tensor([[*prefix.cache.prompt.ids_L.tolist(), *question.ids_L.tolist()]])
-    expected = _generated(ids, prefix, backend, 1.8)
+    expected = _generated(ids, prefix, model, 1.8)
     assert penalised[0][0].ids == expected != plain[0][0].ids
 
 
-def _generated(ids, prefix, backend, penalty) -> list[int]:
+def _generated(ids, prefix, model, penalty) -> list[int]:
     """Tokens of a plain loop, each from a pass over all that stands before it."""
     from transformers import RepetitionPenaltyLogitsProcessor
 
     processor = RepetitionPenaltyLogitsProcessor(penalty)
-    barred = list(backend.checkpoint.family.forbidden_ids)
+    barred = list(model.checkpoint.family.forbidden_ids)
     answer: list[int] = []
     for _ in range(12):
         question_length = ids.shape[1] - len(prefix.cache.prompt)
-        scores = _next_logits(backend, prefix, ids[0, len(prefix.cache.prompt) :].tolist(), question_length)
+        scores = _next_logits(model, prefix, ids[0, len(prefix.cache.prompt) :].tolist(), question_length)
         scores[:, barred] = BARRED_LOGIT
         token = int(processor(ids, scores).argmax())
         answer.append(token)
-        if token == backend.builder.end_id:
+        if token == model.builder.end_id:
             break
         ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
     return answer
 
 
-def _next_logits(backend, prefix, ids, length):
+def _next_logits(model, prefix, ids, length):
     import numpy as np
 
     from timeground.models.local.packing import ROOT
@@ -107,8 +107,8 @@ def _next_logits(backend, prefix, ids, length):
 
 
 def test_an_answer_ends_where_a_stop_text_begins(qwen3_folder):
-    backend = LocalBackend.from_pretrained(qwen3_folder, overrides={"max_new_tokens": 12})
-    prefix = show(backend, noise_clip(8, 64, 64))
+    model = LocalModel.from_pretrained(qwen3_folder, overrides={"max_new_tokens": 12})
+    prefix = show(model, noise_clip(8, 64, 64))
     ((whole,),) = ask(prefix, ["When?"])
     stop = whole.text[2:4]
     ((cut,), (other,)) = ask(prefix, ["When?", "What is it?"], SampleSpec(stop=(stop, "never said")))

@@ -41,9 +41,9 @@ def test_transformers_own_classes_load_it_and_generate(grounder):
     model = AutoModelForImageTextToText.from_pretrained(FOLDER, dtype=torch.float32).eval()
     assert model.config.model_type == "qwen3_vl" and model.config.text_config.head_dim == 64
     scene = sample_scene(scene_seed("test", 1, 0), durations_s=(8, 10))
-    clip = scene_clip(scene, grounder.backend.sampling())
+    clip = scene_clip(scene, grounder.model.sampling())
     row = make_rows(scene, "x.mp4")[0]
-    question = row_prompt(grounder.backend.profile.prompts(), row)
+    question = row_prompt(grounder.model.profile.prompts(), row)
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]}]
     text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     times_ms = [round(t * 1000) for t in clip.frame_times_s.tolist()]
@@ -62,7 +62,7 @@ def test_transformers_own_classes_load_it_and_generate(grounder):
 
 
 def test_digits_are_single_tokens():
-    tokenizer = Grounder.from_pretrained("tiny").backend.builder.tokenizer
+    tokenizer = Grounder.from_pretrained("tiny").model.builder.tokenizer
     assert [tokenizer.decode([i]) for i in tokenizer.encode("<12.5 seconds>")][:5] == ["<", "1", "2", ".", "5"]
 
 
@@ -70,7 +70,7 @@ def test_every_kind_of_question_gets_an_answer_in_its_form(grounder):
     parsed, total = 0, 0
     for index in range(6):
         scene = sample_scene(scene_seed("test", 2, index), durations_s=(8, 14))
-        watched = grounder.watch(scene_clip(scene, grounder.backend.sampling()))
+        watched = grounder.watch(scene_clip(scene, grounder.model.sampling()))
         rows = [r for r in make_rows(scene, "x.mp4") if r.task == "ground"]
         for (outcome,) in watched.method.answers(rows):
             parsed += parse_spans(outcome.answer.text).parsed
@@ -85,7 +85,7 @@ def mean_iou(grounder: Grounder, blank: bool) -> float:
     ious = []
     for index in range(12):
         scene = sample_scene(scene_seed("test", 3, index), durations_s=(8, 20))
-        clip = scene_clip(scene, grounder.backend.sampling())
+        clip = scene_clip(scene, grounder.model.sampling())
         if blank:
             clip = replace(clip, frames=torch.zeros_like(clip.frames))
         rows = [r for r in make_rows(scene, "x.mp4") if r.meta["kind"] == "single"]

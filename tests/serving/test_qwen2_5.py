@@ -11,10 +11,10 @@ from tests.serving.rows import same_answers
 from tests.serving.servers import Server, served
 from tests.serving.test_rollouts import follows
 from tests.support.asking import ask, show
-from timeground.models.local.backend import LocalBackend
-from timeground.models.opening import open_backend
+from timeground.models.local.model import LocalModel
+from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
-from timeground.models.served.vllm.backend import VllmBackend
+from timeground.models.served.vllm.model import VllmModel
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def server(qwen2_5_folder: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_its_answers_are_the_local_ones(server, qwen2_5_folder):
-    remote, local = open_backend(server.url), LocalBackend.from_pretrained(qwen2_5_folder)
-    assert isinstance(remote, VllmBackend)
+    remote, local = open_model(server.url), LocalModel.from_pretrained(qwen2_5_folder)
+    assert isinstance(remote, VllmModel)
     for clip in (noise_clip(8, 56, 84, step_s=0.317), noise_clip(9, 56, 56).reversed()):
         theirs, mine = show(remote, clip), show(local, clip)
         texts, request = ["When does the red circle move?", "What happens?"], SampleSpec(max_new_tokens=8)

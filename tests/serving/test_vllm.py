@@ -17,12 +17,12 @@ from tests.support.asking import ask, option_scores, show
 from timeground.chat.parts import Message
 from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.models.local.backend import LocalBackend
-from timeground.models.opening import open_backend
+from timeground.models.local.model import LocalModel
+from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
-from timeground.models.served.openai import EndpointBackend
+from timeground.models.served.openai import EndpointModel
 from timeground.models.served.vllm import media as vllm_clip
-from timeground.models.served.vllm.backend import VllmBackend
+from timeground.models.served.vllm.model import VllmModel
 from timeground.models.served.vllm.server import PromptDiffers
 
 SHORT = SampleSpec(max_new_tokens=8)
@@ -30,8 +30,8 @@ TEXTS = ["When does this happen: the red circle moves left?", "What can be seen 
 
 
 @pytest.fixture(scope="module")
-def local() -> LocalBackend:
-    return LocalBackend.from_pretrained("tiny")
+def local() -> LocalModel:
+    return LocalModel.from_pretrained("tiny")
 
 
 def test_evaluation_through_vllm_equals_the_local_one(server, synth_folder, tmp_path):
@@ -56,10 +56,10 @@ def test_answers_to_questions_of_all_kinds_are_the_local_ones(server, synth_fold
 @pytest.mark.parametrize("video", ["native", "images"])
 def test_both_ways_of_sending_a_clip(server, local, video):
     """Answers, their log-probabilities, and scores; forward and backward, with odd numbers of frames."""
-    remote = open_backend(server.url, video=video)
-    assert isinstance(remote, VllmBackend if video == "native" else EndpointBackend)
+    remote = open_model(server.url, video=video)
+    assert isinstance(remote, VllmModel if video == "native" else EndpointModel)
     if video == "images":
-        local = LocalBackend.from_pretrained("tiny", overrides={"time_encoding": "stamped-images"})
+        local = LocalModel.from_pretrained("tiny", overrides={"time_encoding": "stamped-images"})
     for clip in (noise_clip(8, 64, 96, step_s=0.317), noise_clip(9, 64, 64), noise_clip(12, 96, 64).reversed()):
         mine = show(local, clip if video == "native" else clip.thinned())
         theirs = show(remote, clip)
@@ -73,7 +73,7 @@ def test_both_ways_of_sending_a_clip(server, local, video):
 
 def test_settings_of_sampling_mean_the_same_there(server, local):
     """Stop texts, a repetition penalty, and filters that leave one token."""
-    remote = open_backend(server.url, video="native")
+    remote = open_model(server.url, video="native")
     clip = noise_clip(8, 64, 96)
     mine, theirs = show(local, clip), show(remote, clip)
     greedy = ask(mine, TEXTS, SHORT)
@@ -91,7 +91,7 @@ def test_settings_of_sampling_mean_the_same_there(server, local):
 
 def test_a_conversation_goes_on_there_as_here(server, local):
     """Question, answer and the next question: the same tokens on both sides, turn by turn."""
-    remote = open_backend(server.url, video="native")
+    remote = open_model(server.url, video="native")
     clip = noise_clip(8, 64, 96)
     sides = [model.open([Message.of("user", clip)]) for model in (local, remote)]
     for text in (*TEXTS, "Is that all?"):
@@ -112,7 +112,7 @@ def test_a_clip_is_read_once(server):
 
     That is so for full blocks of its prefix cache; the rest of a prompt is computed each time.
     """
-    remote = open_backend(server.url, video="native")
+    remote = open_model(server.url, video="native")
     watched = show(remote, noise_clip(24, 128, 128, seed=11))
     for texts, num_answers, from_cache, media_hits in ((TEXTS[:1], 8, 7, 0), (TEXTS[1:], 1, 1, 1)):
         before = server.counted()
@@ -126,8 +126,8 @@ def test_a_clip_is_read_once(server):
 
 def test_a_clip_inside_the_request_is_the_same_clip(server):
     """A server on another machine shares no memory."""
-    endpoint = EndpointBackend.connect(server.url)
-    remote = VllmBackend.connect(endpoint)
+    endpoint = EndpointModel.connect(server.url)
+    remote = VllmModel.connect(endpoint)
     clip = noise_clip(8, 64, 96)
     shared = show(remote, clip)
     remote.shared = None
@@ -142,15 +142,15 @@ def test_a_clip_inside_the_request_is_the_same_clip(server):
 
 def test_another_prompt_than_ours_is_an_error_with_both(server, monkeypatch):
     """Frames whose times the server is told wrongly: it writes other stamps."""
-    remote = open_backend(server.url, video="native")
+    remote = open_model(server.url, video="native")
     true_pack = vllm_clip.pack
     monkeypatch.setattr(vllm_clip, "pack", lambda frames, times_s, rate: true_pack(frames, times_s + 1.0, rate))
     with pytest.raises(PromptDiffers) as error:
         ask(show(remote, noise_clip(4, 64, 64)), TEXTS)
     assert "<0.3 seconds>" in str(error.value) and "<1.3 seconds>" in str(error.value)
     with pytest.raises(UserError, match="made another prompt"):
-        open_backend(server.url, video="native")
-    assert isinstance(open_backend(server.url), EndpointBackend)  # rather no native video than a wrong one
+        open_model(server.url, video="native")
+    assert isinstance(open_model(server.url), EndpointModel)  # rather no native video than a wrong one
 
 
 def test_the_doctor_proves_the_servers_clock(server, monkeypatch, capsys):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
 from timeground.media.clip import Clip
-from timeground.models.base import Backend, Session
+from timeground.models.base import Model, Session
 from timeground.models.sampling import SampleSpec
 
 
-def show(model: Backend, clip: Clip) -> Session:
+def show(model: Model, clip: Clip) -> Session:
     """A conversation that begins with a clip."""
     return model.open([Message.of("user", clip)])
 

@@ -15,7 +15,7 @@ from timeground.chat.profile import Profile
 from timeground.models.families.qwen3_vl import FreshModel
 from timeground.models.families.qwen_vl import CHAT_TEMPLATE
 from timeground.models.loading import Loaded
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.torchvision_repair import repair_torchvision
 
 SMALL = FreshModel(
@@ -39,9 +39,9 @@ PROFILE = Profile(
 )
 
 
-def asked_as(loaded: Loaded, profile: Profile) -> LocalBackend:
+def asked_as(loaded: Loaded, profile: Profile) -> LocalModel:
     """A loaded model that is asked in some way."""
-    return LocalBackend(replace(loaded, checkpoint=loaded.checkpoint.with_profile(profile)))
+    return LocalModel(replace(loaded, checkpoint=loaded.checkpoint.with_profile(profile)))
 
 
 def encoder_for(loaded: Loaded, profile: Profile, reduction: str = "token") -> Encoder:

@@ -27,7 +27,7 @@ def validated(rows: list[Row], answers: list[str]) -> dict:
     validation.run = SimpleNamespace(
         engine=SimpleNamespace(device=torch.device("cpu")), profile=Profile(prompt="short")
     )
-    validation.backend = Says(answers, validation.run.profile)
+    validation.model = Says(answers, validation.run.profile)
     validation.method = load_method("direct")
     validation._clips = lambda: [(noise_clip(4, 32, 32), rows)]
     return validation.score()

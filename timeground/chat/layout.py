@@ -1,6 +1,6 @@
 """How time is written into a model's input: an ordered list of text and vision segments.
 
-Every backend builds its input from these segments. Sources of the encodings: TimeLens (interleaved seconds and
+Every model builds its input from these segments. Sources of the encodings: TimeLens (interleaved seconds and
 frame index, listed seconds, overlay), Qwen3-VL (its own stamps), Qwen2.5-VL (time in the position ids).
 """
 

@@ -164,7 +164,7 @@ def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -
         "video": task.video,
         "duration": clip.duration_s,
         "window": [clip.start_s, clip.end_s],
-        "model": watched.backend.name,
+        "model": watched.model.name,
         "warning": watched.warning,
         "answers": [a.to_json() for a in answers],
     }
@@ -175,7 +175,7 @@ def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> 
     name = Path(task.video).resolve().name
     kind = "folder of pictures " if os.path.isdir(task.video) else ""
     read = f"{clip.start_s:.1f} to {clip.end_s:.1f} s, {clip.num_frames} frames read"
-    print(f"{kind}{name}: {read} by {watched.backend.name}")
+    print(f"{kind}{name}: {read} by {watched.model.name}")
     if watched.warning:
         print(f"warning: {watched.warning}")
     for answer, truth in zip(answers, task.truths, strict=True):
@@ -197,7 +197,7 @@ def _film(video: str, clip: Clip) -> Clip:
 
 def _title(watched: Watched) -> str:
     """Return what stands above the picture: the model, and what it does not know."""
-    return watched.backend.name if watched.warning is None else f"{watched.backend.name}: {watched.warning}"
+    return watched.model.name if watched.warning is None else f"{watched.model.name}: {watched.warning}"
 
 
 def _said(answer: GroundingAnswer) -> str:

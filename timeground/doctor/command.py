@@ -135,9 +135,9 @@ def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
 def _open_model(model: str | None) -> Checkpoint | Row:
     """Return the model without its weights, or a row that says why it is left out."""
     try:
-        from timeground.doctor.models import open_model
+        from timeground.doctor.models import open_subject
 
-        return open_model(model or BUNDLED)
+        return open_subject(model or BUNDLED)
     except UserError as error:
         if model is not None:
             raise

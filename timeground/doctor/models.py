@@ -46,7 +46,7 @@ DRAWN_ROUNDING_S = 0.05  # stamps are drawn with one decimal
 WINDOW_START_S = 3.0  # of the part of a clip that is looked at alone
 
 
-def open_model(name: str) -> Checkpoint:
+def open_subject(name: str) -> Checkpoint:
     """Return a model's checkpoint, its processor read. Raises UserError as `Checkpoint.open` does."""
     with quiet():
         checkpoint = Checkpoint.open(name)
@@ -231,7 +231,7 @@ def _unevenness_s(clip: Clip) -> float:
 
 
 def _prompt(subject: Checkpoint, clip: Clip, segments: list[Segment], encoding: TimeEncoding) -> PromptInputs:
-    """Return the prompt around a clip, as the local backend builds it."""
+    """Return the prompt around a clip, as the local model builds it."""
     grid_hw = subject.family.grid_hw(*clip.frames.shape[2:])
     if subject.profile.text_first:
         return subject.builder.text_first("When does it happen?", segments, grid_hw)

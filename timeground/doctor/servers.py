@@ -19,8 +19,8 @@ from timeground.doctor.pattern import ClockClip, shown_times_s
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.decode import decode
-from timeground.models.served.openai import EndpointBackend
-from timeground.models.served.vllm.backend import VllmBackend
+from timeground.models.served.openai import EndpointModel
+from timeground.models.served.vllm.model import VllmModel
 
 SERVER = "server"
 QUESTION = "When does it happen?"
@@ -30,13 +30,13 @@ QUESTION = "When does it happen?"
 class Server:
     """A server with the tokenizer of its model; None where its folder cannot be read from here."""
 
-    endpoint: EndpointBackend
+    endpoint: EndpointModel
     tokenizer: Any | None
 
 
 def open_server(address: str) -> Server:
     """Connect. Raises UserError if it does not answer."""
-    endpoint = EndpointBackend.connect(address, tries=2, timeout_s=120.0)
+    endpoint = EndpointModel.connect(address, tries=2, timeout_s=120.0)
     return Server(endpoint, endpoint.checkpoint.processor.tokenizer if endpoint.checkpoint else None)
 
 
@@ -60,7 +60,7 @@ def check_server(server: Server, clips: Sequence[ClockClip]) -> list[Row]:
 
 
 def _check_native(server: Server, clip: Clip, what: str) -> Row:
-    """Check a clip as `VllmBackend` sends it."""
+    """Check a clip as `VllmModel` sends it."""
     endpoint = server.endpoint
     if reason := endpoint.checkpoint and endpoint.checkpoint.family.why_not_native(endpoint.profile):
         return Row(SERVER, what, "skipped", note=reason)
@@ -69,8 +69,8 @@ def _check_native(server: Server, clip: Clip, what: str) -> Row:
             SERVER, what, "skipped", note=f"{endpoint.profile.time_encoding.value} writes no times into the prompt"
         )
     try:
-        backend = VllmBackend.connect(endpoint, check=False)
-        ids = backend.open([Message.of("user", clip)]).server_prompt(Message.of("user", QUESTION))
+        model = VllmModel.connect(endpoint, check=False)
+        ids = model.open([Message.of("user", clip)]).server_prompt(Message.of("user", QUESTION))
     except UserError as error:
         return Row(SERVER, what, "skipped", note=f"{error}; `timeground serve` starts one that takes them")
     shown_P2 = shown_times_s(clip.frames).reshape(-1, 2)

@@ -20,7 +20,7 @@ from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.media.video import Video
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.sampling import SampleSpec
 from timeground.scoring import ParsedAnswer
 from timeground.spans import Span
@@ -122,7 +122,7 @@ class Method(ABC):
     name: ClassVar[str]
 
     def __init__(
-        self, model: Backend, video: Video, window: Span | None = None, prompts: PromptSet | None = None
+        self, model: Model, video: Video, window: Span | None = None, prompts: PromptSet | None = None
     ) -> None:
         """window: only this part of the video is meant. prompts: how rows are worded; the model's own by default."""
         self.model, self.video, self.window = model, video, window
@@ -153,7 +153,7 @@ class Method(ABC):
         return int(self.clip.frames.nbytes)
 
     @classmethod
-    def answer(cls, model: Backend, video: Video, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[Outcome]:
+    def answer(cls, model: Model, video: Video, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[Outcome]:
         """Return one outcome for each of the rows of one video and window."""
         if not rows:
             return []

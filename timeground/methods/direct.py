@@ -12,7 +12,7 @@ from timeground.chat.trajectory import Status, Trajectory, Turn
 from timeground.data.rows import Row
 from timeground.media.video import Video
 from timeground.methods.base import Look, Method, Outcome, Trace, confidence_of
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.sampling import SampleSpec
 from timeground.scoring import parse
 from timeground.spans import Span
@@ -24,7 +24,7 @@ class Direct(Method):
     name = "direct"
 
     def __init__(
-        self, model: Backend, video: Video, window: Span | None = None, prompts: PromptSet | None = None
+        self, model: Model, video: Video, window: Span | None = None, prompts: PromptSet | None = None
     ) -> None:
         """Show the model the window."""
         super().__init__(model, video, window, prompts)

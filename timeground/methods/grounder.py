@@ -16,7 +16,7 @@ from timeground.media.selection import check_window
 from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import NO_TRACE, Method, Outcome, Trace
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.knowledge import clip_warning
 from timeground.spans import Span, leaves
 
@@ -86,12 +86,12 @@ class ChoiceAnswer:
 class Grounder:
     """Finds moments in videos with one model, by one method."""
 
-    def __init__(self, backend: Backend, method: str | type[Method] = "direct") -> None:
-        """Use any backend; `from_pretrained` makes one. method: a name, an import path, or the class itself.
+    def __init__(self, model: Model, method: str | type[Method] = "direct") -> None:
+        """Use any model; `from_pretrained` makes one. method: a name, an import path, or the class itself.
 
         Raises UserError for an unknown method.
         """
-        self.backend = backend
+        self.model = model
         self.method = load_method(method) if isinstance(method, str) else method
 
     @classmethod
@@ -104,9 +104,9 @@ class Grounder:
         """
         if isinstance(method, str):
             method = load_method(method)  # a wrong name is told before a model is loaded
-        from timeground.models.opening import open_backend
+        from timeground.models.opening import open_model
 
-        return cls(open_backend(name, **options), method)
+        return cls(open_model(name, **options), method)
 
     def read(
         self,
@@ -120,12 +120,12 @@ class Grounder:
 
         on_progress: told the share that is decoded, from 0 to 1.
         """
-        return as_video(video).clip(start_s, end_s, self.backend.sampling(), on_progress=on_progress)
+        return as_video(video).clip(start_s, end_s, self.model.sampling(), on_progress=on_progress)
 
     def watch(self, video: AnyVideo, *, start_s: float | None = None, end_s: float | None = None) -> Watched:
         """Read and encode a video once; ask it as often as you like."""
         opened = as_video(video)
-        return Watched(self.method(self.backend, opened, _window(opened, start_s, end_s)))
+        return Watched(self.method(self.model, opened, _window(opened, start_s, end_s)))
 
     @overload
     def ground(
@@ -150,7 +150,7 @@ class Grounder:
         """
         queries = [query] if isinstance(query, str) else list(query)
         for text in queries:
-            ground_prompt(self.backend.profile.prompts(), text)  # an empty query is refused before any work
+            ground_prompt(self.model.profile.prompts(), text)  # an empty query is refused before any work
         answers = self.watch(video, start_s=start_s, end_s=end_s).ground(queries)
         return answers[0] if isinstance(query, str) else answers
 
@@ -164,18 +164,18 @@ class Watched:
 
     def __init__(self, method: Method) -> None:
         """Made by `Grounder.watch`."""
-        self.method, self.backend, self.clip = method, method.model, method.clip
+        self.method, self.model, self.clip = method, method.model, method.clip
 
     @property
     def warning(self) -> str | None:
         """Why the model's answers mean nothing about this video, if it knows only videos of another kind."""
-        return clip_warning(self.backend.name, self.backend.profile, self.clip)
+        return clip_warning(self.model.name, self.model.profile, self.clip)
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
         """Return an answer to each query (one string is one query), greedy, all from one reading."""
         rows = [self._row(number, query=query) for number, query in enumerate(as_texts(queries))]
         for row in rows:
-            ground_prompt(self.backend.profile.prompts(), row.query)
+            ground_prompt(self.model.profile.prompts(), row.query)
         outcomes = self.method.answers(rows)
         return [self._grounding(row.query, outcome) for row, (outcome,) in zip(rows, outcomes, strict=True)]
 
@@ -184,7 +184,7 @@ class Watched:
         if not question.strip():
             raise UserError("the question is empty; write what you want to know")
         options = as_texts(options)
-        choice_prompt(self.backend.profile.prompts(), question, options)  # too many or too few are refused
+        choice_prompt(self.model.profile.prompts(), question, options)  # too many or too few are refused
         row = self._row(0, question=question.strip(), options=options)
         ((outcome,),) = self.method.answers([row])
         if outcome.failure:
@@ -200,7 +200,7 @@ class Watched:
             text=outcome.answer.text,
             rule=outcome.answer.rule,
             shares=[w / sum(weights) for w in weights],
-            model=self.backend.name,
+            model=self.model.name,
             warning=self.warning,
         )
 
@@ -218,7 +218,7 @@ class Watched:
             rule=said.rule if said.parsed else f"{said.rule}: {said.failure}",
             absent=said.absent,
             confidence=outcome.confidence,
-            model=self.backend.name,
+            model=self.model.name,
             warning=self.warning,
             outside=leaves(said.spans, Span(self.clip.start_s, self.clip.end_s)),
             trace=outcome.trace,

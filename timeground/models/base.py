@@ -45,8 +45,8 @@ class Session(Protocol):
         ...
 
 
-class Backend(ABC):
-    """A model."""
+class Model(ABC):
+    """A model that conversations can be opened with, wherever it runs."""
 
     name: str
     profile: Profile

@@ -1,6 +1,6 @@
 """A model without its weights, opened in one place: its configuration, family and profile, and what prepares its input.
 
-Backends, training, its plan, the doctor and ``timeground serve`` take it; `loading` adds the weights.
+Models, training, its plan, the doctor and ``timeground serve`` take it; `loading` adds the weights.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from timeground.errors import UserError
 from timeground.media.video import Video
 from timeground.methods.base import Method, Outcome
 from timeground.methods.direct import Direct
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.sampling import SampleSpec
 from timeground.stopwatch import Stopwatch
 
@@ -74,7 +74,7 @@ class Draw:
     trained: bool = False
 
 
-class Policy(Backend):
+class Policy(Model):
     """The model in training, as a method asks it."""
 
     @abstractmethod

@@ -21,7 +21,7 @@ from timeground.media.sampling import Sampling
 from timeground.methods.base import Method
 from timeground.methods.direct import Direct
 from timeground.models.inputs import PromptInputs
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.local.prefix_cache import KeptPrefix, PrefixCache
 from timeground.models.local.session import LocalSession
 from timeground.models.local.towers import TowerStates, VisionFeatures
@@ -90,7 +90,7 @@ class Kept:
     prefix: KeptPrefix | None = None
 
 
-class LocalPolicy(Policy, LocalBackend):
+class LocalPolicy(Policy, LocalModel):
     """The model in training, as a method asks it."""
 
     name, contents = "policy", ""
@@ -98,7 +98,7 @@ class LocalPolicy(Policy, LocalBackend):
     def __init__(self, engine: Sampler, profile: Profile, keep: bool) -> None:
         """keep: what is made of a prompt is kept with its graph."""
         self.engine, self.profile, self.keep = engine, profile, keep
-        self.model, self.builder = engine.model.model, engine.encoder.builder
+        self.module, self.builder = engine.model.model, engine.encoder.builder
         self.found: dict[int, Kept] = {}  # by the identity of the message that shows the clip, or that asks first
         self.states: TowerStates | None = None
 

@@ -24,8 +24,8 @@ from timeground.media.sampling import Sampling as FrameSampling
 from timeground.methods import load_method
 from timeground.models.sampling import Sampled, SampleSpec
 from timeground.models.served.http import ServerGone
-from timeground.models.served.openai import EndpointBackend
-from timeground.models.served.vllm.backend import VllmBackend, is_here
+from timeground.models.served.openai import EndpointModel
+from timeground.models.served.vllm.model import VllmModel, is_here
 from timeground.models.served.vllm.server import VllmServer, sampling_params
 from timeground.models.served.vllm.session import VllmSession
 from timeground.stopwatch import Stopwatch
@@ -100,7 +100,7 @@ class VllmSampler(RolloutEngine):
                 self.weights.give(self.server)
 
 
-class ServedPolicy(Policy, VllmBackend):
+class ServedPolicy(Policy, VllmModel):
     """The policy on the server, as a method asks it."""
 
     name, contents = "policy", ""
@@ -161,8 +161,8 @@ def connect(settings: RolloutSettings, encoder: Encoder) -> tuple[VllmServer, bo
         raise UserError(f"rollout.engine is vllm: give rollout.url, or set {URL}, to the address of a server")
     if reason := encoder.family.why_not_native(encoder.profile):
         raise UserError(f"rollout.engine: vllm cannot be used here: {reason}")
-    endpoint = EndpointBackend.connect(
+    endpoint = EndpointModel.connect(
         url, profile=None, concurrency=settings.concurrency + 1, timeout_s=settings.timeout_s
     )
     http, tokenizer = endpoint.http.at(endpoint.url.removesuffix("/v1")), encoder.builder.tokenizer
-    return VllmServer(http, endpoint.model, encoder.family, tokenizer.decode), is_here(url)
+    return VllmServer(http, endpoint.model_id, encoder.family, tokenizer.decode), is_here(url)

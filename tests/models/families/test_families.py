@@ -64,8 +64,8 @@ def test_a_third_family_answers_as_transformers_does(third):
             bad_words_ids=[[i] for i in loaded.checkpoint.family.forbidden_ids],
         )  # fmt: skip
     expected = out[0, inputs["input_ids"].shape[1] :].tolist()
-    backend = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN))
-    prefix = show(backend, noise_clip(8, 56, 84))
+    model = asked_as(loaded, Profile(prompt="short", time_encoding=TimeEncoding.DRAWN))
+    prefix = show(model, noise_clip(8, 56, 84))
     ((turn,),) = ask(prefix, [QUESTION], SampleSpec(max_new_tokens=10))
     assert list(turn.ids) == expected and len(set(expected)) > 1
 

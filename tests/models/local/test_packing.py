@@ -15,65 +15,65 @@ from tests.support.tiny_models import asked_as
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.models.loading import load
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.local.packing import ROOT, Tree, visibility
 from timeground.models.sampling import SampleSpec
 
 QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring turns", "B?"]
 
 
-def backend_of(folder: str, encoding: TimeEncoding, **changes) -> LocalBackend:
+def model_of(folder: str, encoding: TimeEncoding, **changes) -> LocalModel:
     return asked_as(load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes))
 
 
 @pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])
-def backend(request) -> LocalBackend:
+def model(request) -> LocalModel:
     if request.param == "qwen3":
-        return backend_of(request.getfixturevalue("qwen3_folder"), TimeEncoding.NATIVE)
+        return model_of(request.getfixturevalue("qwen3_folder"), TimeEncoding.NATIVE)
     encoding = TimeEncoding.MROPE if request.param == "qwen2_5" else TimeEncoding.INTERLEAVED_SECONDS
-    return backend_of(request.getfixturevalue("qwen2_5_folder"), encoding)
+    return model_of(request.getfixturevalue("qwen2_5_folder"), encoding)
 
 
-def side_of(backend: LocalBackend) -> int:
-    return 2 * backend.checkpoint.family.factor
+def side_of(model: LocalModel) -> int:
+    return 2 * model.checkpoint.family.factor
 
 
-def ids_of(backend: LocalBackend, prefix, texts, request=None) -> list[list[list[int]]]:
+def ids_of(model: LocalModel, prefix, texts, request=None) -> list[list[list[int]]]:
     start = prefix.cache.prompt.next_position
-    questions = [backend.builder.question(t, start) for t in texts]
-    spec = (request or SampleSpec()).with_room(backend.profile.max_new_tokens)
-    answers = prefix.cache.answer(questions, spec, backend.builder.answer_tokens)
+    questions = [model.builder.question(t, start) for t in texts]
+    spec = (request or SampleSpec()).with_room(model.profile.max_new_tokens)
+    answers = prefix.cache.answer(questions, spec, model.builder.answer_tokens)
     return [[a.ids for a in group] for group in answers]
 
 
-def test_many_questions_at_once_answer_as_one_at_a_time(backend):
-    prefix = show(backend, noise_clip(8, side_of(backend), side_of(backend)))
-    together = ids_of(backend, prefix, QUESTIONS)
-    assert together == [ids_of(backend, prefix, [q])[0] for q in QUESTIONS]
+def test_many_questions_at_once_answer_as_one_at_a_time(model):
+    prefix = show(model, noise_clip(8, side_of(model), side_of(model)))
+    together = ids_of(model, prefix, QUESTIONS)
+    assert together == [ids_of(model, prefix, [q])[0] for q in QUESTIONS]
     assert len({tuple(group[0]) for group in together}) > 1
 
 
-def test_two_live_clips_do_not_disturb_each_other(backend):
-    side = side_of(backend)
+def test_two_live_clips_do_not_disturb_each_other(model):
+    side = side_of(model)
     long, short = noise_clip(12, side, side, seed=1), noise_clip(4, side, side, seed=2)
-    alone = [ids_of(backend, show(backend, clip), QUESTIONS) for clip in (long, short)]
-    first, second = show(backend, long), show(backend, short)
-    assert [ids_of(backend, first, QUESTIONS), ids_of(backend, second, QUESTIONS)] == alone
+    alone = [ids_of(model, show(model, clip), QUESTIONS) for clip in (long, short)]
+    first, second = show(model, long), show(model, short)
+    assert [ids_of(model, first, QUESTIONS), ids_of(model, second, QUESTIONS)] == alone
 
 
-def test_samples_do_not_see_each_other(backend):
+def test_samples_do_not_see_each_other(model):
     """At a temperature near zero, every one of several samples is the greedy answer."""
-    prefix = show(backend, noise_clip(8, side_of(backend), side_of(backend)))
-    greedy = ids_of(backend, prefix, QUESTIONS[:2])
-    sampled = ids_of(backend, prefix, QUESTIONS[:2], SampleSpec(num_answers=4, temperature=1e-4))
+    prefix = show(model, noise_clip(8, side_of(model), side_of(model)))
+    greedy = ids_of(model, prefix, QUESTIONS[:2])
+    sampled = ids_of(model, prefix, QUESTIONS[:2], SampleSpec(num_answers=4, temperature=1e-4))
     assert sampled == [group * 4 for group in greedy]
-    warm = ids_of(backend, prefix, QUESTIONS[:1], SampleSpec(num_answers=6, temperature=2.0, seed=3))
+    warm = ids_of(model, prefix, QUESTIONS[:1], SampleSpec(num_answers=6, temperature=2.0, seed=3))
     assert len({tuple(ids) for ids in warm[0]}) > 1
 
 
-def test_scores_equal_full_forward_passes(backend):
+def test_scores_equal_full_forward_passes(model):
     """Scoring options from the cache gives the log-probabilities of the plain way, one full row an option."""
-    prefix = show(backend, noise_clip(8, side_of(backend), side_of(backend)))
+    prefix = show(model, noise_clip(8, side_of(model), side_of(model)))
     options = ["A", "yes", "3.0 - 4.5 seconds"]
     scores = option_scores(prefix, QUESTIONS[0], options)
     for option, score in zip(options, scores, strict=True):
@@ -81,22 +81,21 @@ def test_scores_equal_full_forward_passes(backend):
     assert scores[0] > scores[2]
 
 
-def test_vision_tokens_are_never_sampled(backend):
+def test_vision_tokens_are_never_sampled(model):
     """Even a model that wants nothing else cannot put a vision token into its answer."""
-    model = backend.model
-    head = copy.deepcopy(model.lm_head)
-    head.weight.data[list(backend.checkpoint.family.forbidden_ids)] *= 1000
-    model.lm_head = head
-    prefix = show(backend, noise_clip(4, side_of(backend), side_of(backend)))
-    for group in ids_of(backend, prefix, QUESTIONS, SampleSpec(num_answers=4, temperature=1.0)):
+    head = copy.deepcopy(model.module.lm_head)
+    head.weight.data[list(model.checkpoint.family.forbidden_ids)] *= 1000
+    model.module.lm_head = head
+    prefix = show(model, noise_clip(4, side_of(model), side_of(model)))
+    for group in ids_of(model, prefix, QUESTIONS, SampleSpec(num_answers=4, temperature=1.0)):
         for ids in group:
-            assert not set(ids) & set(backend.checkpoint.family.forbidden_ids)
+            assert not set(ids) & set(model.checkpoint.family.forbidden_ids)
 
 
 def test_question_before_the_video_works(qwen2_5_folder):
     """Time-R1's order: the answers are those of a prompt whose question stands first, and depend on it."""
-    backend = backend_of(qwen2_5_folder, TimeEncoding.MROPE, text_first=True)
-    prefix = show(backend, noise_clip(8, 56, 56))
+    model = model_of(qwen2_5_folder, TimeEncoding.MROPE, text_first=True)
+    prefix = show(model, noise_clip(8, 56, 56))
     together = ask(prefix, QUESTIONS)
     assert [g[0].text for g in together] == [ask(prefix, [q])[0][0].text for q in QUESTIONS]
     assert len({g[0].text for g in together}) > 1

@@ -103,10 +103,10 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
         )[0, len(ids) :].tolist()
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
     profile = Profile(prompt="short", time_encoding=encoding, max_new_tokens=10)
-    backend = asked_as(loaded, profile)
-    prefix = show(backend, clip)
-    question = backend.builder.question(QUESTION, prefix.cache.prompt.next_position)
-    ((answer,),) = prefix.cache.answer([question], SampleSpec(max_new_tokens=10), backend.builder.answer_tokens)
+    model = asked_as(loaded, profile)
+    prefix = show(model, clip)
+    question = model.builder.question(QUESTION, prefix.cache.prompt.next_position)
+    ((answer,),) = prefix.cache.answer([question], SampleSpec(max_new_tokens=10), model.builder.answer_tokens)
     assert answer.ids == tokens
     assert len(set(tokens)) > 1 or len(tokens) == 1  # a constant answer would prove little
 

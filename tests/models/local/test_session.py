@@ -14,7 +14,7 @@ from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.models.loading import load
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.local.packing import ROOT
 from timeground.models.sampling import SampleSpec
 from timeground.models.transcript import Shown
@@ -24,7 +24,7 @@ AGAIN = Message.of("user", "And the blue ring?")
 
 
 @pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])
-def model(request) -> LocalBackend:
+def model(request) -> LocalModel:
     name, _, stamped = request.param.partition("-")
     encoding = TimeEncoding.NATIVE if name == "qwen3" else TimeEncoding.MROPE
     profile = Profile(
@@ -33,7 +33,7 @@ def model(request) -> LocalBackend:
     return asked_as(load(request.getfixturevalue(f"{name}_folder")), profile)
 
 
-def clip(model: LocalBackend, frames: int = 8, seed: int = 0):
+def clip(model: LocalModel, frames: int = 8, seed: int = 0):
     side = 2 * model.checkpoint.family.factor
     return noise_clip(frames, side, side, seed=seed)
 
@@ -84,7 +84,7 @@ def test_late_frames_give_the_logits_of_transformers_over_the_same_tokens(model)
 
 def test_the_text_of_a_conversation_is_the_templates(qwen3_folder):
     """System, user, assistant, user: token for token what the checkpoint's chat template writes."""
-    model = LocalBackend.from_pretrained(qwen3_folder)
+    model = LocalModel.from_pretrained(qwen3_folder)
     said = [("system", "Be brief."), ("user", "When?"), ("assistant", "3 - 4 seconds"), ("user", "Sure?")]
     session = model.open([Message.of(role, text) for role, text in said])
     messages = [{"role": role, "content": text} for role, text in said]

@@ -18,9 +18,9 @@ from tests.support.scripted_server import Raw, scripted
 from timeground.cli.main import main
 from timeground.data.rows import read_rows
 from timeground.errors import UserError
-from timeground.models.opening import open_backend
+from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
-from timeground.models.served.openai import EndpointBackend
+from timeground.models.served.openai import EndpointModel
 
 
 def reply(**choice: Any) -> str:
@@ -52,8 +52,8 @@ def test_a_bad_reply_is_a_failed_answer_with_its_reason(kind):
     raw, words = BAD[kind]
     before, began = psutil.Process().memory_info().rss, time.monotonic()
     with scripted(lambda text: raw if "bad" in text else "5.0 - 9.0 seconds") as (url, _):
-        backend = EndpointBackend.connect(url, timeout_s=1.0, tries=2)
-        prefix = show(backend, noise_clip(2, 32, 32))
+        model = EndpointModel.connect(url, timeout_s=1.0, tries=2)
+        prefix = show(model, noise_clip(2, 32, 32))
         (bad,), (good,) = ask(prefix, ["bad", "good"], SampleSpec(max_new_tokens=8))
     assert bad.failure is not None and words in bad.failure and "\n" not in bad.failure and bad.text == ""
     assert good.failure is None and good.text == "5.0 - 9.0 seconds"
@@ -64,24 +64,24 @@ def test_parts_of_text_are_joined_and_odd_log_probabilities_are_left_out():
     parts = [{"type": "text", "text": "5.0 - "}, {"type": "text", "text": "9.0"}]
     odd = {"content": [{"logprob": None}, {"logprob": -0.5}, "x"]}
     with scripted(lambda _: Raw(reply(message={"content": parts}, logprobs=odd))) as (url, _):
-        backend = EndpointBackend.connect(url)
-        ((said,),) = ask(show(backend, noise_clip(2, 32, 32)), ["when?"])
+        model = EndpointModel.connect(url)
+        ((said,),) = ask(show(model, noise_clip(2, 32, 32)), ["when?"])
         with pytest.raises(UserError, match="tells no probabilities"):
-            option_scores(show(backend, noise_clip(2, 32, 32)), "which?", ["A", "B"])
+            option_scores(show(model, noise_clip(2, 32, 32)), "which?", ["A", "B"])
     assert said.text == "5.0 - 9.0" and said.mean_logprob == -0.5 and said.failure is None
 
 
 @pytest.mark.parametrize("models", [{}, {"data": None}, {"data": []}, {"data": [{}]}, {"data": [5, {"id": 7}]}, []])
 def test_a_list_of_models_without_ids_is_refused_at_the_start(models):
     with scripted(lambda _: "x", models) as (url, _), pytest.raises(UserError, match=r"models lists no model|no JSON"):
-        open_backend(url)
+        open_model(url)
 
 
 def test_bad_replies_are_not_kept(tmp_path):
     answers = iter([Raw("{}"), "5.0 - 9.0 seconds"])
     with scripted(lambda _: next(answers)) as (url, script):
-        backend = EndpointBackend.connect(url, cache=tmp_path)
-        prefix = show(backend, noise_clip(2, 32, 32))
+        model = EndpointModel.connect(url, cache=tmp_path)
+        prefix = show(model, noise_clip(2, 32, 32))
         assert ask(prefix, ["when?"])[0][0].failure
         assert ask(prefix, ["when?"])[0][0].text == "5.0 - 9.0 seconds"
         assert ask(prefix, ["when?"])[0][0].text == "5.0 - 9.0 seconds" and len(script.asked) == 2

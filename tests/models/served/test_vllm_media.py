@@ -16,7 +16,7 @@ from tests.conftest import noise_clip
 from timeground.chat.layout import TimeEncoding, encode_time
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
-from timeground.models.local.backend import LocalBackend
+from timeground.models.local.model import LocalModel
 from timeground.models.served.vllm import media
 from timeground.models.served.vllm.media import send_clip, shared_folder
 
@@ -33,10 +33,10 @@ def loader():
 
 
 def made(folder: str, encoding: TimeEncoding, num_frames: int = 7):
-    backend = LocalBackend.from_pretrained(folder, overrides={"time_encoding": encoding.value})
+    model = LocalModel.from_pretrained(folder, overrides={"time_encoding": encoding.value})
     clip, segments = encode_time(noise_clip(num_frames, 64, 64, step_s=0.3173), encoding)
-    side = 64 // backend.checkpoint.family.patch_size
-    return backend.checkpoint.family, clip, backend.builder.prefix(segments, (side, side), encoding)
+    side = 64 // model.checkpoint.family.patch_size
+    return model.checkpoint.family, clip, model.builder.prefix(segments, (side, side), encoding)
 
 
 def test_a_qwen3_video_is_one_piece_with_its_exact_times(qwen3_folder, tmp_path):
@@ -83,7 +83,7 @@ def test_other_bytes_are_refused():
 
 
 def test_which_profiles_can_be_sent(qwen3_folder, qwen2_5_folder):
-    families = [LocalBackend.from_pretrained(f).checkpoint.family for f in (qwen3_folder, qwen2_5_folder)]
+    families = [LocalModel.from_pretrained(f).checkpoint.family for f in (qwen3_folder, qwen2_5_folder)]
     native, seconds = (Profile(time_encoding=e) for e in (TimeEncoding.NATIVE, TimeEncoding.INTERLEAVED_SECONDS))
     assert families[0].why_not_native(native) is None and families[1].why_not_native(seconds) is None
     assert "own stamps" in str(families[0].why_not_native(seconds))

@@ -20,13 +20,13 @@ from timeground.models.sampling import SampleSpec
 from timeground.models.transcript import Laid, Shown, Transcript, joined
 
 if TYPE_CHECKING:
-    from timeground.models.local.backend import LocalBackend
+    from timeground.models.local.model import LocalModel
 
 
 class LocalSession:
     """An opened conversation."""
 
-    def __init__(self, model: LocalBackend, messages: Sequence[Message]) -> None:
+    def __init__(self, model: LocalModel, messages: Sequence[Message]) -> None:
         """Read messages. Raises UserError where the first one is not the system's or the user's."""
         self.model = model
         self.transcript = Transcript(model.builder, model.profile)

@@ -19,7 +19,7 @@ from timeground.models.sampling import SampleSpec
 from timeground.models.served.http import BadReply
 
 if TYPE_CHECKING:
-    from timeground.models.served.openai import EndpointBackend
+    from timeground.models.served.openai import EndpointModel
 
 UNTOLD_LOGPROB = -1e9
 """Log-probability of an option that is not among the most likely tokens."""
@@ -29,7 +29,7 @@ Content = list[dict[str, Any]]
 class ChatSession:
     """An opened conversation. Frames are images, each after its stamp."""
 
-    def __init__(self, endpoint: EndpointBackend, messages: Sequence[Message]) -> None:
+    def __init__(self, endpoint: EndpointModel, messages: Sequence[Message]) -> None:
         self.endpoint = endpoint
         self.messages: list[dict[str, Any]] = []
         for message in messages:

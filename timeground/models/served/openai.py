@@ -1,4 +1,4 @@
-"""The backend that asks an OpenAI-compatible server: frames as images, with their stamps as text between them.
+"""A model at an OpenAI-compatible server: frames as images, with their stamps as text between them.
 
 Any server that takes images takes this: vLLM, SGLang, llama.cpp, a commercial API. Requests are made side by side up
 to a bound, tried again when the server is busy or drops one, and answers can be kept in a folder.
@@ -18,7 +18,7 @@ from timeground.chat.parts import Message
 from timeground.chat.profile import Profile, named_profile
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.sampling import SampleSpec
 from timeground.models.served.chat_session import ChatSession
@@ -34,7 +34,7 @@ LEAST_BIAS = -100
 """What the protocol allows to hold a token back with; e^-100 of its probability is left."""
 
 
-class EndpointBackend(Backend):
+class EndpointModel(Model):
     """A model behind a URL."""
 
     def __init__(
@@ -53,7 +53,7 @@ class EndpointBackend(Backend):
         After `connect`, `checkpoint` is that of the model folder that the server names, where it can be read from here,
         and `extended` says whether it takes more settings of sampling than OpenAI's protocol has.
         """
-        self.name, self.url, self.model, self.profile = f"{url}#{model}", url.rstrip("/"), model, profile
+        self.name, self.url, self.model_id, self.profile = f"{url}#{model}", url.rstrip("/"), model, profile
         self.checkpoint: Checkpoint | None = None
         self.http = HttpClient(self.url, concurrency=concurrency, timeout_s=timeout_s, tries=tries)
         self.kept = KeptReplies(cache)
@@ -63,8 +63,8 @@ class EndpointBackend(Backend):
     @classmethod
     def connect(
         cls, address: str, *, profile: str | None = None, overrides: dict[str, Any] | None = None, **options: Any
-    ) -> EndpointBackend:
-        """Return a backend for ``URL#model``; without ``#model`` the server's only model (adapters aside).
+    ) -> EndpointModel:
+        """Return a model for ``URL#model``; without ``#model`` the server's only model (adapters aside).
 
         The profile is the named one, else that of the folder that the server says it serves, where it can be read
         from here, else an unchanged `Profile`. Raises UserError if the server does not answer or lacks the model.
@@ -75,7 +75,7 @@ class EndpointBackend(Backend):
         served = _served(listed, url)
         whole = [name for name, entry in served.items() if not entry.get("parent")]  # vLLM lists adapters too
         if not wanted and len(whole) == 1:
-            made.model = wanted = whole[0]
+            made.model_id = wanted = whole[0]
         if wanted not in served:
             raise UserError(f"{url} serves {', '.join(served)}; name one of them: --model {url}#{next(iter(served))}")
         made.extended = served[wanted].get("owned_by") in EXTENDED
@@ -131,7 +131,7 @@ class EndpointBackend(Backend):
 
         Raises BadReply unless it has as many answers as were asked for, each a text.
         """
-        body = {"model": self.model, "messages": messages, **options}
+        body = {"model": self.model_id, "messages": messages, **options}
 
         def ask() -> dict[str, Any]:
             return _checked(self.http.request("POST", "chat/completions", json=body), self.url, options.get("n", 1))

@@ -20,13 +20,13 @@ from timeground.models.served.vllm.server import readable, sampling_params
 from timeground.models.transcript import Shown, Transcript
 
 if TYPE_CHECKING:
-    from timeground.models.served.vllm.backend import VllmBackend
+    from timeground.models.served.vllm.model import VllmModel
 
 
 class VllmSession:
     """An opened conversation."""
 
-    def __init__(self, model: VllmBackend, messages: Sequence[Message]) -> None:
+    def __init__(self, model: VllmModel, messages: Sequence[Message]) -> None:
         """Read messages, and put their clips where the server finds them; they are removed with the session."""
         self.model = model
         self.transcript = Transcript(model.builder, model.profile)

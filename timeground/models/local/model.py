@@ -1,4 +1,4 @@
-"""The backend that runs a model in this process, with transformers' own classes."""
+"""A model in this process, run with transformers' own classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from timeground.chat.layout import VisionSegment
 from timeground.chat.parts import Message
 from timeground.media.sampling import Sampling
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded, load_weights
@@ -21,11 +21,11 @@ from timeground.models.local.towers import Pixels, VisionFeatures, cut_patches, 
 from timeground.models.transcript import Shown
 
 
-class LocalBackend(Backend):
+class LocalModel(Model):
     """A Qwen2.5-VL or Qwen3-VL model in this process."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.model, self.checkpoint = loaded.model, loaded.checkpoint
+        self.module, self.checkpoint = loaded.model, loaded.checkpoint
         self.name, self.profile = self.checkpoint.name, self.checkpoint.profile
         self.builder = self.checkpoint.builder
 
@@ -38,7 +38,7 @@ class LocalBackend(Backend):
         overrides: dict[str, Any] | None = None,
         revision: str | None = None,
         **options: Any,
-    ) -> LocalBackend:
+    ) -> LocalModel:
         """Load a model (see `loading.load_weights` for the options).
 
         profile: a name of the table instead of the checkpoint's own. overrides: changes to single settings.
@@ -61,11 +61,11 @@ class LocalBackend(Backend):
 
     def prefill(self, inputs: PromptInputs, features: VisionFeatures | None) -> PrefixCache:
         """Return keys and values of a prompt. features: of the visual tokens in it."""
-        return PrefixCache(self.model, inputs, features)
+        return PrefixCache(self.module, inputs, features)
 
     def pixels(self, shown: Shown) -> Pixels:
         """Return the patches of a clip's vision blocks."""
-        visual = self.model.model.visual
+        visual = self.module.model.visual
         blocks = [segment for segment in shown.segments if isinstance(segment, VisionSegment)]
         frames = shown.clip.frames.to(visual.device)
         return cut_patches(frames, blocks, self.checkpoint.family, self.checkpoint.norm, visual.dtype)
@@ -73,4 +73,4 @@ class LocalBackend(Backend):
     def features(self, shown: Sequence[Shown]) -> VisionFeatures:
         """Run the vision tower over one or several clips."""
         with torch.inference_mode():
-            return encode_vision(self.model.model.visual, [self.pixels(one) for one in shown])
+            return encode_vision(self.module.model.visual, [self.pixels(one) for one in shown])

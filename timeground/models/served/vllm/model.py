@@ -1,6 +1,6 @@
-"""The backend that asks a vLLM server which takes clips as they are: its prompts are, token for token, the local ones.
+"""A model at a vLLM server that takes clips as they are: its prompts are, token for token, the local ones.
 
-`EndpointBackend` asks any server, with images; this one needs a server that `timeground serve` started, and the
+`EndpointModel` asks any server, with images; this one needs a server that `timeground serve` started, and the
 model's folder (or Hub id) to build prompts from.
 """
 
@@ -15,30 +15,30 @@ from timeground.chat.parts import Message
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling as FrameSampling
-from timeground.models.base import Backend
+from timeground.models.base import Model
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.sampling import SampleSpec
-from timeground.models.served.openai import EndpointBackend
+from timeground.models.served.openai import EndpointModel
 from timeground.models.served.vllm.media import shared_folder
 from timeground.models.served.vllm.server import VllmServer
 from timeground.models.served.vllm.session import VllmSession
 
 
-class VllmBackend(Backend):
+class VllmModel(Model):
     """A model on a vLLM server, asked in token ids."""
 
-    def __init__(self, endpoint: EndpointBackend, checkpoint: Checkpoint, shared: Path | None) -> None:
+    def __init__(self, endpoint: EndpointModel, checkpoint: Checkpoint, shared: Path | None) -> None:
         """endpoint: the connection. checkpoint: of its model. shared: a folder that the server reads too."""
         self.name, self.checkpoint, self.profile = endpoint.name, checkpoint, checkpoint.profile
         self.contents = endpoint.contents
         self.builder, self.shared, self.kept = checkpoint.builder, shared, endpoint.kept
         self.pool: ThreadPoolExecutor = endpoint.pool
         http = endpoint.http.at(endpoint.url.removesuffix("/v1"))
-        self.server = VllmServer(http, endpoint.model, checkpoint.family, checkpoint.processor.tokenizer.decode)
+        self.server = VllmServer(http, endpoint.model_id, checkpoint.family, checkpoint.processor.tokenizer.decode)
 
     @classmethod
-    def connect(cls, endpoint: EndpointBackend, shared: Path | None = None, check: bool = True) -> VllmBackend:
-        """Return a backend on an endpoint's connection.
+    def connect(cls, endpoint: EndpointModel, shared: Path | None = None, check: bool = True) -> VllmModel:
+        """Return a model on an endpoint's connection.
 
         Raises UserError, with the reason, if that server cannot be sent clips as they are: the model's folder is not
         here, its profile asks for another encoding, or (with `check`) a first clip does not become the prompt that we
