@@ -18,7 +18,7 @@ from .videos import Video, Videos
 
 
 def _told(videos: Videos, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's mistake reaches the caller as Gradio's error."""
+    """Let a user's mistake reach the caller as Gradio's error."""
 
     @wraps(function)
     async def told(*args: Any) -> Any:
@@ -40,7 +40,7 @@ class Api:
         self.handlers, self.service = handlers, handlers.service
 
     def ground(self) -> Callable[..., Any]:
-        """The function behind ``/ground``."""
+        """Return the function behind ``/ground``."""
 
         async def ground(video: Any, queries: Any) -> dict[str, Any]:
             """When does it happen? queries: a list of texts, or one text with a query a line."""
@@ -53,7 +53,7 @@ class Api:
         return _told(self.handlers.videos, ground)
 
     def ask(self) -> Callable[..., Any]:
-        """The function behind ``/ask``."""
+        """Return the function behind ``/ask``."""
 
         async def ask(video: Any, question: Any, options: Any) -> dict[str, Any]:
             """Which option is right? options: a list of texts, or one text with an option a line."""
@@ -89,7 +89,7 @@ class Api:
 
 
 def _text(given: Any, what: str) -> str:
-    """What a caller asks, a line each; looked at before anything is done with it."""
+    """Return what a caller asks, a line each; it is looked at before anything is done with it."""
     if not isinstance(given, list):
         return str(given or "")
     if len(given) > MAX_QUERIES:
@@ -101,7 +101,7 @@ def _text(given: Any, what: str) -> str:
 
 
 def _shares(options: Sequence[str], shares: Sequence[float]) -> list[dict[str, Any]]:
-    """Each option with its probability, in order; options of the same text keep their own."""
+    """Return each option with its probability, in order; options of the same text keep their own."""
     letters = map(chr, range(ord("A"), ord("Z") + 1))
     return [
         {"letter": letter, "option": option, "share": share}

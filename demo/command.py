@@ -15,7 +15,7 @@ AUTH_VARIABLE = "TIMEGROUND_DEMO_AUTH"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command; their defaults are those of `DemoSettings`."""
+    """Add the arguments of the command; their defaults are those of `DemoSettings`."""
     usual = DemoSettings()
     parser.add_argument("--model", default=usual.model, help="tiny (default), a Hub id, a folder, or a server's URL")
     parser.add_argument("--method", default=usual.method, help="how it is asked: direct, or package.module:Name")

@@ -20,7 +20,7 @@ MIN_LENGTH_S = 0.2
 def cut(source: Path, start_s: float, end_s: float, target: Path) -> None:
     """Write the frames with ``start_s <= time < end_s``, re-encoded, so that the cut is exact.
 
-    Times are those of the timeline: 0 is the start of the presentation. UserError if the span holds no frame.
+    Times are those of the timeline: 0 is the start of the presentation. Raise UserError if the span holds no frame.
     """
     import av
 

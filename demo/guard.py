@@ -24,7 +24,7 @@ class GuardedBlocks(gr.Blocks):
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Gradio's own, after a look at every file that is named."""
+        """Look at every file that is named, and go on as Gradio does."""
         if names_an_address(inputs):
             raise gr.Error(
                 "send the file itself (handle_file in gradio_client), not its address", print_exception=False
@@ -33,7 +33,7 @@ class GuardedBlocks(gr.Blocks):
 
 
 def names_an_address(data: Any) -> bool:
-    """Whether a file's path or URL somewhere in this data leads to the network."""
+    """Return whether a file's path or URL somewhere in this data leads to the network."""
     if isinstance(data, dict):
         named = [data.get("path")]
         return any(isinstance(n, str) and "://" in n for n in named) or any(map(names_an_address, data.values()))
@@ -65,7 +65,7 @@ class OwnFilesOnly:
 
 
 async def _small_body(receive: Any) -> bytes | None:
-    """The body of a request; None if it is too large, or nested too deeply for those who parse it."""
+    """Return the body of a request; None if it is too large, or nested too deeply for those who parse it."""
     body = b""
     while True:
         message = await receive()
@@ -77,7 +77,7 @@ async def _small_body(receive: Any) -> bytes | None:
 
 
 def nesting(body: bytes) -> int:
-    """How deeply the lists and objects of a JSON text lie in each other."""
+    """Return how deeply the lists and objects of a JSON text lie in each other."""
     depth = deepest = 0
     for mark in BRACKETS.findall(TEXTS.sub(b"", body)):
         depth += 1 if mark in b"[{" else -1

@@ -32,7 +32,7 @@ log = logging.getLogger("timeground.demo")
 
 
 def lines_of(text: str, what: str) -> list[str]:
-    """The lines of a text field. UserError if there are none, too many, or they are too long."""
+    """Return the lines of a text field. Raise UserError if there are none, too many, or they are too long."""
     refuse_long(text)
     lines = [line.strip() for line in str(text or "").split("\n") if line.strip()]
     if not lines:
@@ -45,7 +45,7 @@ def lines_of(text: str, what: str) -> list[str]:
 
 
 def refuse_long(*texts: Any) -> None:
-    """UserError if what a request asks is too long in all."""
+    """Raise UserError if what a request asks is too long in all."""
     if (length := sum(len(str(text or "")) for text in texts)) > MAX_TOTAL:
         raise UserError(f"{length} characters are too many; at most {MAX_TOTAL} in one request.")
 
@@ -95,7 +95,7 @@ class Handlers:
         self.settings, self.videos, self.service = settings, videos, service
 
     async def video_of(self, file: Any) -> Video:
-        """The video that a file field holds."""
+        """Return the video that a file field holds."""
         if not (isinstance(file, dict) and isinstance(file.get("path"), str)):
             raise UserError("Choose a video first: upload one, or take an example.")
         path, name = file["path"], str(file.get("orig_name") or "")[:200] or None
@@ -103,7 +103,7 @@ class Handlers:
 
     @on_the_page
     async def open(self, file: Any) -> Steps:
-        """A video was chosen: show it with its strip."""
+        """Show the video that was chosen, with its strip."""
         if file is None:
             yield {}, views.status("No video chosen.")
             return
@@ -163,7 +163,7 @@ class Handlers:
 
     @on_the_page
     async def arrow(self, file: Any, text: str) -> Steps:
-        """The same query forwards and backwards."""
+        """Ground the same query forwards and backwards."""
         (query,) = lines_of(" ".join(str(text or "").split()), "what to look for")
         opened: list[Opened] = []
         async for step in self._opened(file, opened):
@@ -187,7 +187,7 @@ class Handlers:
         )
 
     async def look(self, file: Any, text: str) -> AsyncIterator[tuple[Any, Any, Any]]:
-        """What the model was given, and what it said: (seen, player, status)."""
+        """Yield what the model was given, and what it said: (seen, player, status)."""
         got: list[Any] = []
         async for player, status in self._look(file, text, got):
             yield (got[-1] if got else gr.skip()), player, status
@@ -221,7 +221,7 @@ class Handlers:
         )
 
     def cancelled(self) -> views.Data:
-        """The status after a cancel."""
+        """Return the status after a cancel."""
         return views.status("Cancelled.")
 
     async def _opened(self, file: Any, opened: list[Opened]) -> Steps:
@@ -236,7 +236,7 @@ class Handlers:
 
 
 def _with_warning(text: str, reading: Reading) -> str:
-    """A status line that also says where the model knows nothing of the video."""
+    """Return a status line that also says where the model knows nothing of the video."""
     told = reading.watched.warning
     return text if told is None else f"{text} Warning: {told}."
 

@@ -30,7 +30,7 @@ CALLS_AT_ONCE = 16  # requests of one kind under way; the model still answers on
 
 
 def own_component(name: str, **more: Any) -> gr.HTML:
-    """A component of ours: its skeleton, script and style from ``web/``. Values are data, never markup."""
+    """Return a component of ours: its skeleton, script and style from ``web/``. Values are data, never markup."""
     parts = [(WEB / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "js", "css")]
     skeleton, script, style = parts
     return gr.HTML(
@@ -45,7 +45,7 @@ def own_component(name: str, **more: Any) -> gr.HTML:
 
 
 def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., Any]) -> GuardedBlocks:
-    """The page. cut_clip: called by the player's script with a video's id and the ends of a span."""
+    """Build the page. cut_clip: called by the player's script with a video's id and the ends of a span."""
     keep_s = max(1, round(settings.keep_hours * 3600))
 
     def cut(request: Any) -> Any:  # a function of its own: Gradio writes its mark on it
@@ -75,7 +75,7 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
 
 
 def _toy_note(model: str) -> str:
-    """What to know of a page whose model knows rendered shapes only."""
+    """Return what to know of a page whose model knows rendered shapes only."""
     return (
         f"This page runs **{model}**, which knows coloured shapes (the examples above) only. On any other video its "
         f"answers mean nothing: start the page with {REAL_MODELS}."
@@ -83,7 +83,7 @@ def _toy_note(model: str) -> str:
 
 
 def _tabs() -> dict[str, Any]:
-    """The four ways of asking; the fields by name."""
+    """Make the four ways of asking; return the fields by name."""
     made: dict[str, Any] = {}
     with gr.Tabs():
         with gr.Tab("Find"):
@@ -104,7 +104,7 @@ def _tabs() -> dict[str, Any]:
 
 
 def _connect(handlers: Handlers, file: Any, fields: dict[str, Any], player: Any, status: Any, cancel: Any) -> None:
-    """Which button calls what. Files reach handlers as named by Gradio, already checked to be uploads."""
+    """Let each button call its handler. Files reach handlers as named by Gradio, already checked to be uploads."""
     f = fields
     both: dict[str, Any] = {"outputs": [player, status], "show_progress": "minimal", "preprocess": False}
     running = [
@@ -120,7 +120,7 @@ def _connect(handlers: Handlers, file: Any, fields: dict[str, Any], player: Any,
 
 
 def _examples() -> list[tuple[list[Row], gr.Button]]:
-    """A button for each clip that ships, with the clip's rows."""
+    """Return a button for each clip that ships, with the clip's rows."""
     of_clip: dict[str, list[Row]] = defaultdict(list)
     for row in read_rows(shipped_folder() / "annotations.jsonl"):
         of_clip[row.video].append(row)
@@ -132,7 +132,7 @@ def _examples() -> list[tuple[list[Row], gr.Button]]:
 
 
 def _take(rows: list[Row]) -> list[Any]:
-    """A clip's path, and questions that fit it, in the order of EXAMPLE_FIELDS."""
+    """Return a clip's path, and questions that fit it, in the order of EXAMPLE_FIELDS."""
     queries = [row.query for row in rows if row.task == "ground"]
     choice: Row | None = next((row for row in rows if row.task == "choice"), None)
     directed = next((row.query for row in rows if row.direction == "sensitive" and row.spans), queries[0])
@@ -141,7 +141,7 @@ def _take(rows: list[Row]) -> list[Any]:
 
 
 def _api(api: Api) -> None:
-    """The two public endpoints, on fields that are not shown."""
+    """Add the two public endpoints, on fields that are not shown."""
     with gr.Row(visible=False):
         video, question, answer = gr.File(label="video"), gr.Textbox(label="question"), gr.JSON()
         queries, options, call = gr.JSON(label="queries"), gr.JSON(label="options"), gr.Button()

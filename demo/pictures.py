@@ -24,7 +24,7 @@ MAX_SHOWN_FRAMES = 240
 
 
 def jpeg(frame: torch.Tensor, side: int) -> str:
-    """A frame (uint8 ``[3, H, W]``) as a data URI, at most `side` pixels wide or high."""
+    """Return a frame (uint8 ``[3, H, W]``) as a data URI, at most `side` pixels wide or high."""
     image = Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy())
     image.thumbnail((side, side))
     out = io.BytesIO()
@@ -34,7 +34,7 @@ def jpeg(frame: torch.Tensor, side: int) -> str:
 
 @lru_cache(maxsize=32)
 def strip(video: Video) -> tuple[dict[str, Any], ...]:
-    """Evenly spread frames with their true times."""
+    """Return evenly spread frames with their true times."""
     sampling = Sampling(
         factor=4, min_tokens_per_pair=600, max_tokens_per_pair=1800, total_tokens=10**6, max_frames=4 * NUM_THUMBNAILS
     )
@@ -48,7 +48,7 @@ def strip(video: Video) -> tuple[dict[str, Any], ...]:
 
 
 def given_to_model(clip: Clip, profile: Profile) -> dict[str, Any]:
-    """The model's input for a clip in its order: texts (the stamps among them) and frames."""
+    """Return the model's input for a clip in its order: texts (the stamps among them) and frames."""
     shown, segments = encode_time(clip, profile.time_encoding, profile.stamp)
     parts: list[dict[str, Any]] = []
     num_shown = 0

@@ -18,12 +18,12 @@ Answers = Sequence[Timed[GroundingAnswer]]
 
 
 def shown_spans(answer: GroundingAnswer, duration_s: float) -> list[Span]:
-    """The spans as they can be shown: ends in order, inside the video. The raw text still says what was said."""
+    """Return the spans as they can be shown: ends in order, inside the video. The raw text still has what was said."""
     return [clamp(span.ordered(), 0.0, duration_s) for span in answer.spans]
 
 
 def as_data(video: Video, model: str, answers: Answers) -> dict[str, Any]:
-    """Everything about a set of answers."""
+    """Return everything about a set of answers."""
     return {
         "video": video.name,
         "duration": round(video.duration_s, 3),
@@ -34,7 +34,7 @@ def as_data(video: Video, model: str, answers: Answers) -> dict[str, Any]:
 
 
 def downloads(video: Video, model: str, answers: Answers) -> dict[str, str]:
-    """File contents by extension."""
+    """Return file contents by extension."""
     return {
         "json": dump_json(as_data(video, model, answers), indent=2),
         "csv": as_csv(answers, video.duration_s),
@@ -43,7 +43,7 @@ def downloads(video: Video, model: str, answers: Answers) -> dict[str, str]:
 
 
 def as_csv(answers: Answers, duration_s: float) -> str:
-    """One line a span; a query without a span has one line with empty times."""
+    """Return one line a span; a query without a span has one line with empty times."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["query", "start_s", "end_s", "absent", "confidence", "model"])
@@ -58,7 +58,10 @@ def as_csv(answers: Answers, duration_s: float) -> str:
 
 
 def as_srt(answers: Answers, duration_s: float) -> str:
-    """Subtitles: each query stands in the picture while its span lasts. Players read < as markup, so it is replaced."""
+    """Return subtitles: each query stands in the picture while its span lasts.
+
+    Players read < as markup, so it is replaced.
+    """
     cues = sorted(
         (span.start_s, span.end_s, timed.answer.query)
         for timed in answers

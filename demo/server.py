@@ -37,7 +37,7 @@ class Server:
     uploads: Path
 
     def wait(self) -> None:
-        """Until interrupted."""
+        """Wait until interrupted."""
         while True:
             time.sleep(3600)
 
@@ -46,7 +46,7 @@ class Server:
 def serve(settings: DemoSettings) -> Iterator[Server]:
     """Serve the page for the time of the ``with``. Everything uploaded is removed at its end.
 
-    Raises: UserError if the address cannot be taken.
+    Raise UserError if the address cannot be taken.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported and at every start
     with scratch_folder("demo") as uploads, _served(settings, uploads) as server:
@@ -115,7 +115,7 @@ class Clips:
         self._turn = threading.Semaphore(CUTS_AT_ONCE)
 
     def cut_clip(self, request: Any) -> dict[str, str]:
-        """Called by the player's script with [id, start, end]; gives the clip's address, or what is wrong."""
+        """Return a clip's address, or what is wrong; the player's script calls it with [id, start, end]."""
         from .views import file_address
 
         try:

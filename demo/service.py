@@ -28,19 +28,22 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Reading:
-    """A video that the model has read. seconds: what this request waited for it. shared: it was there already."""
+    """A video that the model has read."""
 
     watched: Watched
     seconds: float
+    """What this request waited for it."""
     shared: bool
+    """Whether it was there already."""
 
 
 @dataclass(frozen=True)
 class Timed(Generic[Answer]):
-    """An answer and the seconds from asking to answering, waiting for other users included."""
+    """An answer with its time."""
 
     answer: Answer
     seconds: float
+    """From asking to answering, waiting for other users included."""
 
 
 class Service:
@@ -66,7 +69,7 @@ class Service:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the model is there."""
+        """Return whether the model is there."""
         return self._grounder is not None
 
     async def aside(self, work: Callable[[], Result]) -> Result:
@@ -74,7 +77,7 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     async def grounder(self) -> Grounder:
-        """The model, loaded when it is first needed."""
+        """Return the model, loaded when it is first needed."""
         return await self._on_model(self._load) if self._grounder is None else self._grounder
 
     async def read(self, video: Video, backwards: bool = False) -> Reading:
@@ -92,17 +95,17 @@ class Service:
         return Reading(watched, time.perf_counter() - began, False)
 
     def share_decoded(self, video: Video) -> float | None:
-        """How much of a video that is being read is decoded, from 0 to 1; None before and after."""
+        """Return how much of a video that is being read is decoded, from 0 to 1; None before and after."""
         return self._decoded.get(video.id)
 
     async def ground(self, watched: Watched, query: str) -> Timed[GroundingAnswer]:
-        """When does it happen?"""
+        """Return when it happens."""
         began = time.perf_counter()
         (answer,) = await self._on_model(lambda: watched.ground([query]))
         return Timed(answer, time.perf_counter() - began)
 
     async def ask(self, watched: Watched, question: str, options: list[str]) -> Timed[ChoiceAnswer]:
-        """Which option is right?"""
+        """Return which option is right."""
         began = time.perf_counter()
         answer = await self._on_model(lambda: watched.ask(question, options))
         return Timed(answer, time.perf_counter() - began)
@@ -158,9 +161,9 @@ def size_bytes(watched: Watched) -> int:
 def direction_score(
     forward: list[Span] | None, backward: list[Span] | None, start_s: float, end_s: float
 ) -> float | None:
-    """1 - IoU of the forward answer with the mirrored backward answer; None where nothing is found forward.
+    """Return 1 - IoU of the forward answer with the mirrored backward answer; None where nothing is found forward.
 
-    None also where one of the answers could not be read (None): that says nothing about the moment.
+    It is None also where one of the answers could not be read (None): that says nothing about the moment.
 
     ArrowGEV's measure (`timeground.metrics.direction`) with the forward answer in the place of the truth, which a
     user's video does not have: 0 if the reversed video gives the same moment, 1 if it gives quite another or none.

@@ -17,28 +17,33 @@ MAX_NESTING = 16
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """The settings of one server.
-
-    model, method, profile, fps, device: as `Grounder.from_pretrained` takes them.
-    auth: a user and a password, or None for an open page.
-    max_upload_mb, max_minutes: longest and largest video. max_waiting: requests that may wait in the queue.
-    keep_gb: memory for encoded videos, the last used ones. keep_hours: age at which uploads and clips are removed.
-    """
+    """The settings of one server."""
 
     model: str = "tiny"
+    """As `Grounder.from_pretrained` takes it."""
     method: str = "direct"
+    """As `Grounder.from_pretrained` takes it."""
     profile: str | None = None
+    """As `Grounder.from_pretrained` takes it."""
     fps: float | None = None
+    """As `Grounder.from_pretrained` takes it."""
     device: str | None = None
+    """As `Grounder.from_pretrained` takes it."""
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False
     auth: tuple[str, str] | None = None
+    """A user and a password, or None for an open page."""
     max_upload_mb: int = 500
+    """The largest video."""
     max_minutes: float = 20.0
+    """The longest video."""
     max_waiting: int = 32
+    """Requests that may wait in the queue."""
     keep_gb: float = 4.0
+    """Memory for encoded videos, the last used ones."""
     keep_hours: float = 12.0
+    """Age at which uploads and clips are removed."""
 
     def __post_init__(self) -> None:
         """Refuse an unknown method, and numbers that no server can run with."""
@@ -51,14 +56,14 @@ class DemoSettings:
 
     @property
     def limits(self) -> str:
-        """The limits, for people."""
+        """Return the limits, for people."""
         return (
             f"Videos up to {self.max_upload_mb} MB and {self.max_minutes:g} minutes; {MAX_QUERIES} queries at a time."
         )
 
 
 def parse_auth(text: str | None) -> tuple[str, str] | None:
-    """``user:password`` as a pair; None if nothing was given."""
+    """Return ``user:password`` as a pair; None if nothing was given."""
     if not text:
         return None
     user, colon, password = text.partition(":")

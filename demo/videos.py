@@ -24,12 +24,12 @@ CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", 
 
 
 def shipped_folder() -> Path:
-    """The folder with the clip that ships."""
+    """Return the folder with the clip that ships."""
     return Path(str(files("timeground") / "assets" / "example"))
 
 
 def names_only(text: str, names: Mapping[str, str]) -> str:
-    """A text whose paths are replaced: those in `names` as given, all others by their last part."""
+    """Return a text whose paths are replaced: those in `names` as given, all others by their last part."""
     for path in sorted((p for p in names if p not in ("", ".", "..")), key=len, reverse=True):
         text = text.replace(path, names[path])
     text = QUOTED_PATH.sub(lambda found: f"{found[1]}{_last(found[2])}{found[1]}", text)
@@ -42,11 +42,13 @@ def _last(path: str) -> str:
 
 @dataclass(frozen=True)
 class Video:
-    """A video that may be read. id: hash of its content. name: what its owner called it, for display only."""
+    """A video that may be read."""
 
     id: str
+    """Hash of its content."""
     path: Path
     name: str
+    """What its owner called it, for display only."""
     duration_s: float
 
 
@@ -54,14 +56,14 @@ class Videos:
     """The videos of one server."""
 
     def __init__(self, uploads: Path, settings: DemoSettings) -> None:
-        """uploads: the one folder whose files users may name."""
+        """Take the one folder whose files users may name, `uploads`."""
         self.folders = [uploads.resolve(), shipped_folder().resolve()]
         self.settings = settings
         self._by_id: dict[str, Video] = {}
         self._by_file: dict[tuple[str, int, int], Video] = {}
 
     def admit(self, path: str, name: str | None = None) -> Video:
-        """Check a video and learn its id. UserError if it is not the user's to read, not a video, or too long."""
+        """Check a video and learn its id. Raise UserError if it is not the user's to read, not a video, or too long."""
         file = Path(path).resolve()
         if not any(file.is_relative_to(folder) for folder in self.folders) or not file.is_file():
             raise UserError("this video is not on the server (any more); upload it again")
@@ -74,14 +76,14 @@ class Videos:
         return video
 
     def known(self, video_id: str) -> Video:
-        """A video admitted before. Only who has a video can know its id, so this names no file of others."""
+        """Return a video admitted before. Only who has a video can know its id, so this names no file of others."""
         video = self._by_id.get(video_id)
         if video is None or not video.path.is_file():
             raise UserError("this video is not on the server any more; upload it again")
         return video
 
     def without_paths(self, text: str) -> str:
-        """A message as users may read it: paths of videos and of the model are names, and no other shows its folder."""
+        """Return a message for users: paths of videos and of the model are names, and no other shows its folder."""
         names = {os.fspath(video.path): video.name for video in self._by_file.copy().values()}
         if Path(self.settings.model).exists():
             names |= {p: Path(p).name for p in (self.settings.model, os.fspath(Path(self.settings.model).resolve()))}

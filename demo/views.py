@@ -19,12 +19,15 @@ FILE_ADDRESS = "/gradio_api/file="
 
 
 def file_address(path: object) -> str:
-    """Where the page finds a file of the server; Gradio serves uploads and what ships, and nothing else."""
+    """Return where the page finds a file of the server; Gradio serves uploads and what ships, and nothing else."""
     return FILE_ADDRESS + quote(str(path))
 
 
 def player(video: Video, tracks: Sequence[Data], files: dict[str, str] | None = None, model: str = "") -> Data:
-    """The player with its timelines. files: contents to download, by extension. model: who answered."""
+    """Return the player with its timelines.
+
+    files: contents to download, by extension. model: who answered.
+    """
     return {
         "src": file_address(video.path),
         "id": video.id,
@@ -37,27 +40,27 @@ def player(video: Video, tracks: Sequence[Data], files: dict[str, str] | None = 
 
 
 def file_word(model: str) -> str:
-    """A model's name as a part of a file's name."""
+    """Return a model's name as a part of a file's name."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", model.rsplit("/", 1)[-1]).strip("-.") or "model"
 
 
 def track(thumbnails: Sequence[Data], rows: Sequence[Data], title: str = "", backwards: bool = False) -> Data:
-    """A timeline with its strip. backwards: its axis is that of the video played backwards."""
+    """Return a timeline with its strip. backwards: its axis is that of the video played backwards."""
     return {"title": title, "backwards": backwards, "thumbnails": list(thumbnails), "rows": list(rows)}
 
 
 def mirrored(thumbnails: Sequence[Data], duration_s: float) -> list[Data]:
-    """The strip of the video played backwards."""
+    """Return the strip of the video played backwards."""
     return [{**t, "time_s": round(duration_s - t["time_s"], 3)} for t in reversed(thumbnails)]
 
 
 def rows(answers: Answers, duration_s: float) -> list[Data]:
-    """A coloured row for each query."""
+    """Return a coloured row for each query."""
     return [row(number, timed, duration_s) for number, timed in enumerate(answers)]
 
 
 def row(number: int, timed: Timed[GroundingAnswer], duration_s: float, label: str | None = None) -> Data:
-    """One row: its bars and what is said beside and below them."""
+    """Return one row: its bars and what is said beside and below them."""
     answer = timed.answer
     certainty = "" if answer.confidence is None else f"confidence {answer.confidence:.2f}, "
     return {
@@ -71,7 +74,7 @@ def row(number: int, timed: Timed[GroundingAnswer], duration_s: float, label: st
 
 
 def choice_text(timed: Timed[ChoiceAnswer], options: Sequence[str]) -> str:
-    """The chosen option and how the probability is spread."""
+    """Return the chosen option and how the probability is spread."""
     answer = timed.answer
     said = f"{answer.letter}. {answer.option}" if answer.letter else f"no option: {answer.text!r}"
     shares = ", ".join(f"{option} {share:.0%}" for option, share in zip(options, answer.shares, strict=True))
@@ -79,7 +82,7 @@ def choice_text(timed: Timed[ChoiceAnswer], options: Sequence[str]) -> str:
 
 
 def direction_text(score: float | None, is_unreadable: bool = False) -> str:
-    """What a direction score says. is_unreadable: there is none because an answer could not be read."""
+    """Return what a direction score says. is_unreadable: there is none because an answer could not be read."""
     if score is None and is_unreadable:
         return "Direction score: none. An answer could not be read, so nothing can be told."
     if score is None:
@@ -96,5 +99,5 @@ def direction_text(score: float | None, is_unreadable: bool = False) -> str:
 
 
 def status(text: str, kind: str = "done", share: float | None = None) -> Data:
-    """The status line. kind: busy, done or error."""
+    """Return the status line. kind: busy, done or error."""
     return {"text": text, "kind": kind, "share": share}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command; names as in lmms-eval where it has them."""
+    """Add the arguments of the command; they are named as in lmms-eval where it has them."""
     add = parser.add_argument
     add("--model", default="tiny", help="tiny, a Hub id, a folder, or http://host:port/v1#name")
     add("--tasks", help="names joined by commas; --tasks list shows them", required=True)
@@ -89,14 +89,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_tasks(specs: Iterable[TaskSpec]) -> None:
-    """Each task with the folder that it wants below --data, and where in it the videos go."""
+    """Print each task with the folder that it wants below --data, and where in it the videos go."""
     print(f"{'task':24}{'folder below --data':21}{'videos in it':20}benchmark")
     for spec in specs:
         print(f"{spec.name:24}{spec.folder + '/':21}{spec.videos + '/' if spec.videos else './':20}{spec.about}")
 
 
 def _words(args: argparse.Namespace) -> list[str]:
-    """The command's arguments as they are typed, without --processes."""
+    """Return the command's arguments as they are typed, without --processes."""
     words = []
     for name, value in vars(args).items():
         if name in ("command", "processes", "local_rank") or value in (None, False, ""):
@@ -109,7 +109,7 @@ def _words(args: argparse.Namespace) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for launchers."""
+    """Run the command, as launchers start it."""
     return entry_point("timeground.eval", __doc__, add_arguments, run, argv)
 
 

@@ -25,14 +25,14 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``A``, ``B``, ``same`` (no row differs), or ``cannot be told``."""
+        """Return ``A``, ``B``, ``same`` (no row differs), or ``cannot be told``."""
         if self.difference.can_be_told:
             return "B" if self.difference.difference > 0 else "A"
         return "same" if self.difference.all_equal else "cannot be told"
 
 
 def compare(a: Sequence[Sample], b: Sequence[Sample]) -> list[Comparison]:
-    """Every metric that both have, task by task. UserError if they share no row, or hold a row twice."""
+    """Compare every metric that both have, task by task. Raise UserError if they share no row, or hold a row twice."""
     left, right = _by_key(a, "A"), _by_key(b, "B")
     shared = [key for key in left if key in right]
     if not shared:

@@ -14,7 +14,7 @@ from .samples import read_samples
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("a", type=Path, metavar="A", help="what --output_path named, or a samples.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="the other one")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -24,7 +24,7 @@ _SPAN_KEYS = ("timestamp", "span", "timestamps", "relevant_windows")
 
 
 def recognise(path: Path, content: Mapping[str, Any] | Sequence[tuple[int, Record]]) -> tuple[str, Iterator[Entry]]:
-    """The name of a file's format and its predictions. UserError if it is none that is known."""
+    """Return the name of a file's format and its predictions. Raise UserError if it is none that is known."""
     if isinstance(content, Mapping):
         name, read = _table_format(content)
         return name, _guarded(path, content.items(), read)
@@ -39,7 +39,7 @@ def recognise(path: Path, content: Mapping[str, Any] | Sequence[tuple[int, Recor
 
 
 def _guarded(path: Path, items: Any, read: Callable[[Any, Any], Sequence[Entry]]) -> Iterator[Entry]:
-    """Entries of every item; what is wrong inside one becomes a line that names it."""
+    """Yield entries of every item; what is wrong inside one becomes a line that names it."""
     for where, value in items:
         try:
             yield from read(where, value)
@@ -53,7 +53,7 @@ def _without_number(read_record: Callable[[Record], Sequence[Entry]], _: object,
 
 
 def _spans(listed: Any) -> dict[str, Any]:
-    """``spans`` and, where each has a third number, ``scores``."""
+    """Return ``spans`` and, where each has a third number, ``scores``."""
     pairs = [listed] if listed and not isinstance(listed[0], list | tuple) else [pair for pair in listed if pair]
     found: dict[str, Any] = {"spans": tuple((float(pair[0]), float(pair[1])) for pair in pairs)}
     if pairs and all(len(pair) > 2 for pair in pairs):
@@ -62,7 +62,7 @@ def _spans(listed: Any) -> dict[str, Any]:
 
 
 def _ours(entry: Record) -> Sequence[Entry]:
-    """timeground's own JSONL, and ``samples.jsonl``, whose ``failure`` says where there was nothing to understand."""
+    """Read timeground's own JSONL, and ``samples.jsonl``, whose ``failure`` says where nothing was understood."""
     if entry.get("failure") == MISSING:
         return []
     said: dict[str, Any] = {key: entry[key] for key in ("text", "answer") if entry.get(key) is not None}
@@ -79,7 +79,7 @@ def _ours(entry: Record) -> Sequence[Entry]:
 
 
 def _lmms_eval(entry: Record) -> Sequence[Entry]:
-    """A line of lmms-eval's ``*_samples_<task>.jsonl``: the reply, and the benchmark's own record in ``doc``."""
+    """Read a line of lmms-eval's ``*_samples_<task>.jsonl``: the reply, and the benchmark's own record in ``doc``."""
     reply: Any = entry.get("filtered_resps") or entry.get("resps")
     while isinstance(reply, list) and reply:
         reply = reply[0]
@@ -98,7 +98,7 @@ def _doc_address(doc: Record, place: int | None) -> Address:
 
 
 def _pair(span: Any) -> Pair | None:
-    """The first [start, end] in a nested list or in a text that holds one."""
+    """Return the first [start, end] in a nested list or in a text that holds one."""
     value = json.loads(span) if isinstance(span, str) and span.startswith("[") else span
     while isinstance(value, list) and value and isinstance(value[0], list):
         value = value[0]
@@ -106,7 +106,7 @@ def _pair(span: Any) -> Pair | None:
 
 
 def _submission(entry: Record) -> Sequence[Entry]:
-    """QVHighlights and ReXTime: ``pred_relevant_windows``, ``pred_saliency_scores``, ``ans``."""
+    """Read QVHighlights and ReXTime: ``pred_relevant_windows``, ``pred_saliency_scores``, ``ans``."""
     said = _spans(entry["pred_relevant_windows"]) if "pred_relevant_windows" in entry else {}
     if "pred_saliency_scores" in entry:
         said["saliency"] = tuple(float(score) for score in entry["pred_saliency_scores"])
@@ -114,12 +114,12 @@ def _submission(entry: Record) -> Sequence[Entry]:
 
 
 def _vue_tr(entry: Record) -> Sequence[Entry]:
-    """VUE-TR: ``answer`` is a list of spans."""
+    """Read VUE-TR: ``answer`` is a list of spans."""
     return [(Address(id=str(entry.get("query_id", entry.get("id")))), Prediction(**_spans(entry["answer"])))]
 
 
 def _timelens_line(entry: Record) -> Sequence[Entry]:
-    """A line of TimeLens' own result files, and of their parts joined: one or more entries of its table."""
+    """Read a line of TimeLens' own result files, and of their parts joined: one or more entries of its table."""
     return [found for key, value in entry.items() for found in _timelens(key, value)]
 
 
@@ -137,7 +137,7 @@ _RECORD_FORMATS: list[tuple[str, Callable[[Record], bool], Callable[[Record], Se
 
 
 def _table_format(table: Mapping[str, Any]) -> tuple[str, Callable[[str, Any], Sequence[Entry]]]:
-    """How to read a JSON object: by the shape of its first key and value."""
+    """Return how to read a JSON object, by the shape of its first key and value."""
     key, value = next(iter(table.items()), ("", None))
     if ">>>" in key:
         return "TimeLens results", _timelens
@@ -147,7 +147,7 @@ def _table_format(table: Mapping[str, Any]) -> tuple[str, Callable[[str, Any], S
 
 
 def _timelens(key: str, value: Any) -> Sequence[Entry]:
-    """``"<file>>>><query>>>><[start, end]>"``: ``{timestamps, answers}`` (TimeLens) or the reply (lmms-eval)."""
+    """Read ``"<file>>>><query>>>><[start, end]>"``: ``{timestamps, answers}`` (TimeLens) or the reply (lmms-eval)."""
     video, rest = key.split(">>>", 1)
     words, _, span = rest.rpartition(">>>")
     address = Address(video=video, words=words, span=_pair(json.loads(span)))
@@ -162,7 +162,7 @@ def _timelens(key: str, value: Any) -> Sequence[Entry]:
 
 
 def _tempcompass(video: str, aspects: Any) -> Sequence[Entry]:
-    """``{video: {aspect: [{question, answer, prediction}]}}``; graded files name it ``video-llm-prediction``."""
+    """Read ``{video: {aspect: [{question, answer, prediction}]}}``; graded files name it ``video-llm-prediction``."""
     entries = []
     for items in aspects.values():
         for item in items:
@@ -173,7 +173,7 @@ def _tempcompass(video: str, aspects: Any) -> Sequence[Entry]:
 
 
 def _by_id(key: str, value: Any) -> Sequence[Entry]:
-    """By the row's id: spans (NExT-GQA), ``{prediction, answer}`` (NExT-QA and -GQA), a letter or a reply (LVBench)."""
+    """Read by row id: spans (NExT-GQA), ``{prediction, answer}`` (NExT-QA, -GQA), a letter or a reply (LVBench)."""
     if isinstance(value, list):
         return [(Address(id=key), Prediction(**_spans(value)))]
     if isinstance(value, dict):

@@ -17,15 +17,19 @@ Pair = tuple[float, float]
 class Address:
     """How a file names a row. The first of these that is filled in and finds something counts.
 
-    id: the row's own id. video, words, span: file name, query or question, and the true span in seconds, which tells
-    apart rows of the same words. place: number of the row in the benchmark, from 0.
+    `video`, `words` and `span` are looked for together.
     """
 
     id: str = ""
+    """The row's own id."""
     video: str = ""
+    """The file's name."""
     words: str = ""
+    """Query or question."""
     span: Pair | None = None
+    """The true span in seconds, which tells apart rows of the same words."""
     place: int | None = None
+    """Number of the row in the benchmark, from 0."""
 
     def __str__(self) -> str:
         return self.id or (f"{self.video}: {self.words}" if self.words else f"number {self.place}")
@@ -43,7 +47,7 @@ class RowIndex:
                 self._by_words[_stem(row.video), words].append(row)
 
     def find(self, address: Address) -> list[str]:
-        """Ids of the rows that an address means: none, one, or all that cannot be told apart."""
+        """Return ids of the rows that an address means: none, one, or all that cannot be told apart."""
         if address.id in self._known:
             return [address.id]
         if address.words:
@@ -56,13 +60,16 @@ class RowIndex:
 
 
 def published_spans(row: Row) -> list[Pair]:
-    """The true spans as they stand in the annotation file, before any clamping."""
+    """Return the true spans as they stand in the annotation file, before any clamping."""
     pairs = row.meta.get(PUBLISHED) or [span.to_list() for span in row.spans]
     return [(float(pair[0]), float(pair[1])) for pair in pairs]
 
 
 def published_span(row: Row) -> Pair:
-    """The one true span as published. UserError for a row that has none, which single-span benchmarks cannot score."""
+    """Return the one true span as published.
+
+    Raise UserError for a row that has none, which single-span benchmarks cannot score.
+    """
     spans = published_spans(row)
     if not spans:
         raise UserError(f"row {row.id}: no true span, which this benchmark's evaluator needs; leave 'official' out")
@@ -80,7 +87,7 @@ def _has_span(row: Row, span: Pair) -> bool:
 
 
 def _stem(video: str) -> str:
-    """The file's name without folder and ending."""
+    """Return the file's name without folder and ending."""
     name = video.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     stem, dot, ending = name.rpartition(".")
     return stem if dot and ending.lower() in ("mp4", "avi", "mkv", "webm", "mov", "gif") else name

@@ -23,20 +23,19 @@ from .reading import Prediction
 
 @dataclass(slots=True)
 class PredictionSet:
-    """Predictions by row id, and what was found on the way.
-
-    formats: of each file. unmatched: predictions that answer no row of the benchmark.
-    """
+    """Predictions by row id, and what was found on the way."""
 
     by_row: dict[str, Prediction] = field(default_factory=dict)
     formats: list[str] = field(default_factory=list)
+    """Of each file."""
     unmatched: list[str] = field(default_factory=list)
+    """Predictions that answer no row of the benchmark."""
 
 
 def read_predictions(paths: Sequence[Path], rows: Sequence[Row]) -> PredictionSet:
-    """Predictions of one or several files for the rows of a benchmark; later files add to earlier ones.
+    """Return the predictions of one or several files for the rows of a benchmark; later files add to earlier ones.
 
-    Raises UserError for a file that cannot be read, is of no known format, or answers no row at all.
+    Raise UserError for a file that cannot be read, is of no known format, or answers no row at all.
     """
     index, found = RowIndex(rows), PredictionSet()
     for path in paths:
@@ -58,7 +57,7 @@ def read_predictions(paths: Sequence[Path], rows: Sequence[Row]) -> PredictionSe
 
 
 def _decoded(path: Path) -> Mapping[str, Any] | list[tuple[int, dict[str, Any]]]:
-    """A JSON object, or the objects of a JSON list or JSONL file with their numbers from 1."""
+    """Return a JSON object, or the objects of a JSON list or JSONL file with their numbers from 1."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -78,7 +77,7 @@ def _decoded(path: Path) -> Mapping[str, Any] | list[tuple[int, dict[str, Any]]]
 
 
 def _is_single_record(whole: dict[str, Any]) -> bool:
-    """True for a JSONL file of one line, whose object is a prediction and not a table of them."""
+    """Return True for a JSONL file of one line, whose object is a prediction and not a table of them."""
     return any(isinstance(whole.get(key), str | int) for key in ("id", "qid", "query_id", "doc_id"))
 
 

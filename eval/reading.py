@@ -45,13 +45,13 @@ class Prediction:
     """Where the method looked."""
 
     def merged(self, other: Prediction) -> Prediction:
-        """This prediction with what the other adds or replaces."""
+        """Return this prediction with what the other adds or replaces."""
         given = {name: value for name in self.__slots__ if (value := getattr(other, name)) is not None}
         return replace(self, **given)
 
 
 def read_spans(prediction: Prediction | None, query: str | None = None) -> ParsedSpans:
-    """The spans of a prediction, or why there are none (``failure``). Reversed spans stay reversed.
+    """Return the spans of a prediction, or why there are none (``failure``). Reversed spans stay reversed.
 
     query: what was looked for; where a reply repeats it, its words are not read as a denial.
     """
@@ -74,7 +74,7 @@ def read_spans(prediction: Prediction | None, query: str | None = None) -> Parse
 
 
 def read_letter(prediction: Prediction | None, row: Row) -> str | None:
-    """The letter of the option that a prediction names, or None."""
+    """Return the letter of the option that a prediction names, or None."""
     if prediction is None:
         return None
     if prediction.said is not None:
@@ -87,7 +87,7 @@ def read_letter(prediction: Prediction | None, row: Row) -> str | None:
 
 
 def read_yes_no(prediction: Prediction | None) -> bool | None:
-    """True for yes, False for no, None for neither."""
+    """Return True for yes, False for no, None for neither."""
     if prediction is None:
         return None
     if prediction.said is not None:
@@ -97,5 +97,5 @@ def read_yes_no(prediction: Prediction | None) -> bool | None:
 
 
 def reply_text(prediction: Prediction) -> str:
-    """The reply as written, for evaluators that match texts; an answer given apart stands for it."""
+    """Return the reply as written, for evaluators that match texts; an answer given apart stands for it."""
     return prediction.text if prediction.text is not None else str(prediction.answer or "")

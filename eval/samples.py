@@ -46,7 +46,7 @@ class Sample:
     trace: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The line as a JSON object."""
+        """Return the line as a JSON object."""
         found = {name: getattr(self, name) for name in self.__slots__}
         return found | {"filtered_resps": [] if self.text is None else [self.text]}
 
@@ -59,9 +59,9 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Samples of a file, or of a folder that ``--output_path`` named: its own, else those of each task in it.
+    """Return samples of a file, or of a folder that ``--output_path`` named: its own, else those of each task in it.
 
-    UserError names the line that is none, or says that there is no such file.
+    Raise UserError, which names the line that is none, or says that there is no such file.
     """
     return [sample for file in _sample_files(path) for sample in _read_file(file)]
 

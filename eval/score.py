@@ -33,7 +33,7 @@ from .task_spec import TaskSpec
 
 
 def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Scores:
-    """Both protocols over all rows; predictions by row id. UserError if the rows have no ground truth."""
+    """Score all rows by both protocols; predictions by row id. Raise UserError if the rows have no ground truth."""
     if any("unlabelled" in row.meta for row in rows):
         raise UserError(f"task {spec.name}: this split has no ground truth; get the release that has, or another split")
     official = _official(spec, rows, predictions)
@@ -55,7 +55,10 @@ def score(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Predict
 
 
 def _official(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official | None:
-    """The benchmark's own numbers, if it has an evaluator. UserError if the rows lack what that works on."""
+    """Return the benchmark's own numbers, if it has an evaluator.
+
+    Raise UserError if the rows lack what that works on.
+    """
     if not spec.official:
         return None
     if spec.nms is not None:
@@ -68,7 +71,7 @@ def _official(spec: TaskSpec, rows: Sequence[Row], predictions: Mapping[str, Pre
 
 
 def judge_for(spec: TaskSpec, predictions: Mapping[str, Prediction]) -> Judge:
-    """The strict judge of a task, for any number of predictions on a row; the mapping tells what kind they are."""
+    """Return a task's strict judge, for any number of predictions on a row; the mapping tells what kind they are."""
     if spec.judging == "qvhighlights":
         return qvhighlights_judge(any(p.saliency is not None for p in predictions.values()))
     if spec.judging == "vue-tr":
@@ -87,7 +90,7 @@ def judge_for(spec: TaskSpec, predictions: Mapping[str, Prediction]) -> Judge:
 def _averages(
     rows: Sequence[Row], judged: Sequence[Judged], macro_name: str
 ) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """Every metric's mean over the rows that have it, in percent, and its interval."""
+    """Return every metric's mean over the rows that have it, in percent, and its interval."""
     names = list(dict.fromkeys(name for one in judged for name in one.values))
     table = np.array([[one.values.get(name, np.nan) for one in judged] for name in names]) * 100
     videos = Clusters([row.video for row in rows])
@@ -113,7 +116,7 @@ def _counts(rows: Sequence[Row], judged: Sequence[Judged], predictions: Mapping[
 
 
 def _is_outside(row: Row, judged: Judged) -> bool:
-    """Whether an answer leaves what was asked about; a video of unknown length has no end."""
+    """Return whether an answer leaves what was asked about; a video of unknown length has no end."""
     return row.extent.length_s > 0 and leaves(judged.spans, row.extent)
 
 
@@ -145,7 +148,7 @@ def _samples(
 
 
 def _layouts(spec: TaskSpec, official: Official | None, strict: Mapping[str, float | None]) -> dict[Protocol, object]:
-    """The benchmark's own JSON, for the protocols that can be written in it."""
+    """Return the benchmark's own JSON, for the protocols that can be written in it."""
     if official is None or official.layout is None:
         return {}
     if spec.judging == "qvhighlights":

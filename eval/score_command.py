@@ -15,7 +15,7 @@ from .tasks import get_spec, load_task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command; names as in lmms-eval where it has them."""
+    """Add the arguments of the command; they are named as in lmms-eval where it has them."""
     parser.add_argument("--task", required=True, help="name of the task, e.g. charades-timelens")
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, metavar="FILE")
     parser.add_argument(

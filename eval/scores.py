@@ -19,46 +19,47 @@ Metrics = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How the rows fared. unreadable: answered, but not understood. reversed: a span ends before it starts.
-
-    outside: a span leaves the video, or the window of it that was asked about.
-    """
+    """How the rows fared."""
 
     rows: int
     videos: int
     missing: int
     unreadable: int
+    """Answered, but not understood."""
     reversed: int
+    """A span ends before it starts."""
     outside: int = 0
+    """A span leaves the video, or the window of it that was asked about."""
 
     @property
     def parse_failure_rate(self) -> float:
-        """Unreadable replies as a share of the replies there are."""
+        """Return unreadable replies as a share of the replies there are."""
         answered = self.rows - self.missing
         return self.unreadable / answered if answered else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The result of a task.
-
-    official: the benchmark's own metrics in percent (None if it has no evaluator; a metric is None where the evaluator
-    gives no number). strict: ours, in percent. intervals: 95 % of the strict ones, by video. layouts: the
-    benchmark's own JSON by protocol, where it has one. headline: which metrics to show first. notes: why they differ.
-    """
+    """The result of a task."""
 
     task: str
     counts: Counts
     official: Metrics | None
+    """The benchmark's own metrics in percent: None without an evaluator, or one None where it gives no number."""
     strict: Metrics
+    """Ours, in percent."""
     intervals: Mapping[str, Interval]
+    """95 % of the strict ones, by video."""
     samples: Sequence[Sample]
     layouts: Mapping[Protocol, Any] = field(default_factory=dict)
+    """The benchmark's own JSON by protocol, where it has one."""
     headline: Sequence[str] = ()
+    """Which metrics to show first."""
     notes: Sequence[str] = ()
+    """Why they differ."""
 
     def to_json(self, protocol: Protocol | None = None) -> dict[str, Any]:
-        """Everything but the samples, numbers rounded to 4 decimals; one protocol only if it is named."""
+        """Return everything but the samples, numbers rounded to 4 decimals; one protocol only if it is named."""
         found: dict[str, Any] = {
             "task": self.task,
             "counts": asdict(self.counts) | {"parse_failure_rate": round(self.counts.parse_failure_rate, 4)},
@@ -71,11 +72,11 @@ class Scores:
         return found | {"notes": list(self.notes)}
 
     def own_layout(self, protocol: Protocol | None = None) -> Any:
-        """What ``--json`` prints: the benchmark's own layout where it has one (official unless told), else ours."""
+        """Return what ``--json`` prints: the benchmark's own layout if it has one (official unless told), else ours."""
         return self.layouts.get(protocol or "official") or self.to_json(protocol)
 
     def to_text(self, protocol: Protocol | None = None) -> str:
-        """A short report: counts, a table of the headline metrics, notes."""
+        """Return a short report: counts, a table of the headline metrics, notes."""
         counts = self.counts
         lines = [
             f"{self.task}: {counts.rows} rows of {counts.videos} videos, {counts.missing} without a prediction, "

@@ -24,24 +24,28 @@ from .reading import Prediction, read_letter, read_spans, read_yes_no
 
 @dataclass(slots=True)
 class Judged:
-    """One row's worth.
-
-    values: by metric, in [0, 1]. spans: what was understood. iou: of the first span. correct: the answer of a question.
-    failure: why nothing was understood.
-    """
+    """One row's worth."""
 
     values: dict[str, float] = field(default_factory=dict)
+    """By metric, in [0, 1]."""
     spans: tuple[Span, ...] = ()
+    """What was understood."""
     iou: float | None = None
+    """Of the first span."""
     correct: bool | None = None
+    """The answer of a question."""
     failure: str | None = None
+    """Why nothing was understood."""
 
 
 Judge = Callable[[Row, Prediction | None], Judged]
 
 
 def grounding_judge(thresholds: Sequence[float], with_sets: bool = False) -> Judge:
-    """R1 and mIoU of the first span with the true span it fits best; ``with_sets`` adds the IoU of the whole sets."""
+    """Return a judge of R1 and mIoU, of the first span by the true span it fits best.
+
+    with_sets: adds the IoU of the whole sets.
+    """
 
     def judge(row: Row, prediction: Prediction | None) -> Judged:
         said = read_spans(prediction, row.query)
@@ -55,7 +59,7 @@ def grounding_judge(thresholds: Sequence[float], with_sets: bool = False) -> Jud
 
 
 def choice_judge(groups: Sequence[str]) -> Judge:
-    """Accuracy of option letters, overall and by group."""
+    """Return a judge of accuracy of option letters, overall and by group."""
 
     def judge(row: Row, prediction: Prediction | None) -> Judged:
         letter = read_letter(prediction, row)
@@ -66,12 +70,12 @@ def choice_judge(groups: Sequence[str]) -> Judge:
 
 
 def _is_right(letter: str | None, row: Row) -> bool:
-    """Whether a letter is the right one; no letter never is, not even where a row has no right answer."""
+    """Return whether a letter is the right one; no letter never is, not even where a row has no right answer."""
     return letter is not None and letter == row.answer
 
 
 def yes_no_judge(groups: Sequence[str]) -> Judge:
-    """Accuracy of yes and no, overall and by group."""
+    """Return a judge of accuracy of yes and no, overall and by group."""
 
     def judge(row: Row, prediction: Prediction | None) -> Judged:
         said = read_yes_no(prediction)
@@ -87,7 +91,7 @@ def _answered(row: Row, groups: Sequence[str], right: bool, failure: str | None)
 
 
 def nextgqa_judge(row: Row, prediction: Prediction | None) -> Judged:
-    """NExT-GQA's measures: IoU and, apart from it, IoP (share of the prediction in a true span), best of each."""
+    """Judge as NExT-GQA: IoU and, apart from it, IoP (share of the prediction in a true span), best of each."""
     said, letter = read_spans(prediction, row.query), read_letter(prediction, row)
     right, iou = _is_right(letter, row), first_iou(said, row.spans)
     iop = max((_share_inside(said.spans[0], span) for span in row.spans), default=0.0) if said.spans else 0.0
@@ -98,7 +102,7 @@ def nextgqa_judge(row: Row, prediction: Prediction | None) -> Judged:
 
 
 def rextime_judge(row: Row, prediction: Prediction | None) -> Judged:
-    """ReXTime's measures: R1, accuracy of the answer, and both at once."""
+    """Judge by ReXTime's measures: R1, accuracy of the answer, and both at once."""
     said, letter = read_spans(prediction, row.query), read_letter(prediction, row)
     right, iou = _is_right(letter, row), first_iou(said, row.spans)
     values = {"mIoU": iou, "VQA": float(right)}
@@ -108,13 +112,13 @@ def rextime_judge(row: Row, prediction: Prediction | None) -> Judged:
 
 
 def _share_inside(pred: Span, truth: Span) -> float:
-    """Share of the prediction that lies in the true span; 0 without length."""
+    """Return the share of the prediction that lies in the true span; 0 without length."""
     shared_s = min(pred.end_s, truth.end_s) - max(pred.start_s, truth.start_s)
     return shared_s / pred.length_s if pred.length_s > 0 and shared_s > 0 else 0.0
 
 
 def vue_judge(row: Row, prediction: Prediction | None) -> Judged:
-    """VUE-TR's areas, each query's share of them; both sides merged, no rounding, an empty side as in ``set_iou``."""
+    """Judge each query's share of VUE-TR's areas; both sides merged, no rounding, an empty side as in ``set_iou``."""
     said = read_spans(prediction, row.query)
     iou = whole_iou(said, row.spans)
     pred_s, truth_s = total_length_s(said.spans), total_length_s(row.spans)
@@ -127,7 +131,10 @@ def vue_judge(row: Row, prediction: Prediction | None) -> Judged:
 
 
 def _area(value: float, inclusive: bool) -> float:
-    """Trapezoid area under 1[value > t] (or >=) over t = 0, 0.01, ... 1: one query's part of the curve's; 0 for 0."""
+    """Return the trapezoid area under 1[value > t] (or >=) over t = 0, 0.01, ... 1.
+
+    It is one query's part of the curve's; 0 for 0.
+    """
     if value <= 0:
         return 0.0
     reached = [value >= i / 100 if inclusive else value > i / 100 for i in range(101)]

@@ -21,7 +21,7 @@ from .strict import Judge, Judged
 
 
 def qvhighlights_judge(with_highlights: bool) -> Judge:
-    """The judge of moments, and of highlights if the predictions have saliency."""
+    """Return the judge of moments, and of highlights if the predictions have saliency."""
 
     def judge(row: Row, prediction: Prediction | None) -> Judged:
         said = read_spans(prediction, row.query)
@@ -42,7 +42,7 @@ def qvhighlights_judge(with_highlights: bool) -> Judge:
 
 
 def _ranked(spans: tuple[Span, ...], prediction: Prediction | None) -> list[Span]:
-    """The ten best windows, best first. A score that is not finite ranks last."""
+    """Return the ten best windows, best first. A score that is not finite ranks last."""
     scores = prediction.scores if prediction is not None and prediction.text is None else None
     if scores is None:
         return list(spans[:MAX_WINDOWS])
@@ -51,7 +51,7 @@ def _ranked(spans: tuple[Span, ...], prediction: Prediction | None) -> list[Span
 
 
 def _moment_values(name: str, ranked: list[Span], truth: list[Span]) -> dict[str, float]:
-    """R1 and average precision of one range of lengths."""
+    """Return R1 and average precision of one range of lengths."""
     ious = np.array([[iou(window, span) for span in truth] for window in ranked])
     first = float(ious[0].max()) if ious.size else 0.0
     precisions = average_precisions(ious) if ious.size else np.zeros(len(THRESHOLDS))

@@ -17,33 +17,40 @@ Judging = Literal["", "sets", "qvhighlights", "vue-tr", "rextime"]
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """The declaration of a task, as ``tasks.yaml`` and the files of ``--include_path`` write it.
-
-    name: what ``--task`` says. about: the benchmark, in a line.
-    reader: a format of ``timeground.data.formats``, or a ``.py`` file with ``read(root, split)``. split: of it.
-    folder: below ``--data``; a file or folder beside the declaring file counts first. videos: the videos' folder in it.
-    answer: what is asked for. thresholds: of R1.
-    official: the benchmark's own evaluator, or "" if it has none. judging: a set of strict metrics of its own, or "".
-    nms: leave out, for the official numbers, spans whose IoU with an earlier one is over this (2D-TAN's suppression).
-    groups: meta keys by whose values accuracy is broken down. macro: name of the mean over the groups.
-    """
+    """The declaration of a task, as ``tasks.yaml`` and the files of ``--include_path`` write it."""
 
     name: str
+    """What ``--task`` says."""
     reader: str = "rows"
+    """A format of ``timeground.data.formats``, or a ``.py`` file with ``read(root, split)``."""
     split: str = ""
+    """Of the reader's format."""
     folder: str = ""
+    """Below ``--data``; a file or folder beside the declaring file counts first."""
     videos: str = "videos"
+    """The videos' folder in it."""
     answer: Answer = "ground"
+    """What is asked for."""
     official: str = ""
+    """The benchmark's own evaluator, or "" if it has none."""
     judging: Judging = ""
+    """A set of strict metrics of its own, or ""."""
     thresholds: tuple[float, ...] = THRESHOLDS
+    """Of R1."""
     groups: tuple[str, ...] = ()
+    """Meta keys by whose values accuracy is broken down."""
     macro: str = ""
+    """Name of the mean over the groups."""
     nms: float | None = None
+    """Leave out, for the official numbers, spans whose IoU with an earlier one is over this (2D-TAN's suppression)."""
     about: str = ""
+    """The benchmark, in a line."""
 
     def __post_init__(self) -> None:
-        """Refuse what no part of the program knows. UserError: which setting, what it may be."""
+        """Refuse what no part of the program knows.
+
+        Raise UserError, which says which setting it is and what it may be.
+        """
         self._one_of("answer", get_args(Answer))
         self._one_of("judging", get_args(Judging))
         self._one_of("official", ("", *EVALUATORS))

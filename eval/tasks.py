@@ -36,14 +36,12 @@ SHOW_WHEN = (
 
 @dataclass(frozen=True)
 class Task:
-    """A declaration with its rows.
-
-    video_root: the folder that the rows' videos are relative to.
-    """
+    """A declaration with its rows."""
 
     spec: TaskSpec
     rows: list[Row]
     video_root: Path
+    """The folder that the rows' videos are relative to."""
 
     def wording(self, prompts: PromptSet) -> PromptSet:
         """Return how rows are worded: as a model's own prompts do, and what the task asks beside."""
@@ -52,18 +50,18 @@ class Task:
         return dataclasses.replace(prompts, choice=prompts.choice + SHOW_WHEN)
 
     def prompt(self, row: Row, prompts: PromptSet) -> str:
-        """Return what a model is asked for a row. UserError if the row lacks its options."""
+        """Return what a model is asked for a row. Raise UserError if the row lacks its options."""
         if self.spec.answer in ("choice", "grounded_choice") and not row.options:
             raise UserError(f"task {self.spec.name}, row {row.id}: the file has no options; get the copy that has them")
         return row_prompt(self.wording(prompts), row)
 
     def score(self, predictions: Mapping[str, Prediction]) -> Scores:
-        """Both protocols over all rows; predictions by row id. UserError if the rows have no ground truth."""
+        """Score all rows by both protocols; predictions by row id. Raise UserError if the rows have no ground truth."""
         return score(self.spec, self.rows, predictions)
 
 
 def read_specs(include_path: Path | None = None) -> dict[str, TaskSpec]:
-    """The tasks that ship and those of a YAML file, or of every ``*.yaml`` of a folder; the user's own win."""
+    """Return the tasks that ship and those of a YAML file, or of every ``*.yaml`` of a folder; the user's own win."""
     files = [SHIPPED]
     if include_path is not None:
         files += sorted(include_path.glob("*.y*ml")) if include_path.is_dir() else [include_path]
@@ -73,7 +71,7 @@ def read_specs(include_path: Path | None = None) -> dict[str, TaskSpec]:
 
 
 def get_spec(name: str, include_path: Path | None = None) -> TaskSpec:
-    """The declaration of a task. UserError lists the names there are."""
+    """Return the declaration of a task. Raise UserError, which lists the names there are, for an unknown one."""
     specs = read_specs(include_path)
     if name not in specs:
         near = difflib.get_close_matches(name.lower(), specs, n=1)
@@ -83,9 +81,9 @@ def get_spec(name: str, include_path: Path | None = None) -> TaskSpec:
 
 
 def load_task(spec: TaskSpec, *, data: Path | None = None, annotations: Path | None = None, split: str = "") -> Task:
-    """A task with its rows, read from ``annotations`` (file or folder), else from the task's folder below ``data``.
+    """Return a task with its rows, read from ``annotations`` (file or folder), else from its folder below ``data``.
 
-    UserError says in one line what is missing and where to get it.
+    Raise UserError, which says in one line what is missing and where to get it.
     """
     folder = Path(spec.folder)
     root = annotations or (_below(data, folder) if data is not None else folder if folder.is_absolute() else None)
@@ -99,7 +97,7 @@ def load_task(spec: TaskSpec, *, data: Path | None = None, annotations: Path | N
 
 
 def _below(data: Path, folder: Path) -> Path:
-    """The task's folder, in whatever case its name is written where it is not there as named."""
+    """Return the task's folder, in whatever case its name is written where it is not there as named."""
     named = data / folder
     if named.exists() or len(folder.parts) != 1 or not data.is_dir():
         return named
@@ -120,7 +118,7 @@ def _rows(spec: TaskSpec, root: Path, split: str) -> Iterator[Row]:
 
 
 def _fits(row: Row, spec: TaskSpec) -> bool:
-    """Whether a row asks what the task asks; a file of ours can mix kinds."""
+    """Return whether a row asks what the task asks; a file of ours can mix kinds."""
     if spec.reader != "rows":
         return True
     if spec.answer == "grounded_choice":
@@ -145,7 +143,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def _spec(file: Path, entry: Any) -> TaskSpec:
-    """One declaration; paths in a user's file are relative to it."""
+    """Return one declaration; paths in a user's file are relative to it."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise UserError(f"{file}: a task must be a mapping with a 'name'")
     known = {field.name: field for field in dataclasses.fields(TaskSpec)}

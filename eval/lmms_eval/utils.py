@@ -29,10 +29,10 @@ Doc = Mapping[str, Any]
 
 
 def rows(named: Any) -> Any:
-    """``process_docs``: a `datasets.Dataset` with a document for each row of the task that the given one names.
+    """Return a `datasets.Dataset` with a document for each row of the task that the given one names (``process_docs``).
 
-    A document: ``task``, ``id``, ``video`` (a path), ``query`` (or question), ``row`` (the whole row as JSON).
-    UserError: ``TIMEGROUND_DATA`` is not set, or the task's files are not there.
+    A document has ``task``, ``id``, ``video`` (a path), ``query`` (or question), ``row`` (the whole row as JSON).
+    Raise UserError if ``TIMEGROUND_DATA`` is not set, or the task's files are not there.
     """
     from datasets import Dataset
 
@@ -44,7 +44,7 @@ def rows(named: Any) -> Any:
 
 
 def document(task: Task, row: Row) -> dict[str, str]:
-    """A row as a document."""
+    """Return a row as a document."""
     if row.window is not None:
         raise UserError(f"row {row.id} asks about a part of its file, which lmms-eval cannot show; use timeground eval")
     return {
@@ -57,25 +57,25 @@ def document(task: Task, row: Row) -> dict[str, str]:
 
 
 def doc_to_visual(doc: Doc) -> list[str]:
-    """The video's path; UserError if there is no such file."""
+    """Return the video's path; raise UserError if there is no such file."""
     if not Path(doc["video"]).exists():
         raise UserError(f"{doc['video']} is not there; put the benchmark's videos in the layout of docs/evaluation.md")
     return [doc["video"]]
 
 
 def doc_to_text(doc: Doc, lmms_eval_specific_kwargs: Mapping[str, str] | None = None) -> str:
-    """The question, as the prompt set ``prompt`` of the task file words it (``timelens`` if none is named)."""
+    """Return the question, as the prompt set ``prompt`` of the task file words it (``timelens`` if none is named)."""
     prompts = get_prompts((lmms_eval_specific_kwargs or {}).get("prompt", "timelens"))
     return Task(get_spec(doc["task"]), [], Path()).prompt(_row(doc), prompts)
 
 
 def doc_to_target(doc: Doc) -> str:
-    """The true answer in words."""
+    """Return the true answer in words."""
     return row_answer(get_prompts("timelens"), _row(doc))
 
 
 def process_results(doc: Doc, results: Sequence[str]) -> dict[str, float]:
-    """The strict metrics of one reply, in percent; lmms-eval's ``mean`` over all rows is the score."""
+    """Return the strict metrics of one reply, in percent; lmms-eval's ``mean`` over all rows is the score."""
     judge = judge_for(get_spec(doc["task"]), {})
     judged = judge(_row(doc), Prediction(text=results[0]))
     return {name: 100 * value for name, value in judged.values.items() if name in METRICS}

@@ -40,7 +40,7 @@ _RANGE_OF_SECONDS = re.compile(rf"({_NUMBER})\s*s?\s*[–-]\s*({_NUMBER})\s*s?")
 
 
 def parse(text: str) -> Pair | None:
-    """The one span that the evaluator reads, in order; None if it reads none."""
+    """Return the one span that the evaluator reads, in order; None if it reads none."""
     parts = re.split(r"[!?\n]", text.lower().replace(EXAMPLE, "").replace("to", "-"))
     parts = [part for part in parts if any(word in part for word in WORDS)] or parts
     pair = (
@@ -70,14 +70,14 @@ def _seconds(said: str) -> float:
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """R1 and mIoU, in percent."""
+    """Return R1 and mIoU, in percent."""
     return evaluate_with(parse, rows, predictions)
 
 
 def evaluate_with(
     parse: Callable[[str], Pair | None], rows: Sequence[Row], predictions: Mapping[str, Prediction]
 ) -> Official:
-    """The same with another parser."""
+    """Evaluate the same with another parser."""
     ious: dict[tuple[str, str, Pair], float] = {}
     for row in rows:
         if row.id in predictions:

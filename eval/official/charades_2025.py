@@ -27,7 +27,7 @@ _CLOCK = re.compile(r"\b(\d{1,2}):(\d{2}):(\d{2})\b")
 
 
 def parse(text: str) -> Pair | None:
-    """The one span that the evaluator reads, in order; None if it reads none."""
+    """Return the one span that the evaluator reads, in order; None if it reads none."""
     text = text.lower().replace(EXAMPLE, "").replace("to", "-")
     dashed = _DASHED.search(text)
     if dashed:
@@ -46,5 +46,5 @@ def _clock_s(match: re.Match[str]) -> float:
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """R1 and mIoU, in percent."""
+    """Return R1 and mIoU, in percent."""
     return evaluate_with(parse, rows, predictions)

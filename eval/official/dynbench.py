@@ -17,13 +17,13 @@ GROUPS = ("level",)
 
 
 def first_token(reply: str) -> str:
-    """The word that is compared."""
+    """Return the word that is compared."""
     words = reply.split()
     return words[0].rstrip(".,;:!?").upper() if words else ""
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy by level and Overall, in percent."""
+    """Return accuracy by level and Overall, in percent."""
     tokens = {row.id: first_token(reply_text(predictions[row.id])) for row in rows if row.id in predictions}
     points = {row.id: float(tokens[row.id] == row.answer) for row in rows if row.id in tokens}
     metrics = accuracies(rows, points, GROUPS)

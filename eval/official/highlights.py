@@ -25,13 +25,13 @@ NUM_ANNOTATORS = 3
 
 
 def highlight_scores(saliencies: Mapping[str, Sequence[float]], rows: Sequence[Row]) -> dict[str, float | None]:
-    """``HL-min-<level>-mAP`` and ``-Hit1`` in percent over the rows."""
+    """Return ``HL-min-<level>-mAP`` and ``-Hit1`` in percent over the rows."""
     per_row = [row_scores(saliencies[row.id], row) for row in rows]
     return {name: 100 * float(np.mean([scores[name] for scores in per_row])) for name in per_row[0]}
 
 
 def row_scores(saliency: Sequence[float], row: Row) -> dict[str, float]:
-    """The six values of one query, in [0, 1]."""
+    """Return the six values of one query, in [0, 1]."""
     labels = annotator_scores(row)
     predicted = np.asarray(saliency, dtype=np.float64)
     found = {}
@@ -45,7 +45,7 @@ def row_scores(saliency: Sequence[float], row: Row) -> dict[str, float]:
 
 
 def annotator_scores(row: Row) -> Floats:
-    """Scores ``[clips, annotators]``; 0 outside the relevant clips."""
+    """Return scores ``[clips, annotators]``; 0 outside the relevant clips."""
     labels = np.zeros((int(row.duration / CLIP_S), NUM_ANNOTATORS))
     if not {"relevant_clip_ids", "saliency_scores"} <= set(row.meta):
         raise UserError(f"row {row.id}: its meta has no saliency to score highlights against; use the release file")
@@ -54,7 +54,7 @@ def annotator_scores(row: Row) -> Floats:
 
 
 def average_precision(positive: npt.NDArray[np.bool_], predicted: Floats) -> float:
-    """Mean, over the scores at which recall grows, of the best precision at that recall or a higher one."""
+    """Average, over the scores at which recall grows, the best precision at that recall or a higher one."""
     if positive.all() or not positive.any():
         return float(positive.all())
     size = len(positive)

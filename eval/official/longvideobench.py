@@ -23,7 +23,7 @@ _PHRASES = (
 
 
 def letter(reply: str) -> str:
-    """The letter that the evaluator extracts; "" where it would draw one."""
+    """Return the letter that the evaluator extracts; "" where it would draw one."""
     for phrase in _PHRASES:
         reply = reply.strip().replace(phrase, "")
     found = re.search("[ABCDE]", reply)
@@ -31,7 +31,7 @@ def letter(reply: str) -> str:
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy in percent; replies without a letter count 1 / number of options."""
+    """Return accuracy in percent; replies without a letter count 1 / number of options."""
     answered = [row for row in rows if row.id in predictions]
     letters = {row.id: letter(reply_text(predictions[row.id])) for row in answered}
     chance = {row.id: 1 / len(row.options or "ABCDE") for row in answered}

@@ -19,7 +19,7 @@ GROUPS = ("types",)
 
 
 def polished(reply: str) -> str:
-    """What the benchmark makes of a reply."""
+    """Return what the benchmark makes of a reply."""
     said = reply.strip().split(")")[0].strip()
     if "(" in said:
         said = said.split("(")[1].strip()
@@ -27,7 +27,7 @@ def polished(reply: str) -> str:
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy in percent over the questions answered, and by type."""
+    """Return accuracy in percent over the questions answered, and by type."""
     points = {row.id: float(_said(predictions[row.id]) == row.answer) for row in rows if row.id in predictions}
     missing = len(rows) - len(points)
     notes = (f"official leaves {missing} questions without a prediction out",) if missing else ()

@@ -18,13 +18,13 @@ GROUPS = ("task",)
 
 
 def letter(reply: str) -> str:
-    """What is compared with the right letter."""
+    """Return what is compared with the right letter."""
     before, mark, _ = reply.partition(")")
     return before[-1:] if mark else reply
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy by task and M-Avg, in percent."""
+    """Return accuracy by task and M-Avg, in percent."""
     answered = [row for row in rows if row.id in predictions]
     points = {row.id: float(letter(reply_text(predictions[row.id])) == row.answer) for row in answered}
     metrics = accuracies(rows, points, GROUPS)

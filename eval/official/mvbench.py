@@ -19,18 +19,18 @@ GROUPS = ("task",)
 
 
 def is_right(reply: str, answer: str) -> bool:
-    """Whether the matching calls a reply right; ``answer`` is the right letter, "" if there is none."""
+    """Return whether the matching calls a reply right; ``answer`` is the right letter, "" if there is none."""
     first, option = reply.lower().split(" ")[0], f"({answer.lower() or '@'})"
     return first.replace(".", "") in option or option in first
 
 
 def evaluate_tvbench(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy in percent over all items answered, and by task."""
+    """Return accuracy in percent over all items answered, and by task."""
     return _evaluate(rows, {row_id: reply_text(said) for row_id, said in predictions.items()})
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """The same of the replies' first lines, and ``Avg``."""
+    """Return the same of the replies' first lines, and ``Avg``."""
     found = _evaluate(rows, {row_id: reply_text(said).strip().split("\n")[0] for row_id, said in predictions.items()})
     return Official(found.metrics | {"Avg": found.metrics["accuracy"]}, notes=found.notes)
 

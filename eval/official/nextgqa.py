@@ -24,7 +24,7 @@ THRESHOLDS = (0.3, 0.5)
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """The benchmark's table, in percent."""
+    """Return the benchmark's table, in percent."""
     letters = {row.id: read_letter(predictions.get(row.id), row) for row in rows}
     spans = {row.id: raw_spans(predictions[row.id])[:1] for row in rows if row.id in predictions}
     grounded = [row for row in rows if spans.get(row.id)]
@@ -45,7 +45,7 @@ def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Offi
 
 
 def best_iou_iop(pred: Pair, truth: Sequence[Pair]) -> tuple[float, float]:
-    """The largest IoU and the largest IoP over the true spans, each at least 0."""
+    """Return the largest IoU and the largest IoP over the true spans, each at least 0."""
     measured = [_iou_iop(pred, span) for span in truth]
     return max([0.0, *(iou for iou, _ in measured)]), max([0.0, *(iop for _, iop in measured)])
 

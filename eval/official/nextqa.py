@@ -17,7 +17,7 @@ GROUPS = ("kind",)
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy in percent: ``accuracy``, ``accuracy/C``, ``accuracy/T``, ``accuracy/D``."""
+    """Return accuracy in percent: ``accuracy``, ``accuracy/C``, ``accuracy/T``, ``accuracy/D``."""
     points = {row.id: float(read_letter(predictions.get(row.id), row) == row.answer) for row in rows}
     metrics = accuracies(rows, points, GROUPS)
     missing = sum(row.id not in predictions for row in rows)

@@ -46,7 +46,7 @@ HEADLINE = (
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """All values, unrounded percent in ``metrics``, two decimals in ``layout``."""
+    """Return all values, unrounded percent in ``metrics``, two decimals in ``layout``."""
     shared = [row for row in rows if row.id in predictions]
     notes = [] if len(shared) == len(rows) else [f"official stops: {len(rows) - len(shared)} rows have no prediction"]
     windows = {row.id: scored_windows(predictions[row.id])[:MAX_WINDOWS] for row in shared}
@@ -65,14 +65,14 @@ def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Offi
 
 
 def scored_windows(prediction: Prediction) -> list[tuple[float, float, float]]:
-    """(start, end, score) in list order; without scores the order given stands for falling scores."""
+    """Return (start, end, score) in list order; without scores the order given stands for falling scores."""
     pairs = raw_spans(prediction)
     scores = prediction.scores or tuple(-float(i) for i in range(len(pairs)))
     return [(start_s, end_s, score) for (start_s, end_s), score in zip(pairs, scores, strict=False)]
 
 
 def _truths(rows: Sequence[Row], low_s: float, high_s: float) -> dict[str, list[Pair]]:
-    """True windows of a range of lengths by row id; rows that keep none are left out. Full filters nothing."""
+    """Return true windows of a range of lengths by row id; rows that keep none are left out. Full filters nothing."""
     if high_s == np.inf:
         return {row.id: published_spans(row) for row in rows}
     kept = {row.id: [(s, e) for s, e in published_spans(row) if low_s < e - s <= high_s] for row in rows}
@@ -85,7 +85,7 @@ def _range_scores(
     windows: Mapping[str, list[tuple[float, float, float]]],
     firsts: Mapping[str, list[Pair]],
 ) -> dict[str, float | None]:
-    """mAP and R1 of one range of lengths."""
+    """Return mAP and R1 of one range of lengths."""
     precisions = []
     for row_id, truth in truths.items():
         ranked = sorted(windows[row_id], key=lambda window: -window[2])
@@ -103,7 +103,7 @@ def _range_scores(
 
 
 def cross_iou(pred: Sequence[Pair], truth: Sequence[Pair]) -> Floats:
-    """IoU of every prediction with every truth ``[pred, truth]``: no guard, so 0/0 is NaN."""
+    """Return the IoU of every prediction with every truth ``[pred, truth]``: no guard, so 0/0 is NaN."""
     p, t = np.array(pred, dtype=np.float64), np.array(truth, dtype=np.float64)
     shared = np.minimum(p[:, None, 1], t[None, :, 1]) - np.maximum(p[:, None, 0], t[None, :, 0])
     shared = np.clip(shared, 0, None)
@@ -114,13 +114,13 @@ def cross_iou(pred: Sequence[Pair], truth: Sequence[Pair]) -> Floats:
 
 
 def average_precisions(ious: Floats) -> Floats:
-    """Interpolated average precision at each threshold; ``ious`` is ``[ranked predictions, truths]``."""
+    """Interpolate average precision at each threshold; ``ious`` is ``[ranked predictions, truths]``."""
     order = np.argsort(ious, axis=1, kind="stable")[:, ::-1]  # NaN comes first, as the best
     return np.array([_average_precision(_greedy_hits(ious, order, t), ious.shape[1]) for t in THRESHOLDS])
 
 
 def _greedy_hits(ious: Floats, order: npt.NDArray[np.intp], threshold: float) -> npt.NDArray[np.bool_]:
-    """Which predictions take a true window that is still free."""
+    """Return which predictions take a true window that is still free."""
     taken = np.zeros(ious.shape[1], dtype=bool)
     hits = np.zeros(ious.shape[0], dtype=bool)
     for i, candidates in enumerate(order):
@@ -134,7 +134,7 @@ def _greedy_hits(ious: Floats, order: npt.NDArray[np.intp], threshold: float) ->
 
 
 def _average_precision(hits: npt.NDArray[np.bool_], num_truths: int) -> float:
-    """Area under the precision-recall curve, precision made falling from the right (VOC 2010 and later)."""
+    """Return the area under the precision-recall curve, precision made falling from the right (VOC 2010 and later)."""
     num_hits = np.cumsum(hits)
     recall = np.concatenate([[0.0], num_hits / num_truths, [1.0]])
     precision = np.concatenate([[0.0], num_hits / np.arange(1, len(hits) + 1), [0.0]])
@@ -143,7 +143,7 @@ def _average_precision(hits: npt.NDArray[np.bool_], num_truths: int) -> float:
 
 
 def _first_iou(pred: Pair, truth: Sequence[Pair]) -> float:
-    """Hull IoU with the true window that fits best by the unguarded IoU (NaN is best); 0/0 is 0."""
+    """Return the hull IoU with the true window that fits best by the unguarded IoU (NaN is best); 0/0 is 0."""
     best = truth[int(np.argmax(cross_iou([pred], truth)[0]))]
     hull_s = max(pred[1], best[1]) - min(pred[0], best[0])
     shared_s = max(0.0, min(pred[1], best[1]) - max(pred[0], best[0]))
@@ -151,7 +151,7 @@ def _first_iou(pred: Pair, truth: Sequence[Pair]) -> float:
 
 
 def nested_layout(metrics: Mapping[str, float | None]) -> dict[str, Any]:
-    """The layout of the benchmark's metrics file: "brief", then each highlight level and each range, two decimals."""
+    """Lay metrics out as the benchmark's file: "brief", then each highlight level and each range, two decimals."""
     shown = {name: None if value is None else float(f"{value:.2f}") for name, value in metrics.items()}
     layout: dict[str, Any] = {"brief": {name: shown[name] for name in HEADLINE if name in shown}}
     for level in LEVELS:

@@ -14,41 +14,43 @@ from ..reading import Prediction, read_spans
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """A benchmark's own numbers.
-
-    metrics: by name, in percent; None where the evaluator gives no number. layout: the benchmark's own JSON, in its own
-    units, if it has one. notes: where the evaluator would have stopped, or does something that changes the number.
-    """
+    """A benchmark's own numbers."""
 
     metrics: dict[str, float | None]
+    """By name, in percent; None where the evaluator gives no number."""
     layout: dict[str, Any] | None = None
+    """The benchmark's own JSON, in its own units, if it has one."""
     notes: tuple[str, ...] = ()
+    """Where the evaluator would have stopped, or does something that changes the number."""
 
 
 Evaluator = Callable[[Sequence[Row], Mapping[str, Prediction]], Official]
 
 
 def percent(values: Iterable[float]) -> float | None:
-    """Mean times 100; None without values."""
+    """Return the mean times 100; None without values."""
     listed = list(values)
     return 100 * sum(listed) / len(listed) if listed else None
 
 
 def raw_spans(prediction: Prediction) -> list[Pair]:
-    """Spans as given; where there is only a reply, what timeground's grammar reads in it."""
+    """Return spans as given; where there is only a reply, what timeground's grammar reads in it."""
     if prediction.spans is not None:
         return list(prediction.spans)
     return [(span.start_s, span.end_s) for span in read_spans(prediction).spans]
 
 
 def hull_iou(a: Pair, b: Pair) -> float:
-    """Intersection over the hull, as most evaluators write IoU. Equal points, which they divide by zero for, give 0."""
+    """Return intersection over the hull, as most evaluators write IoU.
+
+    Equal points, which they divide by zero for, give 0.
+    """
     hull_s = max(a[1], b[1]) - min(a[0], b[0])
     return max(0.0, min(a[1], b[1]) - max(a[0], b[0])) / hull_s if hull_s > 0 else 0.0
 
 
 def missing_notes(rows: Sequence[Row], predictions: Mapping[str, Prediction], num_scored: int) -> tuple[str, ...]:
-    """What a file of predictions keyed by row does to the denominator: what is missing is out, duplicates collapse."""
+    """Say what predictions keyed by row do to the denominator: what is missing is out, duplicates collapse."""
     answered = sum(row.id in predictions for row in rows)
     notes = []
     if answered < len(rows):
@@ -59,9 +61,9 @@ def missing_notes(rows: Sequence[Row], predictions: Mapping[str, Prediction], nu
 
 
 def accuracies(rows: Sequence[Row], points: Mapping[str, float], groups: Sequence[str]) -> dict[str, float | None]:
-    """``accuracy`` over the rows that have points, and ``accuracy/<name>`` for each value of the meta keys ``groups``.
+    """Return ``accuracy`` over the rows that have points, and ``accuracy/<name>`` for each value of `groups`.
 
-    A row whose meta value is a list counts in each of its groups.
+    groups: keys of the rows' meta. A row whose value is a list counts in each of its groups.
     """
     found: dict[str, list[float]] = {"accuracy": []}
     for row in rows:
@@ -73,12 +75,12 @@ def accuracies(rows: Sequence[Row], points: Mapping[str, float], groups: Sequenc
 
 
 def groups_of(row: Row, keys: Sequence[str]) -> list[str]:
-    """The groups that a row belongs to, by its meta values."""
+    """Return the groups that a row belongs to, by its meta values."""
     values = [row.meta[key] for key in keys if row.meta.get(key) is not None]
     return [str(name) for value in values for name in (value if isinstance(value, list) else [value])]
 
 
 def macro(metrics: Mapping[str, float | None]) -> float | None:
-    """Mean of the groups' accuracies, each group counting the same; None without groups that have a number."""
+    """Average the groups' accuracies, each group counting the same; None without groups that have a number."""
     known = [value for name, value in metrics.items() if name.startswith("accuracy/") and value is not None]
     return sum(known) / len(known) if known else None

@@ -22,7 +22,7 @@ JOINT = (0.3, 0.5, 0.7)
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Percent in ``metrics``; the evaluator's own keys and units in ``layout``."""
+    """Return percent in ``metrics``; the evaluator's own keys and units in ``layout``."""
     shared = [row for row in rows if row.id in predictions]
     spans = {row.id: raw_spans(predictions[row.id]) for row in shared}
     answers = {row.id: _answer(predictions[row.id], row) for row in shared}
@@ -46,12 +46,12 @@ def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Offi
 
 
 def _answer(prediction: Prediction, row: Row) -> str | None:
-    """The answer as the submission gives it, else the letter that timeground reads in the reply."""
+    """Return the answer as the submission gives it, else the letter that timeground reads in the reply."""
     return prediction.answer if isinstance(prediction.answer, str) else read_letter(prediction, row)
 
 
 def _layout(metrics: Mapping[str, float | None]) -> dict[str, Any]:
-    """The JSON that the evaluator saves: ``brief``, and then what was computed."""
+    """Return the JSON that the evaluator saves: ``brief``, and then what was computed."""
     brief: dict[str, Any] = {}
     layout: dict[str, Any] = {"brief": brief}
     if "VQA" in metrics:

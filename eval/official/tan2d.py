@@ -22,7 +22,7 @@ RANKS = (1, 5)
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """R1, R5 and mIoU, in percent; R5 only where some prediction has more than one span."""
+    """Return R1, R5 and mIoU, in percent; R5 only where some prediction has more than one span."""
     listed = [_ious(row, predictions[row.id]) for row in rows if row.id in predictions]
     ranks = RANKS if any(len(ious) > 1 for ious in listed) else RANKS[:1]
     metrics = {
@@ -35,7 +35,7 @@ def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Offi
 
 
 def without_overlaps(prediction: Prediction, threshold: float) -> Prediction:
-    """The prediction with the spans that 2D-TAN's non-maximum suppression keeps: the first five that do not overlap.
+    """Return the prediction with the spans that 2D-TAN's non-maximum suppression keeps: the first five without overlap.
 
     threshold: the IoU up to which a span may overlap those before it. Of two spans without length the first is kept.
     """

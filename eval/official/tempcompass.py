@@ -27,7 +27,7 @@ Grade = Callable[[str, str, str], bool | None]
 
 
 def grade_multi_choice(reply: str, question: str, answer: str) -> bool | None:
-    """Right or wrong, None where no rule matches. ``question`` and ``answer`` as published."""
+    """Return right or wrong, None where no rule matches. ``question`` and ``answer`` are as published."""
     if reply == answer:
         return True
     if reply in _LETTERS or reply[:2] in {f"{letter}{mark}" for letter in _LETTERS for mark in ".)"}:
@@ -36,13 +36,13 @@ def grade_multi_choice(reply: str, question: str, answer: str) -> bool | None:
 
 
 def grade_yes_no(reply: str, question: str, answer: str) -> bool | None:
-    """Right or wrong by the beginning of the reply."""
+    """Return right or wrong by the beginning of the reply."""
     said = next((word for word in ("yes", "no") if reply.lower().startswith(word)), None)
     return None if said is None else said == answer
 
 
 def grade_matching(reply: str, question: str, answer: str) -> bool | None:
-    """Right or wrong by option line, sentence or mark."""
+    """Return right or wrong by option line, sentence or mark."""
     lines = question.split("\n")[1:]
     marks, sentences = [line.split(": ")[0] for line in lines], [line.split(": ")[1] for line in lines]
     marks += [_bare(mark) for mark in marks]
@@ -57,7 +57,7 @@ def grade_matching(reply: str, question: str, answer: str) -> bool | None:
 
 
 def _bare(mark: str) -> str:
-    """A mark without its word: "Caption A" is "A"."""
+    """Return a mark without its word: "Caption A" is "A"."""
     for word in ("Sentence ", "Option ", "Caption "):
         mark = mark.replace(word, "")
     return mark
@@ -65,7 +65,7 @@ def _bare(mark: str) -> str:
 
 def _evaluator(grade: Grade) -> Evaluator:
     def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-        """Accuracy per aspect, in percent."""
+        """Return accuracy per aspect, in percent."""
         answered = [row for row in rows if row.id in predictions]
         grades = {row.id: graded(grade, row, predictions[row.id]) for row in answered}
         metrics = accuracies(rows, {row_id: float(bool(right)) for row_id, right in grades.items()}, GROUPS)
@@ -81,7 +81,7 @@ def _evaluator(grade: Grade) -> Evaluator:
 
 
 def graded(grade: Grade, row: Row, prediction: Prediction) -> bool | None:
-    """The grade of a prediction, None where no rule decides."""
+    """Grade a prediction; None where no rule decides."""
     if not _is_reply(prediction):
         return None
     return grade(reply_text(prediction).replace("</s>", "").strip(), row.meta["question"], row.meta["answer"])

@@ -21,13 +21,13 @@ _SAID = re.compile(r"(\d+\.?\d*) (?:to|and) (\d+\.?\d*)")
 
 
 def parse(text: str) -> Pair | None:
-    """The last pair, as said; None if there is none."""
+    """Return the last pair, as said; None if there is none."""
     found = _SAID.findall(text)
     return (float(found[-1][0]), float(found[-1][1])) if found else None
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """R1 (strictly greater) and mIoU, in percent."""
+    """Return R1 (strictly greater) and mIoU, in percent."""
     ious = [_iou(row, predictions[row.id]) for row in rows if row.id in predictions]
     recalls = {f"R1@{t:g}": percent(iou > t for iou in ious) for t in THRESHOLDS}
     return Official(recalls | {"mIoU": percent(ious)}, notes=missing_notes(rows, predictions, len(ious)))

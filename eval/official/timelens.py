@@ -29,7 +29,7 @@ _NOTHING: Pair = (-100.0, -100.0)
 
 
 def parse(text: str) -> list[Pair]:
-    """Every span that the benchmark's parser reads."""
+    """Return every span that the benchmark's parser reads."""
     text = text.lower()
     if clocks := _paired([_clock_s(token) for token in _CLOCK.findall(text)]):
         return clocks
@@ -49,7 +49,7 @@ def _paired(times_s: list[float]) -> list[Pair]:
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """R1 and mIoU, in percent."""
+    """Return R1 and mIoU, in percent."""
     ious: dict[tuple[str, str, Pair], float] = {}
     for row in rows:
         if row.id in predictions:
@@ -60,7 +60,7 @@ def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Offi
 
 
 def _first_span(prediction: Prediction, duration_s: float) -> Pair:
-    """What the result file holds, or would hold."""
+    """Return what the result file holds, or would hold."""
     if prediction.spans is not None:
         return prediction.spans[0] if prediction.spans else _NOTHING
     found = parse(prediction.text or "")

@@ -25,7 +25,7 @@ _PHRASES = (
 
 
 def letter(reply: str) -> str:
-    """The letter that the script extracts; "" if there is none."""
+    """Return the letter that the script extracts; "" if there is none."""
     for phrase in _PHRASES:
         reply = reply.strip().replace(phrase, "")
     found = re.search("[ABCD]", reply)
@@ -33,7 +33,7 @@ def letter(reply: str) -> str:
 
 
 def evaluate(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """Accuracy in percent, of the replies that hold a letter."""
+    """Return accuracy in percent, of the replies that hold a letter."""
     letters = {row.id: letter(reply_text(predictions[row.id])) for row in rows if row.id in predictions}
     points = {row.id: float(letters[row.id] == row.answer) for row in rows if letters.get(row.id)}
     left_out = len(rows) - len(points)

@@ -28,12 +28,12 @@ _THRESHOLDS = np.linspace(0, 1, 101)
 
 
 def evaluate_v1(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """VUE-TR: precision leaves out queries without a predicted length."""
+    """Score VUE-TR: precision leaves out queries without a predicted length."""
     return _evaluate(rows, predictions, empty_is_precise=False)
 
 
 def evaluate_v2(rows: Sequence[Row], predictions: Mapping[str, Prediction]) -> Official:
-    """VUE-TR-V2: precision is 1 where neither prediction nor truth has any length."""
+    """Score VUE-TR-V2: precision is 1 where neither prediction nor truth has any length."""
     return _evaluate(rows, predictions, empty_is_precise=True)
 
 
@@ -76,7 +76,7 @@ def _iou(pred: Sequence[Pair], truth: Sequence[Pair]) -> float:
 
 
 def _merged(spans: Sequence[Pair]) -> list[Pair]:
-    """Spans by start, each joined to the one before if it starts at or before its end."""
+    """Return spans by start, each joined to the one before if it starts at or before its end."""
     merged: list[Pair] = []
     for start_s, end_s in sorted(spans, key=lambda pair: pair[0]):
         if merged and start_s <= merged[-1][1]:
@@ -87,7 +87,7 @@ def _merged(spans: Sequence[Pair]) -> list[Pair]:
 
 
 def _walked_overlap_s(truth: Sequence[Pair], pred: Sequence[Pair]) -> float:
-    """Seconds shared when both lists are walked once side by side, the one that ends first going on."""
+    """Return the seconds shared when both lists are walked once side by side, the one that ends first going on."""
     shared_s, i, j = 0.0, 0, 0
     while i < len(truth) and j < len(pred):
         shared_s += max(0.0, min(truth[i][1], pred[j][1]) - max(truth[i][0], pred[j][0]))
@@ -99,7 +99,7 @@ def _walked_overlap_s(truth: Sequence[Pair], pred: Sequence[Pair]) -> float:
 
 
 def _areas(measured: Sequence[_Measured]) -> dict[str, float | None]:
-    """IoU, precision and recall areas in percent; None where nothing is counted."""
+    """Return IoU, precision and recall areas in percent; None where nothing is counted."""
     ious = np.array([iou for iou, _, _ in measured])
     precisions = np.array([p for _, p, _ in measured if p is not None])
     recalls = np.array([r for _, _, r in measured if r is not None])

@@ -64,7 +64,7 @@ class Asker:
         ]
 
     def _shares(self, method: Method, row: Row) -> list[float]:
-        """Probability of each option's letter; only looked at where a choice is made by it or frames are changed."""
+        """Return the probability of each option's letter, which is told only where it chooses or frames are changed."""
         wanted = self.settings.choice_by == "logprob" or self.settings.probes
         if not (wanted and row.options and self.task.spec.answer == "choice"):
             return []
@@ -73,7 +73,7 @@ class Asker:
         return [round(w / sum(weights), 6) for w in weights]
 
     def _shares_or_failure(self, method: Method, row: Row) -> list[float] | str:
-        """The shares, or why a server's reply tells none."""
+        """Return the shares, or why a server's reply tells none."""
         try:
             return self._shares(method, row)
         except BadReply as error:
@@ -82,7 +82,7 @@ class Asker:
     def _answer(
         self, row: Row, probe: str, outcome: Outcome, more: Sequence[Outcome], shares: list[float] | str
     ) -> Answer:
-        """The answer to a row; where a server's reply was none, the reason, and it is asked again by the next run."""
+        """Return the answer to a row; where a server's reply was none, the reason, and the next run asks it again."""
         failures = [one.failure for one in (outcome, *more)] + [shares if isinstance(shares, str) else None]
         if failure := next((one for one in failures if one), None):
             return Answer(row.id, probe, error=failure, ask_again=True)
@@ -103,7 +103,7 @@ class Asker:
 
 
 def changed_clip(clip: Clip, probe: str, other: Clip | None) -> Clip | None:
-    """The clip as a probe shows it; None for `other-video` where there is no other."""
+    """Return the clip as a probe shows it; None for `other-video` where there is no other."""
     if probe == "reversed":
         return clip.reversed()
     if probe == "shuffled":
@@ -118,7 +118,7 @@ def changed_clip(clip: Clip, probe: str, other: Clip | None) -> Clip | None:
 
 
 def _resized(clip: Clip, like: Clip) -> Clip:
-    """A clip's frames at another clip's size."""
+    """Return a clip's frames at another clip's size."""
     size = tuple(like.frames.shape[2:])
     frames = torch.nn.functional.interpolate(clip.frames.float(), size, mode="bilinear", antialias=True)
     return replace(clip, frames=frames.round().clamp(0, 255).to(torch.uint8))

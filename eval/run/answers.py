@@ -125,7 +125,7 @@ class AnswerFile:
             os.fsync(file.fileno())
 
     def read(self, videos: Mapping[str, str]) -> dict[tuple[str, str], Answer]:
-        """All answers about videos as they are now, by row id and probe. videos: each row's, by its content."""
+        """Return all answers about videos as they are now, by row id and probe. videos: each row's, by its content."""
         found = {}
         for path in sorted(self.folder.glob("answers-*.jsonl")):
             whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")  # the last line may be cut short

@@ -34,12 +34,13 @@ PACKAGES = ("timeground", "torch", "transformers", "av", "numpy")
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """A finished task. extra: what probes and sampled answers tell."""
+    """A finished task."""
 
     task: Task
     scores: Scores
     answers: Mapping[tuple[str, str], Answer]
     extra: dict[str, Any]
+    """What probes and sampled answers tell."""
 
 
 def write_outcome(
@@ -109,7 +110,7 @@ def score_task(output: Path, task: Task, settings: RunSettings, follow_links: bo
 def _with_votes(
     rows: Sequence[Row], said: Mapping[str, Prediction], answers: Mapping[tuple[str, str], Answer]
 ) -> dict[str, Prediction]:
-    """Predictions with saliency, where a row has scores to compare it with."""
+    """Return predictions with saliency, where a row has scores to compare it with."""
     found = dict(said)
     for row in rows:
         if row.id in said and "saliency_scores" in row.meta:
@@ -119,7 +120,7 @@ def _with_votes(
 
 
 def _warning(tasks: Sequence[Task], model: Model) -> str | None:
-    """Why scores mean little: the model knows nothing of a task's videos."""
+    """Say why scores mean little: the model knows nothing of a task's videos."""
     for task in tasks:
         for path in dict.fromkeys(group.path for group in group_rows(task.rows, task.video_root)):
             try:
@@ -132,7 +133,7 @@ def _warning(tasks: Sequence[Task], model: Model) -> str | None:
 
 
 def _prompt(task: Task, model: Model) -> str | None:
-    """What the model was asked for the first row."""
+    """Return what the model was asked for the first row."""
     return task.prompt(task.rows[0], model.profile.prompts()) if task.rows else None
 
 

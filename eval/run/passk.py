@@ -14,7 +14,7 @@ from .answers import CLEAN, Answer
 
 
 def pass_at_k_result(task: Task, answers: Mapping[tuple[str, str], Answer]) -> dict[str, Any]:
-    """pass@k in percent for k = 1, 2, 4, ...; for grounding at each IoU threshold of the task.
+    """Return pass@k in percent for k = 1, 2, 4, ...; for grounding at each IoU threshold of the task.
 
     Rows without sampled answers (unreadable videos) count as never right.
     """

@@ -18,7 +18,7 @@ DIRECTIONS = ("sensitive", "insensitive", "unknown")
 
 
 def probe_result(task: Task, answers: Mapping[tuple[str, str], Answer], probe: str, clean: Scores) -> dict[str, Any]:
-    """The strict metrics on changed frames, each with its difference to the clean ones.
+    """Return the strict metrics on changed frames, each with its difference to the clean ones.
 
     reversed: spans are compared with the mirrored truth, and ArrowGEV's directional discrimination is told for each
     sensitivity label. blank: questions right without seeing the video. Choices: how far apart the options'
@@ -50,7 +50,7 @@ def probe_result(task: Task, answers: Mapping[tuple[str, str], Answer], probe: s
 
 
 def discrimination_by_label(rows: Sequence[Row], forward: Scores, backward: Scores) -> dict[str, Any]:
-    """(R1@t forward - R1@t backward) / R1@t forward at t = 0.3, 0.5, 0.7 for each label; None where undefined."""
+    """Give (R1@t forward - R1@t backward) / R1@t forward at t = 0.3, 0.5, 0.7 for each label; None where undefined."""
     pairs = [
         (row.direction, f.iou or 0.0, b.iou or 0.0)
         for row, f, b in zip(rows, forward.samples, backward.samples, strict=True)
@@ -69,7 +69,7 @@ def discrimination_by_label(rows: Sequence[Row], forward: Scores, backward: Scor
 
 
 def jensen_shannon(p: Sequence[float], q: Sequence[float]) -> float:
-    """Divergence of two distributions in bits, from 0 (equal) to 1 (nothing in common)."""
+    """Return the divergence of two distributions in bits, from 0 (equal) to 1 (nothing in common)."""
     middle = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
     return (_relative(p, middle) + _relative(q, middle)) / 2
 
@@ -79,7 +79,7 @@ def _relative(p: Sequence[float], q: Sequence[float]) -> float:
 
 
 def _right(scores: Scores) -> float:
-    """Share of questions with the right answer."""
+    """Return the share of questions with the right answer."""
     return round(sum(bool(s.correct) for s in scores.samples) / max(1, len(scores.samples)), 4)
 
 

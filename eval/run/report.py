@@ -98,7 +98,7 @@ def _add_spread(page: Page, outcome: TaskOutcome) -> None:
 
 
 def _add_worst(page: Page, outcome: TaskOutcome, model: Model) -> None:
-    """The lowest IoUs with the frames that were looked at; a video that cannot be read is left out."""
+    """Add the lowest IoUs with the frames that were looked at; a video that cannot be read is left out."""
     rows = {row.id: row for row in outcome.task.rows}
     answered = [s for s in outcome.scores.samples if s.iou is not None and s.text is not None and rows[s.id].spans]
     worst = sorted(answered, key=lambda s: (s.iou, s.doc_id))[:NUM_WORST]
@@ -122,7 +122,7 @@ def _add_worst(page: Page, outcome: TaskOutcome, model: Model) -> None:
 
 
 def _means(samples: Sequence[Sample], key: Callable[[Sample], str]) -> dict[str, float]:
-    """Mean IoU of each group, by the groups' order of size or name."""
+    """Return the mean IoU of each group, by the groups' order of size or name."""
     groups: dict[str, list[float]] = {}
     for sample in samples:
         groups.setdefault(key(sample), []).append(sample.iou or 0.0)
@@ -141,7 +141,7 @@ def _bucket(seconds: float) -> str:
 
 
 def _place(row: Row) -> str:
-    """Which third of the video the middle of the first span lies in."""
+    """Return which third of the video the middle of the first span lies in."""
     share = row.spans[0].centre_s / max(row.duration, 1e-9)
     return "0 first third" if share < 1 / 3 else "1 middle third" if share < 2 / 3 else "2 last third"
 

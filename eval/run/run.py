@@ -48,7 +48,7 @@ class Runtime:
     """Whether videos may be links out of their folder."""
 
     def model_options(self, model: str, world: int) -> dict[str, Any]:
-        """Return the model's options. UserError for an endpoint's options where the model is none."""
+        """Return the model's options. Raise UserError for an endpoint's options where the model is none."""
         if is_url(model):
             return {"cache": self.cache, "concurrency": self.concurrency}
         for name in ("cache", "concurrency"):
@@ -58,7 +58,7 @@ class Runtime:
 
 
 def evaluate(settings: RunSettings, output: Path, runtime: Runtime) -> None:
-    """Run the tasks of `settings` and write everything into `output`. UserError if another run works there."""
+    """Run the tasks of `settings` and write everything into `output`. Raise UserError if another run works there."""
     options = runtime.model_options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
     tasks, missing = load_tasks(
         settings, runtime.follow_links
@@ -93,7 +93,7 @@ def _answer_tasks(
 
 
 def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[Task], dict[str, list[str]]]:
-    """The tasks with their rows, and the videos of each that are not there (said on standard error)."""
+    """Return the tasks with their rows, and the videos of each that are not there (said on standard error)."""
     data = Path(settings.data) if settings.data else None
     include = Path(settings.include_path) if settings.include_path else None
     tasks, missing = [], {}
@@ -143,7 +143,7 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime
 
 
 def _side_by_side(asker: Asker, shown: Iterator[Shown], at_once: int) -> Iterator[list[Answer]]:
-    """Answers in the order of the videos, of which so many are asked about at a time: a server has time for more."""
+    """Yield answers in the order of the videos, `at_once` of which are asked about: a server has time for more."""
     own_clock = replace(asker, clock=Stopwatch())  # threads would count the same seconds several times
     pool, waiting = ThreadPoolExecutor(at_once), deque[Future[list[Answer]]]()
 
@@ -163,7 +163,7 @@ def _side_by_side(asker: Asker, shown: Iterator[Shown], at_once: int) -> Iterato
 
 
 def _others(todo: Sequence[Group], every: Sequence[Group], settings: RunSettings) -> list[Group | None]:
-    """For each group the one whose frames the probe `other-video` shows: the one before it in the task."""
+    """Return for each group the one whose frames the probe `other-video` shows: the one before it in the task."""
     if "other-video" not in settings.probes or len(every) < 2:
         return [None] * len(todo)
     places = {id(group): place for place, group in enumerate(every)}
@@ -183,7 +183,7 @@ def _progress(shown: bool) -> Progress:
 
 
 def _own_device(world: int) -> str | None:
-    """Each of several processes takes a GPU of its own, where there are some."""
+    """Return a GPU of its own for each of several processes, where there are some."""
     if world == 1:
         return None
     import torch

@@ -15,10 +15,10 @@ SOURCE = "votes: the share of the sampled answers that cover a 2-second clip"
 
 
 def votes(row: Row, samples: Sequence[Prediction]) -> tuple[float, ...]:
-    """A score in [0, 1] for each 2-second clip of a row's video: the mean over the answers of its covered share.
+    """Return a score in [0, 1] for each 2-second clip of a row's video: the mean over the answers of its covered share.
 
-    Not QVHighlights' own definition, for which a model is trained to say how salient a clip is, but comparable: both
-    rank clips. Reversed spans and answers that cannot be read cover nothing.
+    It is not QVHighlights' own definition, for which a model is trained to say how salient a clip is, but comparable:
+    both rank clips. Reversed spans and answers that cannot be read cover nothing.
     """
     clips = [Span(CLIP_S * i, CLIP_S * (i + 1)) for i in range(int(row.duration / CLIP_S))]
     said = [read_spans(one, row.query).spans for one in samples]
@@ -26,6 +26,6 @@ def votes(row: Row, samples: Sequence[Prediction]) -> tuple[float, ...]:
 
 
 def _covered(clip: Span, spans: Sequence[Span]) -> float:
-    """Which share of a clip spans cover."""
+    """Return which share of a clip spans cover."""
     inside = [Span(max(clip.start_s, s.start_s), min(clip.end_s, s.end_s)) for s in spans]
     return total_length_s([s for s in inside if s.start_s < s.end_s]) / clip.length_s

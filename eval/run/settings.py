@@ -23,24 +23,23 @@ ChoiceBy = Literal["letter", "logprob"]
 
 @dataclass(frozen=True)
 class RunSettings:
-    """A run.
-
-    method: how the model is asked. choice_by: an option is chosen by the letter that is said, or by the likeliest one.
-    num_samples: answers to each row beside the greedy one, for pass@k, drawn as `sampled` says.
-    limit: only the first rows of each task. skip_missing: rows without a video are left out, not failed.
-    """
+    """A run."""
 
     model: str
     tasks: tuple[str, ...]
     method: str = "direct"
+    """How the model is asked."""
     profile: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     data: str | None = None
     include_path: str | None = None
     limit: int | None = None
+    """Only the first rows of each task."""
     probes: tuple[str, ...] = ()
     choice_by: ChoiceBy = "letter"
+    """Whether an option is chosen by the letter that is said, or by the likeliest one."""
     num_samples: int = 0
+    """Answers to each row beside the greedy one, for pass@k, drawn as `sampled` says."""
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
@@ -48,6 +47,7 @@ class RunSettings:
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     skip_missing: bool = False
+    """Whether rows without a video are left out, not failed."""
     max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
@@ -67,14 +67,14 @@ class RunSettings:
 
     @property
     def greedy(self) -> SampleSpec:
-        """How the answer that is scored is sampled."""
+        """Return how the answer that is scored is sampled."""
         return SampleSpec(
             max_new_tokens=self.max_new_tokens, repetition_penalty=self.repetition_penalty, stop=self.stop
         )
 
     @property
     def sampled(self) -> SampleSpec:
-        """How further answers are sampled."""
+        """Return how further answers are sampled."""
         return replace(
             self.greedy,
             num_answers=max(1, self.num_samples),
@@ -86,13 +86,13 @@ class RunSettings:
 
 
 def run_facts(settings: RunSettings, tasks: Sequence[Task]) -> dict[str, Any]:
-    """What a run was made from, the model's content aside: settings, rows by content, our code."""
+    """Return what a run was made from, the model's content aside: settings, rows by content, our code."""
     rows = {task.spec.name: rows_contents(task.rows) for task in tasks}
     return {**json.loads(json.dumps(asdict(settings))), "rows_contents": rows, "code": CODE_VERSION}
 
 
 def refuse_others(folder: Path, facts: Mapping[str, Any]) -> None:
-    """UserError if a run lies in the folder that was made from anything else than these facts."""
+    """Raise UserError if a run lies in the folder that was made from anything else than these facts."""
     file = folder / "settings.json"
     if not file.is_file():
         return
@@ -109,7 +109,7 @@ def refuse_others(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def keep_settings(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write the facts into a new run's folder; UserError if a run made from others lies there."""
+    """Write the facts into a new run's folder; raise UserError if a run made from others lies there."""
     refuse_others(folder, facts)
     write_text(folder / "settings.json", json.dumps(facts, indent=2) + "\n")
 

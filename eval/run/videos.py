@@ -19,11 +19,12 @@ from timeground.media.video import Video
 
 @dataclass(frozen=True)
 class Group:
-    """The rows that ask about one video, or one window of it. refused: why the video may not be read."""
+    """The rows that ask about one video, or one window of it."""
 
     path: Path
     rows: list[Row]
     refused: UserError | None = None
+    """Why the video may not be read."""
 
     def video(self, clip: Clip, sampling: Sampling) -> Video:
         """Return the video, of which a clip was read by `request`."""
@@ -33,7 +34,7 @@ class Group:
         return video
 
     def request(self, sampling: Sampling) -> DecodeRequest:
-        """What to decode; a window that ends after the video is cut there, as true spans are."""
+        """Return what to decode; a window that ends after the video is cut there, as true spans are."""
         row = self.rows[0]
         start_s, end_s = (row.window.start_s, row.window.end_s) if row.window else (None, None)
         fps = row.folder_fps or DEFAULT_FOLDER_FPS
@@ -41,7 +42,7 @@ class Group:
 
 
 def group_rows(rows: Sequence[Row], root: Path, follow_links: bool = False) -> list[Group]:
-    """Rows by video and window, in the order in which each comes first."""
+    """Return rows by video and window, in the order in which each comes first."""
     groups: dict[tuple[str, tuple[float, float] | None], Group] = {}
     for row in rows:
         key = (row.video, (row.window.start_s, row.window.end_s) if row.window else None)
@@ -52,7 +53,7 @@ def group_rows(rows: Sequence[Row], root: Path, follow_links: bool = False) -> l
 
 
 def contents_of(groups: Sequence[Group]) -> dict[str, str]:
-    """The identity of each row's video by row id; "" for one that is not there."""
+    """Return the identity of each row's video by row id; "" for one that is not there."""
     paths = {group.path for group in groups}
     known = {path: video_contents_or_missing(path) for path in paths}
     return {row.id: known[group.path] for group in groups for row in group.rows}
@@ -66,14 +67,14 @@ def _group(row: Row, root: Path, follow_links: bool) -> Group:
 
 
 def missing_videos(groups: Sequence[Group]) -> list[str]:
-    """Videos that are not there."""
+    """Return videos that are not there."""
     return sorted({group.rows[0].video for group in groups if group.refused is None and not group.path.exists()})
 
 
 def clips(
     groups: Sequence[Group], sampling: Sampling, num_workers: int
 ) -> Iterator[tuple[Group, Clip | VideoError | UserError]]:
-    """Each group with its clip or why there is none; decoded ahead in `num_workers` processes (0: here)."""
+    """Yield each group with its clip or why there is none; decoded ahead in `num_workers` processes (0: here)."""
     readable = [group for group in groups if group.refused is None]
     found = _decoded([group.request(sampling) for group in readable], num_workers)
     for group in groups:
