@@ -10,7 +10,7 @@ from timeground.errors import UserError
 
 
 def imported(path: str, what: str, known: Iterable[str]) -> Any:
-    """Return what an import path ``package.module:name`` names. UserError if it is none, or leads nowhere."""
+    """Return what an import path ``package.module:name`` names. Raise UserError if it is none, or leads nowhere."""
     module_name, colon, name = path.partition(":")
     if not colon:
         raise UserError(

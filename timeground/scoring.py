@@ -72,7 +72,7 @@ class ParsedAnswer:
 
     @property
     def parsed(self) -> bool:
-        """Whether it was understood."""
+        """Return whether it was understood."""
         return self.failure is None
 
 

@@ -26,7 +26,7 @@ MAX_TIME_S = 1e12
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A half-open span ``[start_s, end_s)`` in seconds. ValueError if a value is not usable."""
+    """A half-open span ``[start_s, end_s)`` in seconds; a value that is not usable raises ValueError."""
 
     start_s: float
     end_s: float
@@ -46,12 +46,12 @@ class Span:
 
     @property
     def length_s(self) -> float:
-        """Length in seconds; 0 for a reversed span."""
+        """Return the length in seconds; 0 for a reversed span."""
         return max(0.0, self.end_s - self.start_s)
 
     @property
     def centre_s(self) -> float:
-        """The middle, in seconds."""
+        """Return the middle, in seconds."""
         return (self.start_s + self.end_s) / 2
 
     def ordered(self) -> Span:
@@ -59,7 +59,7 @@ class Span:
         return Span(self.end_s, self.start_s) if self.is_reversed else self
 
     def to_list(self) -> list[float]:
-        """``[start_s, end_s]``, as data rows store it."""
+        """Return ``[start_s, end_s]``, as data rows store it."""
         return [self.start_s, self.end_s]
 
 
@@ -115,7 +115,7 @@ def shared_length_s(first: Sequence[Span], second: Sequence[Span]) -> float:
 def time_aware_iou(pred: Span, truth: Span, duration_s: float) -> float:
     """Return IoU times ``(1 - |start error| / D) * (1 - |end error| / D)``, in [0, 1] (Time-R1, ArrowGEV).
 
-    A factor below 0 counts as 0. Raises ValueError unless ``duration_s`` is positive and finite.
+    A factor below 0 counts as 0. Raise ValueError unless ``duration_s`` is positive and finite.
     """
     if not 0 < duration_s < math.inf:
         raise ValueError(f"duration_s must be positive and finite, got {duration_s}")
@@ -226,7 +226,7 @@ def leaves(spans: Iterable[Span], window: Span, slack_s: float = 0.5) -> bool:
 def clamp(span: Span, start_s: float, end_s: float) -> Span:
     """Return the span with both ends moved into the window; one that lies outside becomes a point at the edge.
 
-    Raises ValueError if the window is reversed.
+    Raise ValueError if the window is reversed.
     """
     if not start_s <= end_s:
         raise ValueError(f"the window must not be reversed, got {start_s} to {end_s}")

@@ -35,7 +35,7 @@ _FRAMES = ("fps", "nframes", "min_frames", "max_frames", "video_start", "video_e
 
 
 def read_messages(dicts: Any, sampling: Sampling) -> list[Message]:
-    """Return messages of dictionaries. Raises UserError that names the message and the part, both counted from 1."""
+    """Return messages of dictionaries. Raise UserError that names the message and the part, both counted from 1."""
     if not isinstance(dicts, Sequence) or isinstance(dicts, str | bytes):
         raise UserError(f"messages: expected a list of dictionaries, got {_kind(dicts)}")
     found = []

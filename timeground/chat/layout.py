@@ -56,7 +56,7 @@ class VisionSegment:
 
     @property
     def grid_t(self) -> int:
-        """Temporal size of the block's grid: frame pairs, 1 for an image."""
+        """Return the temporal size of the block's grid: frame pairs, 1 for an image."""
         return 1 if self.is_image else self.num_frames // 2
 
 

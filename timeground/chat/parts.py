@@ -44,7 +44,7 @@ class Message:
     def from_dicts(cls, dicts: Any, sampling: Sampling) -> list[Message]:
         """Return messages of OpenAI's or qwen-vl-utils' dictionaries, their videos and pictures read from disk.
 
-        sampling: which frames of a video the model wants (`Model.sampling`), unless a part says otherwise. Raises
+        sampling: which frames of a video the model wants (`Model.sampling`), unless a part says otherwise. Raise
         UserError, which names the message and the part, for what is not understood or cannot be read.
         """
         from timeground.chat.dicts import read_messages
@@ -53,7 +53,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Its texts, joined."""
+        """Return its texts, joined."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 

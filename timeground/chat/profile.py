@@ -96,7 +96,7 @@ class Profile:
         )
 
     def checked(self, family: Family) -> Profile:
-        """Return this profile, if a model family can carry it; UserError else."""
+        """Return this profile, if a model family can carry it; raise UserError else."""
         family.check_encoding(self.time_encoding)
         get_prompts(self.prompt)
         return self

@@ -27,24 +27,24 @@ class ChatTemplate:
     """What stands before, between and after messages."""
 
     def __init__(self, tokenizer: Any, template: str | None) -> None:
-        """tokenizer: with ``apply_chat_template``. template: the checkpoint's, None for the tokenizer's own."""
+        """Take a tokenizer with ``apply_chat_template``. template: the checkpoint's, None for the tokenizer's own."""
         self.tokenizer, self.template = tokenizer, template
         self.between = lru_cache(maxsize=None)(self._between)
 
     @property
     def head(self) -> str:
-        """What stands before a first user's message."""
+        """Return what stands before a first user's message."""
         return self.between(None, "user")
 
     @property
     def tail(self) -> str:
-        """What stands after a user's message, up to where the answer begins."""
+        """Return what stands after a user's message, up to where the answer begins."""
         return self.between("user", "assistant")
 
     def _between(self, before: Role | None, role: Role) -> str:
         """Return the text from the end of a message (or from nothing) to the start of the next one's content.
 
-        Messages of one role that follow each other are one. Raises UserError for a step that the template refuses.
+        Messages of one role that follow each other are one. Raise UserError for a step that the template refuses.
         """
         if before == role:
             return ""

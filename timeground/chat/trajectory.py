@@ -34,17 +34,17 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """Return what it says."""
         return self.message.text
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens it has, as far as that is told."""
+        """Return how many tokens it has, as far as that is told."""
         return len(self.ids) or len(self.logprobs or ())
 
     @property
     def mean_logprob(self) -> float | None:
-        """Mean log-probability of its tokens, as far as they are finite numbers; None where none is told."""
+        """Return the mean log-probability of its tokens, as far as they are finite numbers; None where none is told."""
         told = [value for value in self.logprobs or () if math.isfinite(value)]
         return fmean(told) if told else None
 
@@ -58,5 +58,5 @@ class Trajectory:
 
     @property
     def text(self) -> str:
-        """The text of its last sampled turn; "" where there is none."""
+        """Return the text of its last sampled turn; "" where there is none."""
         return next((turn.text for turn in reversed(self.turns) if turn.is_sampled), "")

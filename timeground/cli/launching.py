@@ -14,7 +14,10 @@ from timeground.errors import UserError
 
 
 def start_processes(module: str, arguments: Sequence[str], processes: int) -> None:
-    """Run ``python -m module arguments`` in several processes on this machine, by torchrun; UserError if one fails."""
+    """Run ``python -m module arguments`` in several processes on this machine, by torchrun.
+
+    Raise UserError if one fails.
+    """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     if code := subprocess.run([*command, "-m", module, *arguments], check=False).returncode:
         raise UserError(f"{module} ended with status {code}; the message of the process that failed stands above")

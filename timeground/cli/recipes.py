@@ -36,7 +36,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """Safe YAML in which no group names a key twice: PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping. MarkedYAMLError at a key that stands there for a second time."""
+        """Return the mapping. Raise MarkedYAMLError at a key that stands there for a second time."""
         seen = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -51,7 +51,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def load_yaml(text: str) -> Any:
-    """Return what a YAML text holds. yaml.YAMLError for what is none, and for a key that a group names twice."""
+    """Return what a YAML text holds. Raise yaml.YAMLError for what is none, and for a key that a group names twice."""
     return yaml.load(text, _UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
@@ -87,14 +87,18 @@ def read_recipe(
 ) -> tuple[SettingsType, Path]:
     """Return the settings of a recipe and its file; a recipe is a file, or the name of one in the folder `shipped`.
 
-    overrides: ``a.b=value``; a number counts the entries of a list (``stages.0.min_s=2``). UserError in one line.
+    overrides: ``a.b=value``; a number counts the entries of a list (``stages.0.min_s=2``).
+    Raise UserError, in one line, for what is wrong with it.
     """
     tree, path = read_tree(shipped, recipe, overrides)
     return validated(kind, tree, path), path
 
 
 def read_tree(shipped: Path, recipe: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Path]:
-    """Return a recipe's settings as they are written, overrides applied, and its file; UserError in one line."""
+    """Return a recipe's settings as they are written, overrides applied, and its file.
+
+    Raise UserError, in one line, for what cannot be read.
+    """
     path = Path(recipe)
     if not path.is_file():
         path = shipped / f"{path.stem}.yaml"
@@ -113,7 +117,10 @@ def read_tree(shipped: Path, recipe: str, overrides: Sequence[str] = ()) -> tupl
 
 
 def validated(kind: type[SettingsType], tree: Any, path: Path, inside: str = "") -> SettingsType:
-    """Return the settings that a tree holds. UserError in one line; inside: what stands before the names in it."""
+    """Return the settings that a tree holds.
+
+    inside: what stands before the names in it. Raise UserError, in one line, if the tree does not fit.
+    """
     try:
         return kind.model_validate(tree)
     except ValidationError as error:

@@ -62,7 +62,7 @@ def server_command(
     lora_rank: int = 0,
     more: list[str] | None = None,
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves a model, and its environment. UserError if there is no vLLM to run.
+    """Return the command that serves a model, and its environment. Raise UserError if there is no vLLM to run.
 
     Clips come as they are (from us: `_for_clips`), or as images, a frame pair each, from anybody; so as many images are
     let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`), and with

@@ -41,7 +41,7 @@ class Sample:
 
     @property
     def window(self) -> Span | None:
-        """The window that the rows ask about."""
+        """Return the window that the rows ask about."""
         return self.rows[0].window
 
     def check_sampling(self, wanted: Sampling) -> None:
@@ -69,7 +69,7 @@ def write_shard(path: Path, clips: Sequence[Clip]) -> None:
 
 
 def shard_tags(path: Path) -> list[str]:
-    """Return the tag of each clip of a shard ("" for none). VideoError if it is missing or damaged."""
+    """Return the tag of each clip of a shard ("" for none). Raise VideoError if it is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -87,7 +87,7 @@ def write_index(folder: Path, lines: Iterable[dict[str, Any]]) -> None:
 
 
 def read_index(folder: Path) -> list[Sample]:
-    """Return the clips of a folder. UserError: no such list, or a line that is none (with its place)."""
+    """Return the clips of a folder. Raise UserError for no such list, or a line that is none (with its place)."""
     file = folder / INDEX
     try:
         lines = lines_of(file.read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def _sample(place: str, line: str) -> Sample:
 
 
 def read_clip(folder: Path, sample: Sample) -> Clip:
-    """Return the frames of a sample. VideoError if its shard is missing or damaged."""
+    """Return the frames of a sample. Raise VideoError if its shard is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     path = resolve_video(folder, sample.shard)

@@ -61,7 +61,7 @@ class Row:
 
     @property
     def task(self) -> Task:
-        """What the row asks: "choice", "yes_no", "events" (``meta["events"]`` lists them), "open" or "ground"."""
+        """Return what is asked: "choice", "yes_no", "events" (``meta["events"]`` lists them), "open" or "ground"."""
         if self.options:
             return "choice"
         if self.question and (self.answer or "").strip().lower() in ("yes", "no"):
@@ -72,7 +72,7 @@ class Row:
 
     @property
     def extent(self) -> Span:
-        """The part of the file that is meant: its window, else all of it."""
+        """Return the part of the file that is meant: its window, else all of it."""
         return self.window or Span(0.0, self.duration)
 
     def told_from(self, origin_s: float) -> Row:
@@ -89,7 +89,7 @@ class Row:
 
     @property
     def folder_fps(self) -> float | None:
-        """Pictures a second where the video is a folder of them, by ``meta["folder_fps"]``; None: nothing is known."""
+        """Return pictures a second of a video that is a folder, by ``meta["folder_fps"]``; None: nothing is known."""
         said = self.meta.get("folder_fps")
         return float(said) if isinstance(said, int | float) and said > 0 else None
 
@@ -99,7 +99,10 @@ class Row:
 
     @classmethod
     def from_json(cls, obj: object) -> Row:
-        """Return the row of a decoded JSON object. Raises UserError: which key, what is wrong, what to do."""
+        """Return the row of a decoded JSON object.
+
+        Raise UserError, which says which key, what is wrong, and what to do.
+        """
         if not isinstance(obj, dict):
             raise UserError(f"a row must be a JSON object, got {shown(obj)}")
         unknown = sorted(str(key) for key in obj if key not in CHECKS)
@@ -125,7 +128,7 @@ def read_rows(path: str | Path, *, root: Path | None = None) -> Iterator[Row]:
     """Stream the rows of a JSONL file, or of a Parquet file (``.parquet``). Blank lines are skipped.
 
     root: if given, every ``video`` must stay inside it (the file itself is not looked for).
-    Raises UserError at the first bad line: ``file:line: what is wrong, what to do``.
+    Raise UserError at the first bad line: ``file:line: what is wrong, what to do``.
     """
     _refuse_missing(Path(path))
     return _only_rows(_scan(Path(path), root))
@@ -154,7 +157,7 @@ def scan_rows(path: str | Path, *, root: Path | None = None) -> Iterator[tuple[R
 def write_rows(path: str | Path, rows: Iterable[Row]) -> int:
     """Write rows as JSONL, or Parquet if the name ends so, and return how many.
 
-    The file appears whole or not at all: it is written beside its place and then moved there. Raises
+    The file appears whole or not at all: it is written beside its place and then moved there. Raise
     UserError for a row that ``read_rows`` would refuse.
     """
     path = Path(path)
@@ -250,7 +253,7 @@ _PARQUET_BATCH = 1024
 
 
 def _pyarrow(module: str) -> Any:
-    """Return a module of pyarrow. Raises UserError if it is not installed."""
+    """Return a module of pyarrow. Raise UserError if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -21,7 +21,8 @@ VIDOR_MAP = "map_vid_vidorID.json"
 def resolve_video(root: str | Path, video: str, *, follow_links: bool = False) -> Path:
     """Return the absolute path of a row's video, whether it is there or not.
 
-    follow_links: a link may lead out of the root. UserError if the path leaves the root: absolute, ``..``, a link.
+    follow_links: a link may lead out of the root. Raise UserError if the path leaves the root: absolute, ``..``, a
+    link.
     """
     base = Path(root).resolve()
     relative = Path(video)

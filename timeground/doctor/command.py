@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def run_doctor(model: str | None, console: Console) -> Report:
     """Check the installation, the readers, and a model's input (the bundled model's if none is named).
 
-    No weights are loaded. console: where progress is shown. Raises: UserError if there is no such model.
+    No weights are loaded. console: where progress is shown. Raise UserError if there is no such model.
     """
     with console.status("looking at the installation"):
         report = Report(installation.versions(), installation.hardware(), model or BUNDLED)

@@ -47,7 +47,7 @@ WINDOW_START_S = 3.0  # of the part of a clip that is looked at alone
 
 
 def open_subject(name: str) -> Checkpoint:
-    """Return a model's checkpoint, its processor read. Raises UserError as `Checkpoint.open` does."""
+    """Return a model's checkpoint, its processor read. Raise UserError as `Checkpoint.open` does."""
     with quiet():
         checkpoint = Checkpoint.open(name)
         _ = checkpoint.builder

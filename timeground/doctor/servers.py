@@ -35,7 +35,7 @@ class Server:
 
 
 def open_server(address: str) -> Server:
-    """Connect. Raises UserError if it does not answer."""
+    """Connect. Raise UserError if it does not answer."""
     endpoint = EndpointModel.connect(address, tries=2, timeout_s=120.0)
     return Server(endpoint, endpoint.checkpoint.processor.tokenizer if endpoint.checkpoint else None)
 

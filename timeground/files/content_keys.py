@@ -30,7 +30,7 @@ SAID_FROM_BYTES = 2 << 30
 def video_contents(path: Path) -> str:
     """Return the identity of a video: SHA-256 over its size, its modification time and 64 KB at each end.
 
-    Of a folder of pictures: over the names, sizes and times of its files. Raises OSError if it cannot be read.
+    Of a folder of pictures: over the names, sizes and times of its files. Raise OSError if it cannot be read.
     """
     found = hashlib.sha256()
     if path.is_dir():

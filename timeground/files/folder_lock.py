@@ -17,11 +17,12 @@ LOCK = ".lock"
 
 @contextmanager
 def only_run(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made if need be. UserError if one works in it, or it cannot be written.
+    """Keep other runs out of a folder, which is made if need be.
 
     The lock is the system's (`filelock`): it goes with its process, however that ends. Each process of a run that
     launchers start has a lock of its own, by its rank, so that they do not refuse each other; a program that only
     starts them takes none. What killed runs left half written in the folder is removed.
+    Raise UserError if one works in it, or it cannot be written.
     """
     rank = os.environ.get("RANK", "0")
     file = folder / (LOCK if rank == "0" else f"{LOCK}-{rank}")

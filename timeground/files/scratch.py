@@ -19,7 +19,7 @@ from timeground.files.whole_files import is_alive, output_errors
 def scratch_folder(what: str) -> Iterator[Path]:
     """Make a folder of this process among the system's temporary ones, and remove it at the end.
 
-    what: what it is for, a part of its name. OutputError if it cannot be made.
+    what: what it is for, a part of its name. Raise OutputError if it cannot be made.
     """
     base, name = Path(tempfile.gettempdir()), f"timeground-{what}"
     _remove_of_dead_once(base, name)

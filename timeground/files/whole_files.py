@@ -58,7 +58,7 @@ def writing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one move; its folder is made if need be. OutputError if that fails."""
+    """Write a text file in one move; its folder is made if need be. Raise OutputError if that fails."""
     with writing(path) as part:
         part.write_text(text, encoding="utf-8", errors="replace")
 
@@ -80,7 +80,7 @@ def refuse_unwritable(path: str | Path) -> None:
 
 
 def make_folder(folder: str | Path) -> None:
-    """Make a folder with those above it. OutputError if that fails."""
+    """Make a folder with those above it. Raise OutputError if that fails."""
     with output_errors(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
 

@@ -94,7 +94,7 @@ def _parse_candidate(text: str, query: str | None) -> ParsedSpans:
 
 
 def format_seconds(time_s: float, *, decimals: int = 1) -> str:
-    """Return a time as the grammar writes it: ``12.5``. Raises ValueError for a negative or non-finite time."""
+    """Return a time as the grammar writes it: ``12.5``. Raise ValueError for a negative or non-finite time."""
     if not 0 <= time_s < float("inf"):
         raise ValueError(f"a time must be a finite number of seconds from 0 on, got {time_s}")
     return f"{abs(time_s):.{decimals}f}"

@@ -38,11 +38,14 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 
 @dataclass(frozen=True, slots=True)
 class ParsedOption:
-    """An option letter (upper case) or None, the rule that found it ("none" if none did), or why not."""
+    """An option letter and how it was found, or why there is none."""
 
     letter: str | None = None
+    """Upper case, or None."""
     rule: str = "none"
+    """The rule that found it; "none" if none did."""
     failure: str | None = None
+    """Why there is none."""
 
     @property
     def parsed(self) -> bool:
@@ -52,11 +55,13 @@ class ParsedOption:
 
 @dataclass(slots=True)
 class _Group:
-    """Letters said together: "B", "A, C", "(B) or (C)"; ``start`` and ``end`` are characters of the answer."""
+    """Letters said together: "B", "A, C", "(B) or (C)"."""
 
     letters: list[str]
     start: int
+    """The first character in the answer."""
     end: int
+    """The end of its characters."""
     is_marked: bool  # in brackets, or with a mark behind it
     is_line: bool = False  # it is all that its line says
     is_declared: bool = False

@@ -33,12 +33,15 @@ _CONNECTORS = word_set("and or then , . ; ] ) } > : in")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A span, where the text says it (characters ``start`` to ``end``), and the score that stands with it."""
+    """A span, and where the text says it."""
 
     span: Span
     start: int
+    """Its first character."""
     end: int
+    """The end of its characters."""
     score: float | None = None
+    """The score that stands with it."""
     is_malformed: bool = False
 
 
@@ -85,7 +88,7 @@ def _match(first: Token, last: Token) -> Match:
 
 
 def _brackets(tokens: list[Token]) -> list[Match]:
-    """``[a, b]``, ``(a, b)``, ``<a, b>``, ``{a, b}``, alone or in a list; ``[a, b, score]`` with a score to 1.
+    """Match ``[a, b]``, ``(a, b)``, ``<a, b>``, ``{a, b}``, alone or in a list; ``[a, b, score]`` with a score to 1.
 
     A pair that the text calls a place ("the person at (120, 340)") counts only if it says nothing better.
     """
@@ -126,7 +129,7 @@ def _elsewhere(tokens: list[Token], places: list[Match]) -> bool:
 
 
 def _labels(tokens: list[Token]) -> list[Match]:
-    """``Start: a, End: b``, ``{"start_time": a, "end_time": b}``, "starts at a and ends at b"."""
+    """Match ``Start: a, End: b``, ``{"start_time": a, "end_time": b}``, "starts at a and ends at b"."""
     labelled: list[tuple[str, Token]] = []
     label = ""
     for token in tokens:
@@ -149,7 +152,7 @@ def _labels(tokens: list[Token]) -> list[Match]:
 
 
 def _ranges(tokens: list[Token]) -> list[Match]:
-    """``a - b``, ``a to b``, ``a ~ b``, "a until b", "between a and b", as many as there are."""
+    """Match ``a - b``, ``a to b``, ``a ~ b``, "a until b", "between a and b", as many as there are."""
     found: list[tuple[Match, bool]] = []
     i, previous_last = 0, -1
     while i < len(tokens):

@@ -55,20 +55,22 @@ _NOT_AFTER = word_set("frame frames fps percent x")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token. For a time, ``value`` is what the digits say and ``scale_s`` the seconds of its unit."""
+    """One token."""
 
     kind: Literal["time", "word", "mark"]
     text: str
     start: int
     end: int
     value: float = 0.0
+    """Of a time: what the digits say."""
     scale_s: float = 0.0  # 0 for a bare number
+    """Of a time: the seconds of its unit."""
     is_clock: bool = False
     is_malformed: bool = False  # it looks like a time, but has no one reading
 
     @property
     def time_s(self) -> float:
-        """The time in seconds; a bare number counts seconds."""
+        """Return the time in seconds; a bare number counts seconds."""
         return self.value * (self.scale_s or 1.0)
 
     @property

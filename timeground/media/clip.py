@@ -9,23 +9,22 @@ import torch
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames sampled from one window of a video.
-
-    frames: uint8 ``[T, C, H, W]`` (RGB).
-    frame_times_s: float64 ``[T]``, the presentation time of each frame, in the file's own clock.
-    start_s, end_s: the window the frames were taken from (half-open), in the file's own clock.
-    duration_s: length of the whole video.
-    source: the file (or folder, or generator) the frames came from; used in messages.
-    made_by: the tag of a rendered video ("SynthMoments 1"); "" for all others (see `timeground.models.knowledge`).
-    """
+    """Frames sampled from one window of a video."""
 
     frames: torch.Tensor
+    """uint8 ``[T, C, H, W]`` (RGB)."""
     frame_times_s: torch.Tensor
+    """float64 ``[T]``, the presentation time of each frame, in the file's own clock."""
     start_s: float
+    """Where the window begins that the frames were taken from (half-open), in the file's own clock."""
     end_s: float
+    """Where that window ends."""
     duration_s: float
+    """Length of the whole video."""
     source: str = ""
+    """The file (or folder, or generator) the frames came from; used in messages."""
     made_by: str = ""
+    """The tag of a rendered video ("SynthMoments 1"); "" for all others (see `timeground.models.knowledge`)."""
 
     def __post_init__(self) -> None:
         """Check that frames and times belong together."""
@@ -39,7 +38,7 @@ class Clip:
 
     @property
     def num_frames(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
         return len(self.frames)
 
     def paired(self) -> Clip:

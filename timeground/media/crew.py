@@ -54,7 +54,7 @@ def decode_many(
     multiprocessing, a script must call this below ``if __name__ == "__main__":``. Closing the iterator ends
     the workers.
 
-    Raises: RuntimeError if the workers cannot even start.
+    Raise RuntimeError if the workers cannot even start.
     """
     cores = os.cpu_count() or 1
     crew = _Crew(num_workers or cores, reader, timeout_s, recycle_after)
@@ -122,7 +122,7 @@ class _Crew:
 
     @property
     def num_busy(self) -> int:
-        """Workers that have a video to read."""
+        """Return the number of workers that have a video to read."""
         return len(self.busy)
 
     def assign(self, number: int, request: DecodeRequest) -> None:

@@ -39,7 +39,7 @@ OnProgress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """What to read; the fields are those of ``decode``. clamp_end: a window's end after the file's is moved to it."""
+    """What to read; the fields are those of ``decode``."""
 
     path: str | os.PathLike[str]
     sampling: Sampling = field(default_factory=Sampling)
@@ -51,6 +51,7 @@ class DecodeRequest:
     timeout_s: float | None = None
     folder_fps: float = DEFAULT_FOLDER_FPS
     clamp_end: bool = False
+    """Whether a window's end after the file's is moved to it."""
 
     def __post_init__(self) -> None:
         """Refuse an unknown reader."""
@@ -89,7 +90,7 @@ def decode(
     Frames that stand still longer than the sampling interval are taken once, so a clip can have fewer frames
     than ``num_frames`` says.
 
-    Raises: VideoError if the file cannot be read; UserError if the window does not lie in it.
+    Raise VideoError if the file cannot be read; raise UserError if the window does not lie in it.
     """
     return decode_request(
         DecodeRequest(path, sampling or Sampling(), start_s, end_s, backend, fast, num_threads, timeout_s, folder_fps),
@@ -98,7 +99,7 @@ def decode(
 
 
 def decode_request(request: DecodeRequest, on_progress: OnProgress | None = None) -> Clip:
-    """``decode`` with its arguments in one object."""
+    """Read as ``decode`` does, with its arguments in one object."""
     if os.path.isdir(request.path):
         return _decode_folder(request)
     deadline_s = None if request.timeout_s is None else time.monotonic() + request.timeout_s
@@ -111,7 +112,7 @@ def decode_request(request: DecodeRequest, on_progress: OnProgress | None = None
 def probe(path: str | os.PathLike[str], folder_fps: float = DEFAULT_FOLDER_FPS) -> VideoInfo:
     """Return facts about a video file or a folder of pictures; lists a file's packets, decodes its first frame.
 
-    Raises: VideoError if it cannot be read. Damage further on may go unseen: only decoding tells.
+    Raise VideoError if it cannot be read. Damage further on may go unseen: only decoding tells.
     """
     if os.path.isdir(path):
         return list_folder(path, folder_fps).info

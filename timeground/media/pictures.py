@@ -28,7 +28,10 @@ ORIENTATION_TAG = 0x0112
 
 
 def picture_size(picture: Picture) -> tuple[int, int]:
-    """Return height and width of a picture as it is shown; its pixels are not read. VideoError if it cannot be."""
+    """Return height and width of a picture as it is shown; its pixels are not read.
+
+    Raise VideoError if it cannot be read.
+    """
     with _opened(picture) as image:
         width, height = image.size
         is_turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
@@ -38,7 +41,10 @@ def picture_size(picture: Picture) -> tuple[int, int]:
 def picture_pixels(
     picture: Picture, size: tuple[int, int] | None = None
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return one picture, upright, as RGB ``[h, w, 3]``, scaled with PIL's bicubic filter. VideoError as above."""
+    """Return one picture, upright, as RGB ``[h, w, 3]``, scaled with PIL's bicubic filter.
+
+    Raise VideoError as `picture_size` does.
+    """
     from PIL import Image, ImageOps
 
     with _opened(picture) as image:
@@ -53,7 +59,7 @@ def clip_of_pictures(
 ) -> Clip:
     """Return pictures as a clip with all of them, as large as the first one would be in a clip of so many.
 
-    Raises: VideoError if one cannot be read, or if they are too large.
+    Raise VideoError if one cannot be read, or if they are too large.
     """
     name = _name(pictures[0])
     try:

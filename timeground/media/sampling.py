@@ -55,7 +55,7 @@ class Sampling:
 
     @property
     def frame_limit(self) -> int:
-        """Most frames a clip may have; even."""
+        """Return the most frames a clip may have; it is even."""
         limit = self.max_frames
         if limit is None:
             limit = FRAMES_PER_PAIR * self.total_tokens // self.min_tokens_per_pair
@@ -63,7 +63,7 @@ class Sampling:
 
     @property
     def min_pixels(self) -> int:
-        """Fewest pixels of one frame."""
+        """Return the fewest pixels of one frame."""
         return self.min_tokens_per_pair * self.factor**2
 
 
@@ -85,9 +85,9 @@ def num_frames(duration_s: float, sampling: Sampling, available: int | None = No
 
 
 def target_times_s(first_s: float, last_s: float, n: int) -> list[float]:
-    """``n`` evenly spaced times from the first frame's to the last frame's, both included.
+    """Return ``n`` evenly spaced times from the first frame's to the last frame's.
 
-    Both ends included, as qwen-vl-utils' ``linspace`` over frame numbers: so the list is its own mirror
+    Both ends are included, as in qwen-vl-utils' ``linspace`` over frame numbers: so the list is its own mirror
     image, and a reversed clip keeps its stamps.
     """
     if n <= 1:
@@ -102,7 +102,7 @@ def frame_size(height: int, width: int, num_frames: int, sampling: Sampling) -> 
     Both are multiples of ``sampling.factor``; the same numbers as qwen-vl-utils' ``fetch_video`` gives with
     ``min_pixels``, ``total_pixels`` (and ``max_pixels``) set to the budget's tokens times ``factor**2``.
 
-    Raises: UserError if the picture is more than 200 times longer than wide (or the other way round).
+    Raise UserError if the picture is more than 200 times longer than wide (or the other way round).
     """
     if min(height, width) < 1:
         raise UserError(f"a frame of {width} x {height} pixels has nothing to show")

@@ -21,7 +21,7 @@ def check_window(
     """Return the window in seconds, filled in from the file's duration, after checking it.
 
     An end up to half a second after the file's is cut to it; a later one too, with ``clamp_end``.
-    Raises: UserError.
+    Raise UserError for a window that is not right.
     """
     start = 0.0 if start_s is None else float(start_s)
     end = duration_s if end_s is None else float(end_s)
@@ -42,7 +42,7 @@ def choose(times_s: Times, start_s: float, end_s: float, sampling: Sampling, nam
     image. A frame that is the nearest to several of the times (it stands still that long) is taken once. If
     no frame begins within the window, the one that is still standing there is taken.
 
-    Raises: UserError if the window lies before the first frame.
+    Raise UserError if the window lies before the first frame.
     """
     first, last = np.searchsorted(times_s, [start_s, end_s], side="left")
     if first == last:

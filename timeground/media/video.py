@@ -40,7 +40,7 @@ class Video:
 
     @classmethod
     def open(cls, path: str | PathLike[str], *, folder_fps: float = DEFAULT_FOLDER_FPS) -> Video:
-        """Open a file or a folder of pictures. Raises VideoError if it cannot be read."""
+        """Open a file or a folder of pictures. Raise VideoError if it cannot be read."""
         video = cls(path, folder_fps=folder_fps)
         _ = video.info
         return video
@@ -54,12 +54,12 @@ class Video:
 
     @property
     def source(self) -> str:
-        """Its path, or where its frames come from; for messages."""
+        """Return its path, or where its frames come from; for messages."""
         return self._held[1].source if self.path is None and self._held else os.fspath(self.path or "")
 
     @property
     def duration_s(self) -> float:
-        """How long it is."""
+        """Return how long it is."""
         if self._held is not None:
             read, clip = self._held
             if read is None or read[2] == _state(self.path or ""):
@@ -68,7 +68,7 @@ class Video:
 
     @property
     def info(self) -> VideoInfo:
-        """Facts about the file. Raises VideoError if it cannot be read, UserError where only frames are there."""
+        """Return facts about the file. Raise VideoError if it cannot be read, UserError where only frames are there."""
         if self.path is None:
             raise UserError(f"{self.source}: only frames are there, and no file that has facts")
         return probe(self.path, self.folder_fps)
@@ -84,7 +84,7 @@ class Video:
         """Return frames of a window, or of all of it, as `decode` reads them.
 
         start_s, end_s: seconds of the file. on_progress: told the share that is decoded, from 0 to 1.
-        Where only frames are there, those of the window. Raises VideoError if the file cannot be read, UserError if
+        Where only frames are there, those of the window. Raise VideoError if the file cannot be read, UserError if
         the window does not lie in it.
         """
         sampling = sampling or Sampling()

@@ -15,14 +15,14 @@ METHODS = {"direct": "timeground.methods.direct:Direct"}
 
 
 def check_method(name: str) -> str:
-    """Return the name. Raises UserError if it is no method's; those that ship are not imported for it."""
+    """Return the name. Raise UserError if it is no method's; those that ship are not imported for it."""
     if name not in METHODS:
         load_method(name)
     return name
 
 
 def load_method(name: str) -> type[Method]:
-    """Return the method of a name, or of an import path ``package.module:Name``. UserError if there is none."""
+    """Return the method of a name, or of an import path ``package.module:Name``. Raise UserError if there is none."""
     from timeground.methods.base import Method
 
     found = imported(METHODS.get(name, name), "method", METHODS)

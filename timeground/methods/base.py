@@ -92,7 +92,7 @@ class Outcome:
 
     @property
     def turn(self) -> Turn:
-        """The last sampled turn of its first conversation. Raises UserError where nothing was sampled."""
+        """Return the last sampled turn of its first conversation. Raise UserError where nothing was sampled."""
         turns = self.trajectories[0].turns if self.trajectories else ()
         found = next((turn for turn in reversed(turns) if turn.is_sampled), None)
         if found is None:
@@ -101,18 +101,18 @@ class Outcome:
 
     @property
     def failure(self) -> str | None:
-        """Why a server sent no answer that can be read; None where all were read."""
+        """Return why a server sent no answer that can be read; None where all were read."""
         turns = (turn for trajectory in self.trajectories for turn in trajectory.turns)
         return next((turn.failure for turn in turns if turn.failure), None)
 
     @property
     def num_tokens(self) -> int:
-        """How many tokens were sampled for it, as far as that is told."""
+        """Return how many tokens were sampled for it, as far as that is told."""
         return sum(turn.num_tokens for one in self.trajectories for turn in one.turns if turn.is_sampled)
 
     @property
     def finished(self) -> bool:
-        """False where an answer was cut off at the token limit."""
+        """Return False where an answer was cut off at the token limit."""
         return all(one.status != "cut" for one in self.trajectories)
 
 
@@ -124,7 +124,7 @@ class Method(ABC):
     def __init__(
         self, model: Model, video: Video, window: Span | None = None, prompts: PromptSet | None = None
     ) -> None:
-        """window: only this part of the video is meant. prompts: how rows are worded; the model's own by default."""
+        """Take a video, or only a `window` of it. prompts: how rows are worded; the model's own by default."""
         self.model, self.video, self.window = model, video, window
         self.prompts = prompts or model.profile.prompts()
 
@@ -135,7 +135,7 @@ class Method(ABC):
     def scores(self, rows: Sequence[Row], options: Sequence[Sequence[str]]) -> list[list[float]]:
         """Return the log-probability of each of a row's options as the answer to it.
 
-        Raises UserError where the method cannot tell.
+        Raise UserError where the method cannot tell.
         """
         raise UserError(f"method {self.name} tells no probabilities of options; let the letter that is said count")
 
@@ -144,12 +144,12 @@ class Method(ABC):
 
     @cached_property
     def clip(self) -> Clip:
-        """The frames of the window that the model is shown when it looks at all of it at once."""
+        """Return the frames of the window that the model is shown when it looks at all of it at once."""
         return self.video.part(self.window, self.model.sampling())
 
     @property
     def size_bytes(self) -> int:
-        """How much memory it holds, as far as that is known."""
+        """Return how much memory it holds, as far as that is known."""
         return int(self.clip.frames.nbytes)
 
     @classmethod

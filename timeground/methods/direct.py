@@ -50,7 +50,7 @@ class Direct(Method):
 
     @property
     def size_bytes(self) -> int:
-        """How much memory its frames and the prefix take."""
+        """Return how much memory its frames and the prefix take."""
         return super().size_bytes + self.session.size_bytes
 
     def _messages(self, rows: Sequence[Row]) -> list[Message]:

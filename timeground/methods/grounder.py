@@ -25,33 +25,35 @@ AnyVideo = str | PathLike[str] | Clip | Video
 
 @dataclass(frozen=True)
 class GroundingAnswer:
-    """What a model said about one query.
-
-    spans: in the file's own seconds, as said. text: the raw answer. rule: how it was parsed, or why it was not.
-    absent: the model says that it does not happen. confidence: mean token probability, in (0, 1].
-    trace: where the method looked, and how often it asked.
-    model: who answered. warning: why its answers mean nothing about this video, if the model knows only others.
-    outside: a span leaves what was shown (by more than half a second), so it cannot have been seen.
-    """
+    """What a model said about one query."""
 
     query: str
     spans: list[Span]
+    """In the file's own seconds, as said."""
     text: str
+    """The raw answer."""
     rule: str
+    """How it was parsed, or why it was not."""
     absent: bool
+    """Whether the model says that it does not happen."""
     confidence: float | None
+    """Mean token probability, in (0, 1]."""
     outside: bool = False
+    """Whether a span leaves what was shown (by more than half a second), so that it cannot have been seen."""
     model: str = ""
+    """Who answered."""
     warning: str | None = None
+    """Why its answers mean nothing about this video, if the model knows only others."""
     trace: Trace = NO_TRACE
+    """Where the method looked, and how often it asked."""
 
     @property
     def readable_spans(self) -> list[Span] | None:
-        """The spans; [] where the model says that it does not happen, None where its answer cannot be read."""
+        """Return the spans; [] where the model says that it does not happen, None where its answer cannot be read."""
         return self.spans if self.spans or self.absent else None
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as plain data."""
+        """Return the answer as plain data."""
         return {
             "query": self.query,
             "spans": [[s.start_s, s.end_s] for s in self.spans],
@@ -68,19 +70,21 @@ class GroundingAnswer:
 
 @dataclass(frozen=True)
 class ChoiceAnswer:
-    """What a model chose: `letter` (None if it named none), the option's text, its share among the options.
-
-    shares: probability of each letter, normalised over the options. model, warning: as in `GroundingAnswer`.
-    """
+    """What a model chose."""
 
     question: str
     letter: str | None
+    """None if it named none."""
     option: str | None
+    """The option's text."""
     text: str
     rule: str
     shares: list[float]
+    """Probability of each letter, normalised over the options."""
     model: str = ""
+    """As in `GroundingAnswer`."""
     warning: str | None = None
+    """As in `GroundingAnswer`."""
 
 
 class Grounder:
@@ -89,7 +93,7 @@ class Grounder:
     def __init__(self, model: Model, method: str | type[Method] = "direct") -> None:
         """Use any model; `from_pretrained` makes one. method: a name, an import path, or the class itself.
 
-        Raises UserError for an unknown method.
+        Raise UserError for an unknown method.
         """
         self.model = model
         self.method = load_method(method) if isinstance(method, str) else method
@@ -146,7 +150,7 @@ class Grounder:
         """Return when it happens. One query gives one answer, a list of queries a list, from one reading.
 
         start_s, end_s: only this part of the file is looked at; answers stay in the file's own seconds.
-        Raises: UserError for an empty query, VideoError for a video that cannot be read.
+        Raise UserError for an empty query, VideoError for a video that cannot be read.
         """
         queries = [query] if isinstance(query, str) else list(query)
         for text in queries:
@@ -163,12 +167,12 @@ class Watched:
     """A video that a model has read: every question shares that work."""
 
     def __init__(self, method: Method) -> None:
-        """Made by `Grounder.watch`."""
+        """Hold a method's reading of a video; `Grounder.watch` makes one."""
         self.method, self.model, self.clip = method, method.model, method.clip
 
     @property
     def warning(self) -> str | None:
-        """Why the model's answers mean nothing about this video, if it knows only videos of another kind."""
+        """Return why the model's answers mean nothing about this video, if it knows only videos of another kind."""
         return clip_warning(self.model.name, self.model.profile, self.clip)
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:

@@ -13,7 +13,7 @@ from timeground.metrics.grounding import recall_at
 
 
 def discrimination(forward_recall: float, backward_recall: float) -> float | None:
-    """``(forward - backward) / forward``; None where nothing is found forward, since nothing can be told then."""
+    """Return ``(forward - backward) / forward``; None where nothing is found forward: nothing can be told then."""
     return (forward_recall - backward_recall) / forward_recall if forward_recall > 0 else None
 
 
@@ -23,7 +23,7 @@ def directional_discrimination(
     """Return directional discrimination at an IoU threshold, 1 at best; below 0 if the reversed video is found better.
 
     forward_ious: IoU of each row with its true span. backward_ious: IoU of the answer on the reversed video with the
-    *mirrored* true span. None where no forward answer reaches the threshold. ValueError without rows.
+    *mirrored* true span. None where no forward answer reaches the threshold. Raise ValueError without rows.
     """
     forward = recall_at(forward_ious, threshold, inclusive=inclusive)
     return discrimination(forward, recall_at(backward_ious, threshold, inclusive=inclusive))

@@ -14,7 +14,10 @@ THRESHOLDS = (0.3, 0.5, 0.7)
 
 
 def hits(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> npt.NDArray[np.bool_]:
-    """Return which IoUs reach a threshold: ``>=`` if inclusive, else ``>``. ValueError for NaN, which reaches none."""
+    """Return which IoUs reach a threshold: ``>=`` if inclusive, else ``>``.
+
+    Raise ValueError for NaN, which reaches none.
+    """
     values = np.asarray(ious, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError("an IoU is NaN; decide what a degenerate span is worth before counting")
@@ -22,7 +25,7 @@ def hits(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> np
 
 
 def recall_at(ious: npt.ArrayLike, threshold: float, *, inclusive: bool = True) -> float:
-    """Return R1@threshold in [0, 1]: the share of rows whose IoU reaches it. ValueError without rows."""
+    """Return R1@threshold in [0, 1]: the share of rows whose IoU reaches it. Raise ValueError without rows."""
     return _mean(hits(ious, threshold, inclusive=inclusive))
 
 

@@ -83,7 +83,7 @@ class Clusters:
         """Return the interval of a mean, or of the mean of several groups' means.
 
         values: one a row between the bounds; or a line a group, ``[groups, rows]``. NaN: the row has no part in it.
-        ValueError where nothing has.
+        Raise ValueError where nothing has.
         """
         low, high = bounds
         lines = (np.atleast_2d(np.asarray(values, dtype=np.float64)) - low) / (high - low)
@@ -124,8 +124,8 @@ def mean_interval(
 ) -> Interval:
     """Return the mean of the rows with its interval.
 
-    values: one a row, between the bounds. clusters: the video of each row. ValueError without rows, for a NaN, or for a
-    value out of bounds.
+    values: one a row, between the bounds. clusters: the video of each row. Raise ValueError without rows, for a NaN, or
+    for a value out of bounds.
     """
     rows = np.asarray(values, dtype=np.float64)
     if np.isnan(rows).any():
@@ -148,7 +148,7 @@ def paired_difference(
     Row i of ``a``, ``b`` and ``clusters`` is the same row.
 
     bounds: of the values; the interval lies within what a difference can be. Where no row differs it says how large a
-    difference would still go unseen. ValueError without rows, for a NaN, or for lengths that differ.
+    difference would still go unseen. Raise ValueError without rows, for a NaN, or for lengths that differ.
     """
     left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if left.shape != right.shape:

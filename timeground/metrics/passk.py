@@ -11,7 +11,10 @@ from collections.abc import Sequence
 
 
 def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
-    """Return pass@k of one question. ValueError unless 0 <= num_correct <= num_samples and 1 <= k <= num_samples."""
+    """Return pass@k of one question.
+
+    Raise ValueError unless 0 <= num_correct <= num_samples and 1 <= k <= num_samples.
+    """
     if not 0 <= num_correct <= num_samples:
         raise ValueError(f"num_correct must be from 0 to num_samples ({num_samples}), got {num_correct}")
     if not 1 <= k <= num_samples:
@@ -23,7 +26,10 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
 
 
 def mean_pass_at_k(correct: Sequence[Sequence[bool]], k: int) -> float:
-    """Return pass@k averaged over questions, each with its right and wrong samples. ValueError without questions."""
+    """Return pass@k averaged over questions, each with its right and wrong samples.
+
+    Raise ValueError without questions.
+    """
     if not correct:
         raise ValueError("there are no questions to average")
     return sum(pass_at_k(len(samples), sum(map(bool, samples)), k) for samples in correct) / len(correct)

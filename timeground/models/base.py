@@ -41,7 +41,7 @@ class Session(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """How much memory is held for it here."""
+        """Return how much memory is held for it here."""
         ...
 
 

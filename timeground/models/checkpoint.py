@@ -44,7 +44,7 @@ class Checkpoint:
 
     @classmethod
     def open(cls, name: str, *, revision: str | None = None) -> Self:
-        """Return the checkpoint behind ``tiny``, a folder or a Hub id. Raises UserError where it is none of ours."""
+        """Return the checkpoint behind ``tiny``, a folder or a Hub id. Raise UserError where it is none of ours."""
         path = resolve(name)
         if Path(path).is_dir():
             check_config(Path(path))
@@ -52,12 +52,12 @@ class Checkpoint:
 
     @classmethod
     def of(cls, config: Any, name: str, path: str, revision: str | None = None) -> Self:
-        """Return the checkpoint of a configuration. Raises UserError for a family or a profile that we do not know."""
+        """Return the checkpoint of a configuration. Raise UserError for a family or a profile that we do not know."""
         family = family_of(config, name)
         return cls(name, path, revision, config, family, profile_for(path, family))
 
     def with_profile(self, profile: Profile) -> Self:
-        """Return it asked in another way. Raises UserError for one that its family cannot carry."""
+        """Return it asked in another way. Raise UserError for one that its family cannot carry."""
         return replace(self, profile=profile.checked(self.family))
 
     def asked_as(self, profile: str | None, changes: Mapping[str, Any]) -> Self:
@@ -67,28 +67,28 @@ class Checkpoint:
 
     @property
     def sampling(self) -> Sampling:
-        """Which frames of a video it wants."""
+        """Return which frames of a video it wants."""
         return self.profile.sampling(self.family.factor)
 
     @cached_property
     def contents(self) -> str:
-        """The identity of its files."""
+        """Return the identity of its files."""
         return model_contents(self.path, self.revision)
 
     @cached_property
     def processor(self) -> Any:
-        """Its own processor; UserError as `read_processor` says."""
+        """Return its own processor; raise UserError as `read_processor` does."""
         return read_processor(self.path, self.revision)
 
     @cached_property
     def norm(self) -> Normalisation:
-        """What its processor does to the pixels of videos."""
+        """Return what its processor does to the pixels of videos."""
         video = self.processor.video_processor
         return Normalisation(tuple(video.image_mean), tuple(video.image_std))
 
     @cached_property
     def builder(self) -> PromptBuilder:
-        """What turns texts and frames into its tokens."""
+        """Return what turns texts and frames into its tokens."""
         nested = self.family.wraps_video(self.processor)
         return PromptBuilder(self.processor.tokenizer, self.processor.chat_template, self.family, nested=nested)
 
@@ -113,7 +113,7 @@ def resolve(name: str) -> str:
 
 
 def read_config(path: str, revision: str | None = None) -> Any:
-    """Return a model's configuration. Raises UserError where it cannot be read."""
+    """Return a model's configuration. Raise UserError where it cannot be read."""
     repair_torchvision()
     from transformers import AutoConfig
 
@@ -123,7 +123,7 @@ def read_config(path: str, revision: str | None = None) -> Any:
 def read_processor(path: str, revision: str | None = None) -> Any:
     """Return a checkpoint's own processor.
 
-    Raises UserError where its files are missing or damaged, or it has no chat template.
+    Raise UserError where its files are missing or damaged, or it has no chat template.
     """
     repair_torchvision()
     from transformers import AutoProcessor

@@ -65,7 +65,10 @@ class PromptBuilder:
     """Turns segments and texts into ids and positions, with a checkpoint's own tokenizer and chat template."""
 
     def __init__(self, tokenizer: Any, chat_template: str | None, family: Family, nested: bool = False) -> None:
-        """`nested`: whether the processor keeps a vision start and end around all of a native video."""
+        """Take what the prompts are made with.
+
+        nested: whether the processor keeps a vision start and end around all of a native video.
+        """
         self.tokenizer, self.family, self.nested = tokenizer, family, nested
         self.template = ChatTemplate(tokenizer, chat_template)
         self.head, self.tail = self.template.head, self.template.tail
@@ -90,7 +93,7 @@ class PromptBuilder:
 
     @property
     def answer_tokens(self) -> AnswerTokens:
-        """What its tokens mean in an answer."""
+        """Return what its tokens mean in an answer."""
         return AnswerTokens(self.end_id, self.family.forbidden_ids, self.decode)
 
     def wrapped(self, segments: Sequence[Segment], encoding: TimeEncoding) -> list[Segment]:

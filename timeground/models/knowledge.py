@@ -39,5 +39,5 @@ def warning(model: str, profile: Profile, made_by: str) -> str | None:
 
 
 def clip_warning(model: str, profile: Profile, clip: Clip) -> str | None:
-    """`warning` for a decoded clip."""
+    """Return the `warning` for a decoded clip."""
     return warning(model, profile, clip.made_by)

@@ -63,7 +63,7 @@ class SampleSpec:
 
     @property
     def narrowed(self) -> list[str]:
-        """The names of settings by which tokens are drawn from another distribution than the model's own."""
+        """Return the names of settings by which tokens are drawn from another distribution than the model's own."""
         return [name for name, off in OFF.items() if getattr(self, name) != off]
 
     def cut(self, text: str) -> str:
@@ -114,7 +114,10 @@ class TokenChooser:
     """Picks the next token of each answer, as transformers' generation would by the same settings."""
 
     def __init__(self, spec: SampleSpec, barred_ids: Sequence[int], generator: Any = None) -> None:
-        """barred_ids: tokens that are never sampled. generator: of random numbers, on the logits' device."""
+        """Prepare to draw tokens.
+
+        barred_ids: tokens that are never sampled. generator: of random numbers, on the logits' device.
+        """
         from transformers import LogitsProcessorList, MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
         self.spec, self.barred_ids, self.generator = spec, list(barred_ids), generator
@@ -130,7 +133,7 @@ class TokenChooser:
         """Return a token for each answer and its log-probability.
 
         histories: the tokens of prompt and answer so far, which a repetition penalty looks at.
-        Raises UserError where the logits are not finite.
+        Raise UserError where the logits are not finite.
         """
         import torch
 

@@ -23,8 +23,8 @@ def repair_torchvision() -> bool:
     Call it before anything that imports torchvision; calling it again costs nothing. Where torchvision
     imports well (a CUDA machine, a matching CPU wheel) or is not installed, nothing is changed.
 
-    Returns: whether torchvision can be imported now.
-    Raises: whatever the import raises, if it is not the known fault.
+    Return whether torchvision can be imported now.
+    Raise whatever the import raises, if it is not the known fault.
     """
     if "torchvision" in sys.modules:
         return True

@@ -40,7 +40,7 @@ class Transcript:
     """What was said so far, as far as what follows depends on it."""
 
     def __init__(self, builder: PromptBuilder, profile: Profile) -> None:
-        """builder: of the checkpoint. profile: how clips are shown."""
+        """Begin with nothing. builder: of the checkpoint. profile: how clips are shown."""
         self.builder, self.profile = builder, profile
         self.role: Role | None = None
         self.position = 0
@@ -49,7 +49,7 @@ class Transcript:
     def add(self, message: Message | Turn) -> list[Laid]:
         """Return the pieces of a message (or of an answer's own tokens), and go on from behind it.
 
-        Raises UserError where the conversation cannot begin so, or the chat template refuses it.
+        Raise UserError where the conversation cannot begin so, or the chat template refuses it.
         """
         role = message.message.role if isinstance(message, Turn) else message.role
         if self.role is None and role not in ("system", "user"):

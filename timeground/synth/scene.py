@@ -48,25 +48,24 @@ def is_unseen(colour: str, shape: str) -> bool:
 
 @dataclass(frozen=True)
 class Act:
-    """One actor doing one thing during a span; `other` is the second actor of `together` and `apart`."""
+    """One actor doing one thing during a span."""
 
     action: str
     span: Span
     other: int | None = None
+    """The second actor of `together` and `apart`."""
 
 
 @dataclass
 class Actor:
-    """A coloured shape. Position and radius are in units of the frame's shorter side.
-
-    `keys_s` are the times of its keyframes, between which x, y, radius and angle change linearly.
-    """
+    """A coloured shape. Position and radius are in units of the frame's shorter side."""
 
     colour: str
     shape: str
     visible: list[Span]
     acts: list[Act] = field(default_factory=list)
     keys_s: list[float] = field(default_factory=list)
+    """The times of its keyframes, between which x, y, radius and angle change linearly."""
     x: list[float] = field(default_factory=list)
     y: list[float] = field(default_factory=list)
     radius: list[float] = field(default_factory=list)
@@ -75,7 +74,7 @@ class Actor:
 
     @property
     def name(self) -> str:
-        """How the actor is called in a sentence."""
+        """Return how the actor is called in a sentence."""
         return f"{self.colour} {self.shape}"
 
     def at(self, times_s: Array) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:

@@ -30,7 +30,7 @@ def splits_of(name: str) -> tuple[str, ...]:
 
 
 def read(name: str, root: str | Path, split: str | None = None) -> Iterator[Row]:
-    """Yield rows of a public format. UserError for an unknown one or split, a missing file, an odd record."""
+    """Yield rows of a public format. Raise UserError for an unknown one or split, a missing file, an odd record."""
     module = _module(name)
     if split is None:
         rows: Iterator[Row] = module.read(Path(root))

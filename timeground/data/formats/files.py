@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 def find_file(root: Path, *names: str, download: str) -> Path:
     """Return the first of the files ``names`` below ``root`` that is there; ``root`` itself if it is a file.
 
-    Raises UserError with what to download where none is.
+    Raise UserError with what to download where none is.
     """
     if root.is_file():
         return root
@@ -88,7 +88,7 @@ def record(path: Path, where: object) -> Iterator[None]:
 
 
 def seconds(value: object) -> float:
-    """Return a number of seconds from a number or a text. ValueError unless it is finite and 0 or more."""
+    """Return a number of seconds from a number or a text. Raise ValueError unless it is finite and 0 or more."""
     time_s = float(str(value))
     if not 0 <= time_s <= MAX_TIME_S:
         raise ValueError(f"{value} is no usable number of seconds")
@@ -96,7 +96,7 @@ def seconds(value: object) -> float:
 
 
 def span_of(pair: Any) -> Span:
-    """Return a ``[start, end]`` pair as a span, as published. ValueError if it is reversed or not usable."""
+    """Return a ``[start, end]`` pair as a span, as published. Raise ValueError if it is reversed or not usable."""
     start_s, end_s = seconds(pair[0]), seconds(pair[1])
     if start_s > end_s:
         raise ValueError(f"the span {pair} ends before it starts")
@@ -119,7 +119,7 @@ def clamped_span(pair: Any, duration_s: float) -> tuple[Span | None, dict[str, A
 def mended_spans(pairs: Sequence[Any]) -> tuple[list[Span], dict[str, Any]]:
     """Return spans of a record, starts before 0 moved to 0, and the meta entry with all as published if one was.
 
-    ValueError for a span that is reversed, lies before the video, or is not usable.
+    Raise ValueError for a span that is reversed, lies before the video, or is not usable.
     """
     published = [[float(str(pair[0])), float(str(pair[1]))] for pair in pairs]
     mended = [[max(start_s, 0.0), end_s] for start_s, end_s in published]

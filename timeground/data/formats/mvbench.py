@@ -51,7 +51,7 @@ def read(root: Path, split: str = "test") -> Iterator[Row]:
 
 
 def read_tasks(root: Path, source: str, folders: Mapping[str, str], download: str) -> Iterator[Row]:
-    """Yield rows of a folder of task files in MVBench's format. UserError if there is none."""
+    """Yield rows of a folder of task files in MVBench's format. Raise UserError if there is none."""
     paths = [root] if root.is_file() else sorted((root / "json").glob("*.json")) or sorted(root.glob("*.json"))
     if not paths:
         raise UserError(f"{root}: no file json/<task>.json; download them from {download}")

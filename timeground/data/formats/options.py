@@ -31,7 +31,7 @@ def split_question(text: str) -> tuple[str, list[str]]:
 
 
 def letter_at(index: int, options: Sequence[str]) -> str:
-    """Return the letter of the option with a number (from 0). ValueError if there is none."""
+    """Return the letter of the option with a number (from 0). Raise ValueError if there is none."""
     if not 0 <= index < min(len(options), len(LETTERS)):
         raise ValueError(f"there is no option number {index} among {len(options)}")
     return LETTERS[index]
@@ -49,7 +49,10 @@ def letter_of_text(text: str, options: Sequence[str], *, last: bool = False) -> 
 
 
 def leading_letter(answer: str, options: Sequence[str]) -> str:
-    """Return the letter that an answer is or begins with ("B", "(B)", "B. a cat"). ValueError if it is no option's."""
+    """Return the letter that an answer is or begins with ("B", "(B)", "B. a cat").
+
+    Raise ValueError if it is no option's.
+    """
     match = re.fullmatch(r"\s*\(?([A-J])(?:[.):].*)?\s*", answer, re.DOTALL)
     if match is None:
         raise ValueError(f"the answer {answer!r} does not begin with a letter")

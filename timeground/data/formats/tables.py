@@ -12,7 +12,7 @@ from timeground.errors import UserError
 
 
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield row numbers (from 1) with the columns of each row. UserError if the file cannot be read."""
+    """Yield row numbers (from 1) with the columns of each row. Raise UserError if the file cannot be read."""
     if path.suffix == ".parquet":
         yield from _read_parquet(path)
     elif path.suffix == ".jsonl":

@@ -29,7 +29,7 @@ APPLE_DOUBLE = b"\x00\x05\x16\x07"
 def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and pick its main video stream, as FFmpeg does (the largest; no cover art).
 
-    Raises: VideoError naming the file and the reason; also for FFmpeg errors in the body of the ``with``.
+    Raise VideoError naming the file and the reason; also for FFmpeg errors in the body of the ``with``.
     """
     import av
 
@@ -50,7 +50,10 @@ def open_video(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, V
 
 
 def made_by(path: str | os.PathLike[str]) -> str:
-    """Return the tag of a rendered video or folder of pictures, else ""; the header is read. Raises: VideoError."""
+    """Return the tag of a rendered video or folder of pictures, else "".
+
+    Raise VideoError if the header cannot be read.
+    """
     if os.path.isdir(path):
         return folder_tag(Path(path))
     with open_video(path) as (container, _):
@@ -58,10 +61,7 @@ def made_by(path: str | os.PathLike[str]) -> str:
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
-    """Refuse what is no file with something in it.
-
-    Raises: VideoError.
-    """
+    """Raise VideoError for what is no file with something in it."""
     file = Path(path)
     try:
         status = file.stat()

@@ -48,7 +48,7 @@ class FrameFolder:
 def list_folder(path: str | os.PathLike[str], fps: float = DEFAULT_FOLDER_FPS) -> FrameFolder:
     """Return the pictures of a folder and their times.
 
-    Raises: VideoError if there are none, if the times do not fit them, or if videos lie in it: then the pictures are
+    Raise VideoError if there are none, if the times do not fit them, or if videos lie in it: then the pictures are
     most likely strays, unless a file of times says that they are the frames of one.
     """
     folder = Path(path)
@@ -83,7 +83,7 @@ def pictures_in(folder: Path) -> list[Path]:
 def read_folder(folder: FrameFolder, chosen: Ints, size: tuple[int, int]) -> torch.Tensor:
     """Return the chosen pictures as uint8 ``[T, 3, H, W]``, scaled with PIL's bicubic filter.
 
-    Raises: VideoError naming a picture that cannot be read.
+    Raise VideoError naming a picture that cannot be read.
     """
     canvas = Canvas(len(chosen), size, 0)
     for place, number in enumerate(chosen):
@@ -143,7 +143,7 @@ def _checked(folder: Path, listed: object, count: int) -> Times:
 
 
 def _text(file: Path) -> str:
-    """Return a file of times. ValueError if it is no such thing by its size."""
+    """Return a file of times. Raise ValueError if it is no such thing by its size."""
     if not file.is_file() or file.stat().st_size > MAX_TIMES_BYTES:
         raise ValueError(f"not a file of up to {MAX_TIMES_BYTES >> 20} MB")
     return file.read_text(encoding="utf-8")

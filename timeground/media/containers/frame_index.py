@@ -96,24 +96,23 @@ class FrameIndex:
 
     @property
     def raw_start_s(self) -> float:
-        """What the file's own timestamps say at t = 0; 6.4 s on some transport streams, usually 0."""
+        """Return what the file's own timestamps say at t = 0; 6.4 s on some transport streams, usually 0."""
         if self.by_decoding:
             return 0.0
         return float(self.packets.pts[self.packet[0]] * self.packets.time_base) - float(self.times_s[0])
 
     @property
     def has_open_gops(self) -> bool:
-        """Whether a frame is decoded after a key frame but shown before it."""
+        """Return whether a frame is decoded after a key frame but shown before it."""
         pts, is_key = self.packets.pts, self.packets.is_key
         latest_key_pts = np.maximum.accumulate(np.where(is_key, pts, NO_PTS))
         return bool(np.any(pts < latest_key_pts))
 
 
 def read_index(path: str | os.PathLike[str], by_decoding: bool = False) -> FrameIndex:
-    """List the frames of a file; the lists of the last few files are kept.
+    """List the frames of a file; the lists of the last few files are kept. Raise VideoError if it cannot be read.
 
     by_decoding: take the times from a full decode, for files whose packets do not tell them truly.
-    Raises: VideoError.
     """
     try:
         stat = os.stat(path)

@@ -16,7 +16,7 @@ def read_decord(
 ) -> torch.Tensor:
     """Return the chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
 
-    Raises: VideoError, also where decord would give other frames than the file shows.
+    Raise VideoError if the file cannot be read, also where decord would give other frames than the file shows.
     """
     try:
         import decord

@@ -60,9 +60,9 @@ def read_pyav(
     """Return the chosen frames (numbers in the index, ascending) as uint8 ``[T, 3, H, W]``.
 
     num_threads: decoding threads, 0 for as many as there are cores.
-    deadline_s: on ``time.monotonic``'s clock; VideoError when it passes.
+    deadline_s: on ``time.monotonic``'s clock; when it passes, VideoError is raised.
     on_progress: told the share of frames that are there, now and then.
-    Raises: VideoError; FramesMissing if the index should be made by decoding.
+    Raise VideoError if the file cannot be read, FramesMissing if the index should be made by decoding.
     """
     canvas = Canvas(len(chosen), size, index.info.rotation, index.info.is_mirrored)
     with open_video(path) as (container, stream):
@@ -155,7 +155,7 @@ def _numbered(
     """Yield packets from the file's present place on, with their numbers in the index.
 
     first_number: the number of the first one; None: it is read off the first packet whose time is known.
-    Raises: FramesMissing if the packets are not those listed before.
+    Raise FramesMissing if the packets are not those listed before.
     """
     number = first_number
     for packet in container.demux(stream):

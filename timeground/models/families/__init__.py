@@ -14,7 +14,7 @@ FAMILIES: dict[str, type[Family]] = {family.model_type: family for family in (Qw
 
 
 def family_of(config: Any, where: str) -> Family:
-    """Return the family of a transformers configuration; UserError naming `where` if we do not know it."""
+    """Return the family of a transformers configuration; raise UserError naming `where` if we do not know it."""
     if config.model_type not in FAMILIES:
         raise UserError(
             f"{where}: model type {config.model_type!r} is not supported; give a "

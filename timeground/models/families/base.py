@@ -49,17 +49,17 @@ class Family(ABC):
 
     @property
     def factor(self) -> int:
-        """Frame sides are multiples of this many pixels."""
+        """Return the number of pixels of which frame sides are multiples."""
         return self.patch_size * self.merge_size
 
     @property
     def visual_ids(self) -> tuple[int, int]:
-        """The placeholders of images and of video."""
+        """Return the placeholders of images and of video."""
         return self.image_token_id, self.video_token_id
 
     @property
     def forbidden_ids(self) -> tuple[int, ...]:
-        """Tokens that must never be sampled into an answer."""
+        """Return tokens that must never be sampled into an answer."""
         return (*self.visual_ids, self.vision_start_id, self.vision_end_id)
 
     @classmethod
@@ -78,7 +78,7 @@ class Family(ABC):
 
     @property
     def steps_per_s(self) -> float | None:
-        """Steps of the temporal position ids a second; None where they carry no seconds."""
+        """Return the steps of the temporal position ids a second; None where they carry no seconds."""
         return None
 
     @abstractmethod

@@ -31,7 +31,7 @@ class Qwen25VL(QwenVL):
 
     @property
     def steps_per_s(self) -> float:
-        """Steps of the temporal position ids a second."""
+        """Return the steps of the temporal position ids a second."""
         return self.tokens_per_second
 
     def steps_per_pair(self, segment: VisionSegment) -> float:

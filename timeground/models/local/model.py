@@ -48,7 +48,7 @@ class LocalModel(Model):
 
     @cached_property
     def contents(self) -> str:
-        """The identity of the model's files."""
+        """Return the identity of the model's files."""
         return self.checkpoint.contents
 
     def sampling(self) -> Sampling:

@@ -38,10 +38,10 @@ def packed_attention(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention in two parts: a causal prefix, and a suffix under a mask.
+    """Attend in two parts: a causal prefix, and a suffix under a mask. Return ``[B, L, H, head_dim]``.
 
     attention_mask: bool ``[B, 1, S, K]`` for the last S queries; queries before them are a causal prefix, for
-    which no mask is built. None: plain causal. Returns ``[B, L, H, head_dim]``.
+    which no mask is built. None: plain causal.
     """
     length = query.shape[2]
     suffix = 0 if attention_mask is None else attention_mask.shape[2]
@@ -115,21 +115,20 @@ def visibility(tree: Tree, suffix: int) -> NDArray[np.bool_]:
 
 @dataclass
 class PackedRows:
-    """Rows ready for one forward pass.
-
-    ids_BL, positions_3BL; visual_BL marks visual tokens, whose features are in row order in `features`.
-    mask_B1SK: what the last S tokens of each row see (None: all of the row is a causal prefix).
-    """
+    """Rows ready for one forward pass."""
 
     ids_BL: Tensor
     positions_3BL: Tensor
     visual_BL: Tensor
+    """Marks visual tokens."""
     features: VisionFeatures | None
+    """Of the visual tokens, in row order."""
     mask_B1SK: Tensor | None
+    """What the last S tokens of each row see (None: all of the row is a causal prefix)."""
 
 
 def forward_hidden(model: nn.Module, rows: PackedRows, cache: Any = None) -> Tensor:
-    """Hidden states before the vocabulary head, ``[B, L, D]``; the cache, if given, takes the keys and values."""
+    """Return hidden states before the vocabulary head, ``[B, L, D]``; a cache that is given takes keys and values."""
     core: Any = model.model
     embeds = core.get_input_embeddings()(rows.ids_BL)
     deep: dict[str, Any] = {}

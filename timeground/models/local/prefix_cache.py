@@ -33,7 +33,7 @@ class KeptPrefix:
     layers: list[tuple[Tensor, Tensor]]
 
     def cache(self, model: Any) -> Any:
-        """A cache that begins with them, for one forward pass."""
+        """Return a cache that begins with them, for one forward pass."""
         cache = _empty_cache(model)
         for number, (keys, values) in enumerate(self.layers):
             cache.update(keys, values, number)
@@ -182,14 +182,14 @@ class _Decoder:
         return chosen
 
     def _histories(self) -> list[list[int]]:
-        """The tokens of each live answer's prompt and of itself, where a repetition penalty looks at them."""
+        """Return the tokens of each live answer's prompt and of itself, where a repetition penalty looks at them."""
         if self.spec.repetition_penalty == 1:
             return []
         prompt = self.prefix.prompt.ids_L.tolist()
         return [[*prompt, *self.questions[q].ids_L.tolist(), *self.answers[q][a].ids] for q, a in self.live]
 
     def _stops(self, index: int) -> bool:
-        """Whether a stop text has come in a live answer."""
+        """Return whether a stop text has come in a live answer."""
         if not self.spec.stop:
             return False
         assert self.tokens.decode is not None
@@ -216,7 +216,7 @@ def _with_options(tree: Tree, question: PromptInputs, options: Sequence[Sequence
 
 
 def _option_scores(logprobs_LV: Tensor, question_length: int, options: Sequence[Sequence[int]]) -> list[float]:
-    """Sums over each option's tokens, of a question's row with its options behind it."""
+    """Return sums over each option's tokens, of a question's row with its options behind it."""
     scores, at = [], question_length
     for option in options:
         before = [question_length - 1, *range(at, at + len(option) - 1)]

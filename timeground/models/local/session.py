@@ -27,7 +27,7 @@ class LocalSession:
     """An opened conversation."""
 
     def __init__(self, model: LocalModel, messages: Sequence[Message]) -> None:
-        """Read messages. Raises UserError where the first one is not the system's or the user's."""
+        """Read messages. Raise UserError where the first one is not the system's or the user's."""
         self.model = model
         self.transcript = Transcript(model.builder, model.profile)
         self.cache: PrefixCache | None = None
@@ -81,7 +81,7 @@ class LocalSession:
 
     @property
     def size_bytes(self) -> int:
-        """How much memory its keys and values take."""
+        """Return how much memory its keys and values take."""
         layers = self.cache.cache.layers if self.cache is not None else ()
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
 

@@ -37,7 +37,7 @@ def chunked_attention(
     """Return the attention inside each chunk of a row of patches, all chunks of one length in one call.
 
     query, key, value: ``[1, heads, N, head_dim]``; cu_seq_lens_q: chunk borders ``[chunks + 1]``.
-    Returns ``[1, N, heads, head_dim]``.
+    The result is ``[1, N, heads, head_dim]``.
     """
     assert cu_seq_lens_q is not None
     lengths = cu_seq_lens_q.diff()
@@ -81,10 +81,11 @@ def _project_patches(projection: nn.Conv3d, patches: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Patches of one or more vision blocks: ``values_NP`` and ``grid_3`` rows (t, h, w) in patches."""
+    """Patches of one or more vision blocks."""
 
     values_NP: Tensor
     grids: list[tuple[int, int, int]]
+    """Rows (t, h, w) of each block, in patches."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,11 @@ def cut_patches(
 
 @dataclass(frozen=True)
 class VisionFeatures:
-    """Features of visual tokens, ``main_VD``, and those for the first decoder layers (Qwen3-VL's deep stack)."""
+    """Features of visual tokens."""
 
     main_VD: Tensor
     deep: tuple[Tensor, ...] = ()
+    """Those for the first decoder layers (Qwen3-VL's deep stack)."""
 
     def split(self, sizes: Sequence[int]) -> list[VisionFeatures]:
         """Return one piece a clip."""

@@ -55,7 +55,7 @@ class ChatSession:
     def ask(self, messages: Sequence[Message], spec: SampleSpec | None = None) -> list[list[Turn]]:
         """Return answers to each message, as if it alone followed; they are asked side by side.
 
-        Raises UserError for settings that the server is not known to take.
+        Raise UserError for settings that the server is not known to take.
         """
         options = self.endpoint.options((spec or SampleSpec()).with_room(self.endpoint.profile.max_new_tokens))
         return list(self.endpoint.pool.map(lambda message: self._answers(message, options), messages))
@@ -63,7 +63,7 @@ class ChatSession:
     def score(self, messages: Sequence[Message], options: Sequence[Sequence[str]]) -> list[list[float]]:
         """Return, for each message's options, the log-probability of the first token.
 
-        It is told for the 20 likeliest tokens, far below else. Raises BadReply if it is not told.
+        It is told for the 20 likeliest tokens, far below else. Raise BadReply if it is not told.
         """
         return list(self.endpoint.pool.map(self._scores, messages, options))
 

@@ -38,7 +38,7 @@ class HttpClient:
     """Requests to one address, with the key of the environment variable OPENAI_API_KEY where it is set."""
 
     def __init__(self, url: str, *, concurrency: int = 8, timeout_s: float = 300.0, tries: int = 5) -> None:
-        """timeout_s: for one answer, from asking to its end. concurrency: connections held at a time."""
+        """Hold connections to a server, `concurrency` at a time. timeout_s: for one answer, from asking to its end."""
         self.url, self.tries, self.timeout_s = url.rstrip("/"), tries, timeout_s
         headers = {"Authorization": f"Bearer {key}"} if (key := os.environ.get("OPENAI_API_KEY")) else {}
         limits = httpx.Limits(max_connections=concurrency)
@@ -53,9 +53,9 @@ class HttpClient:
     def request(
         self, method: str, path: str, tries: int = 0, *, reads_reply: bool = True, **more: Any
     ) -> dict[str, Any]:
-        """Return the JSON of a reply ({} where it is empty, or not wanted). Tries again with growing pauses.
+        """Return the JSON of a reply ({} where it is empty, or not wanted); try again with growing pauses.
 
-        Raises ServerGone when all tries failed, NotThere on status 404, UserError when the request was refused, and
+        Raise ServerGone when all tries failed, NotThere on status 404, UserError when the request was refused, and
         BadReply for a reply that cannot be read, which is not asked for again.
         """
         problem, tries = "", tries or self.tries
@@ -78,7 +78,7 @@ class HttpClient:
         )
 
     def _exchange(self, method: str, path: str, **more: Any) -> tuple[int, bytes]:
-        """Return the status and content of a reply, of bounded size, in bounded time. BadReply else."""
+        """Return the status and content of a reply, of bounded size, in bounded time. Raise BadReply else."""
         limit_s = more.get("timeout") or self.timeout_s
         ends_s, content = time.monotonic() + limit_s, bytearray()
         with self.client.stream(method, f"{self.url}/{path}", **more) as response:

@@ -48,7 +48,9 @@ class EndpointModel(Model):
         tries: int = 5,
         cache: str | Path | None = None,
     ) -> None:
-        """timeout_s: for one answer. cache: a folder in which answers are kept and looked for.
+        """Stand for a model on a server.
+
+        timeout_s: for one answer. cache: a folder in which answers are kept and looked for.
 
         After `connect`, `checkpoint` is that of the model folder that the server names, where it can be read from here,
         and `extended` says whether it takes more settings of sampling than OpenAI's protocol has.
@@ -67,7 +69,7 @@ class EndpointModel(Model):
         """Return a model for ``URL#model``; without ``#model`` the server's only model (adapters aside).
 
         The profile is the named one, else that of the folder that the server says it serves, where it can be read
-        from here, else an unchanged `Profile`. Raises UserError if the server does not answer or lacks the model.
+        from here, else an unchanged `Profile`. Raise UserError if the server does not answer or lacks the model.
         """
         url, _, wanted = address.partition("#")
         made = cls(url, wanted, named_profile(profile) if profile else Profile(), **options)
@@ -94,7 +96,7 @@ class EndpointModel(Model):
 
     @cached_property
     def contents(self) -> str:
-        """The identity of the model's files, where the server serves a folder that can be read from here; else ""."""
+        """Return the identity of the model's files, where the folder that is served can be read from here; else ""."""
         return self.checkpoint.contents if self.checkpoint else ""
 
     def sampling(self) -> Sampling:
@@ -106,7 +108,7 @@ class EndpointModel(Model):
         return ChatSession(self, messages)
 
     def options(self, spec: SampleSpec) -> dict[str, Any]:
-        """Return the protocol's names for how to sample. Raises UserError for what the server is not known to take."""
+        """Return the protocol's names for how to sample. Raise UserError for what the server is not known to take."""
         unknown = [name for name in spec.narrowed if name in EXTENSIONS]
         if unknown and not self.extended:
             raise UserError(
@@ -129,7 +131,7 @@ class EndpointModel(Model):
     def chat(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> dict[str, Any]:
         """Return the server's reply to a conversation. options: beside model and messages, such as ``max_tokens``.
 
-        Raises BadReply unless it has as many answers as were asked for, each a text.
+        Raise BadReply unless it has as many answers as were asked for, each a text.
         """
         body = {"model": self.model_id, "messages": messages, **options}
 
@@ -153,7 +155,7 @@ def _served(listed: dict[str, Any], url: str) -> dict[str, dict[str, Any]]:
 
 
 def _checked(reply: dict[str, Any], url: str, num_answers: int) -> dict[str, Any]:
-    """Return a reply whose choices are texts; parts of texts are joined. BadReply else."""
+    """Return a reply whose choices are texts; parts of texts are joined. Raise BadReply else."""
     choices = reply.get("choices")
     if not isinstance(choices, list) or len(choices) != num_answers:
         count = len(choices) if isinstance(choices, list) else "no"

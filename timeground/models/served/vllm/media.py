@@ -36,7 +36,7 @@ SHARED = "TIMEGROUND_SHARED"
 def shared_folder(given: str | Path | None = None) -> Path:
     """Return the folder that a server here may read: a private one in shared memory, unless another is named.
 
-    Raises UserError if it is somebody else's.
+    Raise UserError if it is somebody else's.
     """
     memory = Path("/dev/shm")  # noqa: S108 - the folder in it is checked to be ours
     base = memory if memory.is_dir() else Path(tempfile.gettempdir())
@@ -93,7 +93,7 @@ def send(
 
 
 def send_clip(clip: Clip, prompt: PromptInputs, family: Family, shared: Path | None) -> SentClip:
-    """`send` for a (paired) clip and its prompt."""
+    """Put a (paired) clip and its prompt where the server finds them, as `send` does."""
     return send(clip.frames, clip.frame_times_s, prompt.vision, family, shared)
 
 

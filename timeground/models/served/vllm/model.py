@@ -28,7 +28,7 @@ class VllmModel(Model):
     """A model on a vLLM server, asked in token ids."""
 
     def __init__(self, endpoint: EndpointModel, checkpoint: Checkpoint, shared: Path | None) -> None:
-        """endpoint: the connection. checkpoint: of its model. shared: a folder that the server reads too."""
+        """Use a connection, `endpoint`. checkpoint: of its model. shared: a folder that the server reads too."""
         self.name, self.checkpoint, self.profile = endpoint.name, checkpoint, checkpoint.profile
         self.contents = endpoint.contents
         self.builder, self.shared, self.kept = checkpoint.builder, shared, endpoint.kept
@@ -40,7 +40,7 @@ class VllmModel(Model):
     def connect(cls, endpoint: EndpointModel, shared: Path | None = None, check: bool = True) -> VllmModel:
         """Return a model on an endpoint's connection.
 
-        Raises UserError, with the reason, if that server cannot be sent clips as they are: the model's folder is not
+        Raise UserError, with the reason, if that server cannot be sent clips as they are: the model's folder is not
         here, its profile asks for another encoding, or (with `check`) a first clip does not become the prompt that we
         expect.
         """

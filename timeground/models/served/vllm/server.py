@@ -32,7 +32,7 @@ class PromptDiffers(UserError):
 def sampling_params(spec: SampleSpec, tokens: AnswerTokens) -> dict[str, Any]:
     """Return vLLM's names for how to sample; settings of a checkpoint's generation_config.json play no part.
 
-    Raises UserError where the room for an answer is not said.
+    Raise UserError where the room for an answer is not said.
     """
     if spec.max_new_tokens is None:
         raise UserError("sampling: max_new_tokens is not said")
@@ -80,7 +80,7 @@ class VllmServer:
     def generate(self, ids: Sequence[int], body: dict[str, Any], tries: int = 0) -> list[Sampled]:
         """Return answers to a prompt. body: the request for them.
 
-        Raises PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
+        Raise PromptDiffers if the server made another one of it, ServerGone if it does not answer or gave up.
         """
         try:
             reply = self.http.request("POST", "inference/v1/generate", tries=tries, json=body)
@@ -92,7 +92,7 @@ class VllmServer:
         return self.answers(reply)
 
     def answers(self, reply: dict[str, Any]) -> list[Sampled]:
-        """Return the answers of a reply. BadReply where it holds none of the expected form."""
+        """Return the answers of a reply. Raise BadReply where it holds none of the expected form."""
         with readable(self.http.url):
             return self._answers(reply)
 

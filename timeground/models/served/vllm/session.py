@@ -124,7 +124,7 @@ class VllmSession:
 
     @property
     def _digest(self) -> str:
-        """The identity of all clips."""
+        """Return the identity of all clips."""
         if len(self.sent) == 1:
             return self.sent[0].digest
         return hashlib.sha256("".join(sent.digest for sent in self.sent).encode()).hexdigest()

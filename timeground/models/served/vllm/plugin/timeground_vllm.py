@@ -142,7 +142,7 @@ class WeightReader:
 def weight_group(store: Any, own_address: str, rank: int, num_processes: int, device: str) -> Any:
     """Return a group of processes apart from all others: NCCL between GPUs, gloo else. Process 0 is the trainer.
 
-    store: a TCPStore by which they find each other. Raises RuntimeError if they do not, in time.
+    store: a TCPStore by which they find each other. Raise RuntimeError if they do not, in time.
     """
     import torch.distributed as dist
 
