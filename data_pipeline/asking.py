@@ -70,7 +70,7 @@ class StageModel:
 
     @property
     def profile(self) -> Profile:
-        """How the model wants to be asked."""
+        """Return how the model wants to be asked."""
         return self.model.profile
 
     def sampling(self) -> Sampling:
@@ -89,7 +89,7 @@ class StageModel:
     def watch(self, video: Video | Clip, window: Span | None = None) -> Method:
         """Begin to ask about a video, or a window of it: what is read and encoded for one question is there for all.
 
-        Raises RunStopped if the model knows nothing of such videos.
+        Raise RunStopped if the model knows nothing of such videos.
         """
         opened = Video.of(video) if isinstance(video, Clip) else video
         asked = load_method(self.settings.method)(self.model, opened, window)
@@ -105,7 +105,7 @@ class StageModel:
     def ask(self, asked: Method, rows: Sequence[Row], **request: Any) -> list[list[Outcome]]:
         """Return the outcomes of each row; `request` takes the fields of `SampleSpec`.
 
-        Raises UserError where a server sent no answer, RunStopped at the limit on tokens.
+        Raise UserError where a server sent no answer, RunStopped at the limit on tokens.
         """
         if not rows:
             return []
@@ -128,7 +128,7 @@ class StageModel:
         return [[one.answer for one in group] for group in self.ask(asked, rows, **request)]
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
-        """Count what was written. RunStopped at the limit."""
+        """Count what was written; raise RunStopped at the limit."""
         self.usage["answers"] += len(outcomes)
         self.usage["tokens"] += sum(one.num_tokens for one in outcomes)
         limit = self.settings.max_tokens
@@ -162,7 +162,7 @@ def refusal(video: str, warning: str) -> str:
 
 
 def open_stage_model(settings: ModelSettings, device: str | None, allow_toy: bool = False) -> StageModel:
-    """Open a model. Raises RunStopped if it cannot be opened: every video would meet that."""
+    """Open a model. Raise RunStopped if it cannot be opened: every video would meet that."""
     options = dict(settings.options)
     if not is_url(settings.name):
         _silence_transformers()

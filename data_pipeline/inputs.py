@@ -38,7 +38,7 @@ class InputSettings(Settings):
 def read_items(settings: InputSettings) -> list[Item]:
     """Return every video with its rows, in the order in which each comes first.
 
-    Raises UserError: no such root or file, a row that is not right (with its line), a video outside the root, an id
+    Raise UserError for no such root or file, a row that is not right (with its line), a video outside the root, an id
     that comes twice.
     """
     root = _root(settings)
@@ -56,7 +56,7 @@ def brings(settings: InputSettings, key: str) -> bool:
 
 
 def _root(settings: InputSettings) -> Path:
-    """Return the video root. UserError if it is no folder."""
+    """Return the video root. Raise UserError if it is no folder."""
     root = Path(settings.videos)
     if not root.is_dir():
         raise UserError(f"input.videos: {root} is not a folder; name the folder with the videos")

@@ -51,7 +51,7 @@ class Item:
 
     @property
     def is_out(self) -> bool:
-        """Whether later stages skip this video."""
+        """Return whether later stages skip this video."""
         return self.failure is not None or "out" in self.facts
 
     def drop_where(self, problem: Callable[[Row], str | None], stage: str, kind: str) -> None:

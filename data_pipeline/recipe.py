@@ -43,7 +43,8 @@ class Recipe(Settings):
 def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     """Return a recipe from a file, or one that ships, with ``a.b=value`` overrides (``stages.0.min_s=2``).
 
-    UserError in one line for what is wrong with it: a setting, a model that it does not have, the order of stages.
+    Raise UserError, in one line, for what is wrong with it: a setting, a model that it does not have, the order of
+    stages.
     """
     loaded, path = read_recipe(Recipe, RECIPES, recipe, overrides)
     for number, stage in enumerate(loaded.stages):

@@ -26,7 +26,10 @@ Values = Callable[[Row], list[float]]
 
 
 def write_report(folder: Path, num_samples: int = 12) -> Path:
-    """Write ``report.html`` into the output folder of a run and return its path. UserError if no run ended there."""
+    """Write ``report.html`` into the output folder of a run and return its path.
+
+    Raise UserError if no run ended there.
+    """
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ def run_recipe(recipe: Recipe, executor: Executor, *, retry_failed: bool = False
     """Run a recipe into its output folder and return the summary.
 
     retry_failed: shards with videos that failed are done again (after a dead endpoint, a missing disk). shown: bars on
-    standard error. Raises UserError for what is wrong with the input, RunStopped when too many videos fail.
+    standard error. Raise UserError for what is wrong with the input, RunStopped when too many videos fail.
     """
     with only_run(Path(recipe.output)):
         items = read_items(recipe.input)

@@ -88,7 +88,7 @@ def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
 
 
 def read_plan(output: Path) -> Plan:
-    """Return the plan of the last run in a folder. Raises OSError or ValueError if there is none."""
+    """Return the plan of the last run in a folder. Raise OSError or ValueError if there is none."""
     names = json.loads((output / "work" / "plan.json").read_text(encoding="utf-8"))
     folders = tuple(output / "work" / Path(name).name for name in names["folders"])
     return Plan(folders, int(names["num_shards"]), int(names["num_videos"]))

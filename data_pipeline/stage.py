@@ -76,7 +76,7 @@ class VideoStage(Stage):
     def run(self, item: Item, tools: Tools) -> None:
         """Change the item in place: drop rows with a reason, note each change in the row's history.
 
-        Raises VideoError or UserError where it cannot work on this video; that is noted, and the run goes on.
+        Raise VideoError or UserError where it cannot work on this video; that is noted, and the run goes on.
         """
 
 

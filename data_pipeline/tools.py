@@ -64,21 +64,21 @@ class Tools:
     _opened: dict[str, StageModel] = field(default_factory=dict)
 
     def path(self, video: str) -> Path:
-        """Return the file of a video, inside the root. UserError for one outside."""
+        """Return the file of a video, inside the root. Raise UserError for one outside."""
         return resolve_video(self.root, video, follow_links=self.follow_links)
 
     def video(self, video: str) -> Video:
-        """Return a video, to be read when frames of it are wanted. UserError for one outside the root."""
+        """Return a video, to be read when frames of it are wanted. Raise UserError for one outside the root."""
         from timeground.media.video import Video
 
         return Video(self.path(video), folder_fps=self.folder_fps, num_threads=1)
 
     def clip(self, video: str, sampling: Sampling, window: Span | None = None) -> Clip:
-        """Return the frames of a video, or of a window of it. VideoError if it cannot be read."""
+        """Return the frames of a video, or of a window of it. Raise VideoError if it cannot be read."""
         return self.video(video).part(window, sampling)
 
     def model(self, name: str) -> StageModel:
-        """Return a model of the recipe; it is opened once. Raises RunStopped if that fails."""
+        """Return a model of the recipe; it is opened once. Raise RunStopped if that fails."""
         if name not in self._opened:
             self._opened[name] = open_stage_model(self.models[name], self.device, self.allow_toy_model)
         return self._opened[name]
@@ -102,7 +102,7 @@ class Tools:
 
 
 def read_prompt(name: str, folder: Path | None) -> Prompt:
-    """Return the prompt ``name.txt``. UserError if there is none."""
+    """Return the prompt ``name.txt``. Raise UserError if there is none."""
     for place in ([folder] if folder else []) + [PROMPTS]:
         path = place / f"{name}.txt"
         if path.is_file():

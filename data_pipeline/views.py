@@ -29,12 +29,12 @@ class View(StrEnum):
 
     @property
     def is_mirrored(self) -> bool:
-        """Whether left and right change places."""
+        """Return whether left and right change places."""
         return self in (View.MIRRORED, View.BOTH)
 
     @property
     def is_reversed(self) -> bool:
-        """Whether time runs backwards."""
+        """Return whether time runs backwards."""
         return self in (View.REVERSED, View.BOTH)
 
     def show(self, clip: Clip) -> Clip:

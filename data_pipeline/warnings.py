@@ -20,7 +20,7 @@ from .stages import Audit, Ground
 def toy_warnings(recipe: Recipe, items: Sequence[Item]) -> list[str]:
     """Return a line for each model of the run that knows nothing of some of its videos.
 
-    UserError at the first such video unless the recipe allows it. Models behind a URL are looked at when they are
+    Raise UserError at the first such video unless the recipe allows it. Models behind a URL are looked at when they are
     opened; a video that cannot be read is left to the stage that reads it.
     """
     asked = {name for stage in recipe.stages for name in stage.models()}

@@ -59,7 +59,7 @@ def make_tools(recipe: Recipe, device: str | None = None) -> Tools:
 def do_task(recipe: Recipe, task: Task, tools: Tools, begins: Callable[[str], None] = lambda video: None) -> Counts:
     """Read a shard, put every video through the stage, write the result, and return the counts.
 
-    begins: called with each video before work on it starts. Raises RunStopped where every video would fail alike.
+    begins: called with each video before work on it starts. Raise RunStopped where every video would fail alike.
     """
     stage = recipe.stages[task.position - 1]
     assert isinstance(stage, VideoStage)

@@ -82,7 +82,7 @@ def _work(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for launchers."""
+    """Run the command, as launchers start it."""
     return entry_point("timeground.train", __doc__, add_arguments, run, argv)
 
 

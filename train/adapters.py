@@ -26,7 +26,7 @@ PEFT_PREFIX = "base_model.model."
 def add_lora(model: nn.Module, settings: LoraSettings, family: Family) -> None:
     """Give linear layers of the module that the family names adapters, and freeze everything else.
 
-    UserError for a target that is no linear layer of it.
+    Raise UserError for a target that is no linear layer of it.
     """
     from peft import inject_adapter_in_model
 
@@ -35,7 +35,7 @@ def add_lora(model: nn.Module, settings: LoraSettings, family: Family) -> None:
 
 
 def _adapted(model: nn.Module, module: str, targets: Sequence[str]) -> list[str]:
-    """Return names of the layers that get an adapter. UserError for one that names none, which peft lets pass."""
+    """Return names of the layers that get an adapter. Raise UserError for one that names none, which peft lets pass."""
     inside = {name: part for name, part in model.named_modules() if module in name.split(".")}
     linear = [name for name, part in inside.items() if isinstance(part, nn.Linear)]
     for target in targets:

@@ -46,7 +46,7 @@ class PackedModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Return where the model is."""
         first: Tensor = next(self.model.parameters())
         return first.device
 

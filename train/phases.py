@@ -95,7 +95,7 @@ def _train_phase(recipe: Recipe, phase: Phase, going: Going, journal: Journal) -
 
 
 def export(folder: Path, recipe: Recipe) -> None:
-    """Write the model of a run's newest checkpoint to its folder ``model``. UserError if there is none."""
+    """Write the model of a run's newest checkpoint to its folder ``model``. Raise UserError if there is none."""
     with only_run(folder):
         phase = next(phase for phase in recipe.phases if phase.is_last or not is_over(phase))
         if not finished_checkpoints(folder):
@@ -131,7 +131,7 @@ def _known_before(recipe: Recipe, phase: Phase) -> dict[str, Any]:
 def prepare(recipe: Recipe, going: Going, processes: int) -> None:
     """Make the run ready, on its first process: its folder, settings, data and a fresh model.
 
-    UserError to go on with other settings or data.
+    Raise UserError to go on with other settings or data.
     """
     file = recipe.output / "settings.yaml"
     over = [phase.name for phase in recipe.phases if is_over(phase)]

@@ -29,7 +29,7 @@ class SftModel(PackedModel):
     """A model whose forward is the loss of a batch, or a batch's part of the loss of an update."""
 
     def forward(self, batch: Batch, divisor: float | None = None) -> torch.Tensor:
-        """Negative log-likelihood of the answer tokens, each counted by its weight, over `divisor`.
+        """Return the negative log-likelihood of the answer tokens, each counted by its weight, over `divisor`.
 
         divisor: the weights of the whole update (see `total_weight`); by default those of this batch.
         """

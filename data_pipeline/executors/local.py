@@ -77,7 +77,10 @@ class LocalExecutor:
         self.crashes: Counter[str] = Counter()
 
     def run(self, tasks: Sequence[Task], asks_models: bool) -> Iterator[Counts]:
-        """Do all tasks and yield the counts of each as it ends, in no fixed order. Raises RunStopped."""
+        """Do all tasks and yield the counts of each as it ends, in no fixed order.
+
+        Raise RunStopped if the run must end.
+        """
         todo = list(reversed(tasks))
         size = min(self.sizes[asks_models], len(todo))
         while len(self.workers) > size:

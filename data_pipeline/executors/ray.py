@@ -59,7 +59,7 @@ class RayExecutor:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
 
     def run(self, tasks: Sequence[Task], asks_models: bool) -> Iterator[Counts]:
-        """Do all tasks and yield the counts of each as it ends. Raises RunStopped."""
+        """Do all tasks and yield the counts of each as it ends. Raise RunStopped if the run must end."""
         import ray
 
         if not tasks:

@@ -63,7 +63,7 @@ class Duplicates(GlobalStage):
         return None
 
     def _tests(self) -> list[Fingerprint]:
-        """Return the fingerprints of the benchmark's videos. UserError if there is no such folder."""
+        """Return the fingerprints of the benchmark's videos. Raise UserError if there is no such folder."""
         if self.keep_out is None:
             return []
         folder = Path(self.keep_out)

@@ -62,7 +62,7 @@ class Probe(VideoStage):
 
     @cached_property
     def test_names(self) -> frozenset[str]:
-        """The file names, without suffix, of the benchmarks' videos."""
+        """Return the file names, without suffix, of the benchmarks' videos."""
         return frozenset(Path(row.video).stem for source in self.keep_out for row in rows_of(source))
 
     def files(self) -> list[Path]:

@@ -51,7 +51,7 @@ class Select(GlobalStage):
 
     @property
     def uses_iou(self) -> bool:
-        """Whether the mean IoU of the rollouts decides."""
+        """Return whether the mean IoU of the rollouts decides."""
         return self.method != "even" or self.min_iou is not None or self.max_iou is not None
 
     def needed(self) -> tuple[str, ...]:

@@ -47,7 +47,10 @@ class Shots(VideoStage):
 
 
 def find_cuts(path: str, threshold: float, min_shot_s: float) -> list[float]:
-    """Return the times in seconds at which a new shot begins. VideoError if PySceneDetect cannot read the file."""
+    """Return the times in seconds at which a new shot begins.
+
+    Raise VideoError if PySceneDetect cannot read the file.
+    """
     try:
         from scenedetect import ContentDetector, SceneManager, open_video
     except ImportError:

@@ -63,7 +63,7 @@ class ContrastSettings(Settings):
 
     @property
     def entry(self) -> Contrast:
-        """What the contrast does."""
+        """Return what the contrast does."""
         return load_contrast(self.name)
 
     def num_answers(self, group_size: int) -> int:
@@ -193,37 +193,37 @@ class GrpoSettings(RunSettings):
 
     @property
     def samples_answers(self) -> bool:
-        """Whether answers are sampled while it trains."""
+        """Return whether answers are sampled while it trains."""
         return True
 
     @property
     def group_size(self) -> int:
-        """Answers to each question that are trained on together."""
+        """Return the number of answers to each question that are trained on together."""
         return self.sampling.group_size
 
     @property
     def answers_a_question(self) -> int:
-        """Answers to each question, those about changed clips included."""
+        """Return the number of answers to each question, those about changed clips included."""
         return self.group_size + sum(contrast.num_answers(self.group_size) for contrast in self.contrasts)
 
     @property
     def versions_read(self) -> int:
-        """Versions of each clip that are read: as it is, and changed."""
+        """Return the number of versions of each clip that are read: as it is, and changed."""
         return 1 + len(self.contrasts)
 
     @property
     def versions_trained(self) -> int:
-        """Versions of each clip that are trained on."""
+        """Return the number of versions of each clip that are trained on."""
         return 1 + sum(contrast.entry.is_trained for contrast in self.contrasts)
 
     @property
     def prompt_passes(self) -> int:
-        """Times that the model reads a prompt in a step: to sample and to train, unless the first is kept."""
+        """Return how often the model reads a prompt in a step: to sample and to train, unless the first is kept."""
         return 1 if self.rollout.keep_prefix else 2
 
     @property
     def copies_the_model(self) -> bool:
-        """Whether the model that it began with is held beside the one that is trained."""
+        """Return whether the model that it began with is held beside the one that is trained."""
         return self.loss.kl > 0 and self.model.lora is None
 
     def longest_answer(self, profile_limit: int, true_answer: int) -> int:
@@ -242,7 +242,7 @@ class GrpoSettings(RunSettings):
 def in_new_form(tree: dict[str, Any]) -> dict[str, Any]:
     """Return a recipe with `sampling.backward` and `sampling.shuffled` as one with contrasts that mean the same.
 
-    ValueError where there is none: the reward's `truth` had to agree with `backward`, and now follows from it.
+    Raise ValueError where there is none: the reward's `truth` had to agree with `backward`, and now follows from it.
     """
     sampling = tree.get("sampling")
     if not isinstance(sampling, dict) or not sampling.keys() & {"backward", "shuffled"}:

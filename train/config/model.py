@@ -29,10 +29,12 @@ class LoraSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """Where the weights start. Either `init` (Hub id, folder or ``tiny``) or `fresh` (a new model's sizes)."""
+    """Where the weights start: either `init` or `fresh`."""
 
     init: str | None = None
+    """Hub id, folder or ``tiny``."""
     fresh: FreshModel | None = None
+    """Sizes of a new model."""
     profile: dict[str, Any] = Field(default_factory=dict, description="changes to the checkpoint's profile")
     frozen: Literal["none", "tower", "vision"] = Field(
         "none", description="tower: the vision tower but for its mergers (TimeLens); vision: all of it"

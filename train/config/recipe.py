@@ -37,12 +37,12 @@ class Phase:
 
     @property
     def is_first(self) -> bool:
-        """Whether it starts from the recipe's model, and not from the weights of the phase before."""
+        """Return whether it starts from the recipe's model, and not from the weights of the phase before."""
         return not self.first_step
 
     @property
     def folder(self) -> Path:
-        """Where it keeps what is its own; a run without phases keeps all in its output."""
+        """Return where it keeps what is its own; a run without phases keeps all in its output."""
         output = Path(self.settings.output)
         return output / "phases" / self.name if self.name else output
 
@@ -55,22 +55,22 @@ class Recipe:
 
     @property
     def settings(self) -> AnySettings:
-        """The settings of the first phase, which is the only one of most recipes."""
+        """Return the settings of the first phase, which is the only one of most recipes."""
         return self.phases[0].settings
 
     @property
     def kind(self) -> str | None:
-        """The kind of the run; None where it has phases."""
+        """Return the kind of the run; None where it has phases."""
         return None if self.phases[0].name else self.settings.kind
 
     @property
     def output(self) -> Path:
-        """The run's folder."""
+        """Return the run's folder."""
         return Path(self.settings.output)
 
     @property
     def steps(self) -> int:
-        """Steps of all phases."""
+        """Return the number of steps of all phases."""
         return sum(phase.settings.steps for phase in self.phases)
 
     def to_tree(self) -> dict[str, Any]:
@@ -98,7 +98,10 @@ def load_recipe(kind: type[SettingsType], recipe: str, overrides: Sequence[str] 
 
 
 def load_any_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Return a recipe of whatever kind, with or without phases. UserError in one line."""
+    """Return a recipe of whatever kind, with or without phases.
+
+    Raise UserError, in one line, for what is wrong with it.
+    """
     tree, path = read_tree(RECIPES, recipe, overrides)
     if "phases" in tree:
         return Recipe(_phases(tree, path))

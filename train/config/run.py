@@ -47,37 +47,37 @@ class RunSettings(Settings):
 
     @property
     def samples_answers(self) -> bool:
-        """Whether answers are sampled while it trains."""
+        """Return whether answers are sampled while it trains."""
         return False
 
     @property
     def group_size(self) -> int:
-        """Answers to each question that are trained on together."""
+        """Return the number of answers to each question that are trained on together."""
         return 1
 
     @property
     def answers_a_question(self) -> int:
-        """Answers to each question, those about changed clips included."""
+        """Return the number of answers to each question, those about changed clips included."""
         return 1
 
     @property
     def versions_read(self) -> int:
-        """Versions of each clip that are read: as it is, and changed."""
+        """Return the number of versions of each clip that are read: as it is, and changed."""
         return 1
 
     @property
     def versions_trained(self) -> int:
-        """Versions of each clip that are trained on."""
+        """Return the number of versions of each clip that are trained on."""
         return 1
 
     @property
     def prompt_passes(self) -> int:
-        """Times that the model reads a prompt in a step."""
+        """Return how often the model reads a prompt in a step."""
         return 1
 
     @property
     def copies_the_model(self) -> bool:
-        """Whether the model that it began with is held beside the one that is trained."""
+        """Return whether the model that it began with is held beside the one that is trained."""
         return False
 
     def longest_answer(self, profile_limit: int, true_answer: int) -> int:

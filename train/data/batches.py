@@ -43,12 +43,12 @@ class Batch:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens in the rows, padding included."""
+        """Return the number of tokens in the rows, padding included."""
         return self.ids_BL.numel()
 
     @property
     def num_answers(self) -> int:
-        """Answers in all rows."""
+        """Return the number of answers in all rows."""
         return sum(example.num_answers for example in self.examples)
 
 
@@ -142,7 +142,7 @@ class _ByNumber(torch.utils.data.Dataset[Any]):
 
 
 def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int, at_once: int = 1) -> Iterator[Item]:
-    """Yield what `make` gives for each number, in order, made ahead in worker processes; UserError as `make` raises it.
+    """Yield what `make` gives for each number, in order, from worker processes ahead. Raise UserError as `make` does.
 
     at_once: how many are taken together, so that as many are made while those before them are used.
     """

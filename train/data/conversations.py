@@ -31,7 +31,7 @@ def examples_of(encoder: Encoder, item: ClipRows, groups: Sequence[Sequence[Traj
     """Return the examples of conversations about a clip: of each row a group, numbered row by row.
 
     Each begins with a message that shows the clip (or a part of it) and one that asks, as the same objects in all that
-    share them. Raises UserError for what cannot be trained on.
+    share them. Raise UserError for what cannot be trained on.
     """
     numbered = enumerate(trajectory for group in groups for trajectory in group)
     found: dict[int, dict[int, list[Numbered]]] = {}
@@ -56,7 +56,7 @@ def _example(encoder: Encoder, item: ClipRows, by_question: list[list[Numbered]]
 
 
 def _beginning(trajectory: Trajectory) -> tuple[Message, Message]:
-    """Return what a conversation shows and what it asks. UserError where it begins in another way."""
+    """Return what a conversation shows and what it asks. Raise UserError where it begins in another way."""
     turns = trajectory.turns
     if len(turns) < 3 or any(turn.is_sampled for turn in turns[:2]):
         raise UserError("a conversation that is trained on begins with a clip and a question about it")

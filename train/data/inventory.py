@@ -34,12 +34,12 @@ class Part:
 
     @property
     def unusable(self) -> list[tuple[Row, str]]:
-        """Rows whose video cannot be read, and why."""
+        """Return rows whose video cannot be read, and why."""
         return [(row, self.unreadable[row.video]) for row in self.rows if row.video in self.unreadable]
 
     @property
     def none_is_left(self) -> bool:
-        """Whether no video that is needed can be read."""
+        """Return whether no video that is needed can be read."""
         return bool(self.needed) and all(row.video in self.unreadable for row in self.needed)
 
 
@@ -54,7 +54,7 @@ class Looked:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """By name, those that there are."""
+        """Return those parts that there are, by name."""
         named = {"training": self.training, "validation": self.validation}
         return {name: part for name, part in named.items() if part is not None}
 
@@ -62,9 +62,9 @@ class Looked:
 def look_at_data(settings: RunSettings, processes: int) -> Looked:
     """Look at a recipe's rows and their videos.
 
-    UserError for rows to train on that contradict themselves or their files (unless the recipe leaves them out), and
-    for anything wrong with what is validated on. Videos to train on that cannot be read are only listed: a run goes on
-    without them.
+    Raise UserError for rows to train on that contradict themselves or their files (unless the recipe leaves them out),
+    and for anything wrong with what is validated on. Videos to train on that cannot be read are only listed: a run goes
+    on without them.
     """
     data, found = settings.data, Looked()
     if data.validation_rows is not None and settings.validate_every:

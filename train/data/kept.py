@@ -39,7 +39,7 @@ def row_contents(row: Row) -> str:
 
 
 def keep_data(output: Path, looked: Looked, model: str | None, resumes: bool, accept: bool) -> None:
-    """Write down what the data are. UserError if a run that goes on began with others, unless that is accepted.
+    """Write down what the data are. Raise UserError if a run that goes on began with others, unless that is accepted.
 
     model: the checkpoint that the run starts from. Frozen weights and the reference are read from it in every stretch.
     """

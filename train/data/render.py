@@ -80,38 +80,38 @@ class Example:
 
     @property
     def root(self) -> Node:
-        """The node of the prompt."""
+        """Return the node of the prompt."""
         return self.nodes[0]
 
     @property
     def prompt(self) -> PromptInputs:
-        """What all questions share."""
+        """Return what all questions share."""
         return self.root.inputs
 
     @property
     def frames(self) -> torch.Tensor:
-        """The frames of the prompt's clip."""
+        """Return the frames of the prompt's clip."""
         assert self.root.frames is not None
         return self.root.frames
 
     @property
     def questions(self) -> list[PromptInputs]:
-        """What is asked after the prompt."""
+        """Return what is asked after the prompt."""
         return [node.inputs for node in self.nodes if node.parent == 0]
 
     @property
     def shown(self) -> list[Node]:
-        """The nodes with frames."""
+        """Return the nodes with frames."""
         return [node for node in self.nodes if node.frames is not None]
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of all nodes."""
+        """Return the number of tokens of all nodes."""
         return sum(len(node.inputs) for node in self.nodes)
 
     @property
     def num_answers(self) -> int:
-        """How many answers there are to all questions."""
+        """Return how many answers there are to all questions."""
         return len({node.answer for node in self.nodes} - {None})
 
     def with_root(self, **changes: Any) -> Example:
@@ -161,7 +161,7 @@ class Encoder:
     def asking(self, opening: Message, questions: Sequence[Message], item: ClipRows) -> Example:
         """Return an example without answers: a message that shows a clip, and what is asked about it.
 
-        Where questions come first there can be one. item: says how the clip is shown. Raises UserError for an opening
+        Where questions come first there can be one. item: says how the clip is shown. Raise UserError for an opening
         that is no clip.
         """
         transcript = Transcript(self.builder, self.shown_as(item))
@@ -198,7 +198,7 @@ class Encoder:
     def answered(self, example: Example, groups: Sequence[Sequence[Trajectory]]) -> Example:
         """Return an example with a group of trajectories below each of its questions; what was sampled are targets.
 
-        Raises UserError for a trajectory whose tokens are not known.
+        Raise UserError for a trajectory whose tokens are not known.
         """
         return example.answered(
             [

@@ -54,8 +54,7 @@ def pass_order(seed: int, turn: int, num_groups: int) -> NDArray[np.int64]:
 class RowSource:
     """Rows of a file, grouped by video; each pass is in a new order.
 
-    Rows of which nothing can be made, because their video cannot be read or for any other reason, are listed in
-    `rejected`, and the next clip takes the place of one that has none left. left_out: ids of rows to train without.
+    The next clip takes the place of one that has no row left.
     """
 
     data: DataSettings
@@ -63,7 +62,9 @@ class RowSource:
     size: int
     seed: int
     rejected: Path
+    """Lists rows of which nothing can be made, because their video cannot be read or for any other reason."""
     left_out: frozenset[str] = frozenset()
+    """Ids of rows to train without."""
     bad: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

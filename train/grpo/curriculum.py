@@ -109,7 +109,7 @@ class Plateau:
     """
 
     def __init__(self, settings: PlateauSettings, state: dict[str, Any] | None = None) -> None:
-        """state: what `state` gave before a run was interrupted."""
+        """Begin, or go on from a `state` that `state` gave before a run was interrupted."""
         self.settings = settings
         self.mean: list[float] = (state or {}).get("mean", [])
         self.best: list[float] = (state or {}).get("best", [])
@@ -130,5 +130,5 @@ class Plateau:
 
     @property
     def is_reached(self) -> bool:
-        """Whether training is to stop."""
+        """Return whether training is to stop."""
         return self.waited >= self.settings.patience

@@ -54,7 +54,10 @@ class Reference:
     """The model that a run began with: its adapters switched off, or a frozen second model."""
 
     def __init__(self, policy: GrpoModel, second: Any = None) -> None:
-        """second: a model (or DeepSpeed engine) with the first weights; None where the policy has adapters."""
+        """Take the policy.
+
+        second: a model (or DeepSpeed engine) with the first weights; None where the policy has adapters.
+        """
         self.policy, self.second = policy, second
 
     @torch.no_grad()

@@ -46,12 +46,12 @@ class Scored:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no group has any spread, so that nothing is learnt from it."""
+        """Return whether no group has any spread, so that nothing is learnt from it."""
         return bool((self.total_QG == self.total_QG[:, :1]).all())
 
 
 def make_rewards(settings: GrpoSettings) -> RewardSum:
-    """Return the rewards of a recipe; UserError if one needs what the run does not give it."""
+    """Return the rewards of a recipe; raise UserError if one needs what the run does not give it."""
     rewards = RewardSum(settings.rewards)
     rewards.check([contrast.entry.name for contrast in settings.contrasts])
     return rewards

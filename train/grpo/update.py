@@ -35,7 +35,10 @@ class Updater:
     """Turns scored clips into steps of the optimizer."""
 
     def __init__(self, run: Run, settings: GrpoSettings, max_tokens: int, reference: Reference | None) -> None:
-        """max_tokens: of the longest answer allowed. reference: the model that the phase began with, for `loss.kl`."""
+        """Prepare the updates of a run.
+
+        max_tokens: of the longest answer allowed. reference: the model that the phase began with, for `loss.kl`.
+        """
         self.engine, self.visual_ids = run.engine, run.visual_ids
         self.settings, self.max_tokens, self.reference = settings, max_tokens, reference
 

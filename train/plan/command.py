@@ -23,7 +23,7 @@ from .table import as_json, as_text, needed_card_gb
 def check(recipe: str, overrides: Sequence[str], processes: int, shape_name: str | None, json: bool) -> None:
     """Print what a run of the recipe would need, phase by phase.
 
-    UserError for what the run would refuse; what is missing warns.
+    Raise UserError for what the run would refuse; what is missing warns.
     """
     found = load_any_recipe(recipe, overrides)
     require(found.settings.tracker)

@@ -37,10 +37,12 @@ from .shapes import Shape
 
 @dataclass(frozen=True)
 class Load:
-    """Bytes that some work takes: `kept` until its backward pass, `peak` at its fullest moment, `kept` included."""
+    """Bytes that some work takes."""
 
     kept: int
+    """Until its backward pass."""
     peak: int
+    """At its fullest moment, `kept` included."""
 
     def __add__(self, other: Load) -> Load:
         """Return both kept at once, and the fuller moment of the two on top."""
@@ -72,7 +74,7 @@ class DryRun:
         return example.with_root(states=TowerStates(last, deep, order))
 
     def update(self, examples: Sequence[Example], checkpointing: bool) -> Load:
-        """Forward and backward pass of a micro-batch; gradients are not counted, they are there before."""
+        """Measure the forward and backward pass of a micro-batch; gradients are not counted, they are there before."""
         self._set_checkpointing(checkpointing)
         batch = pack(list(examples), (self.shape.family.image_token_id, self.shape.family.video_token_id))
         for parameter in self.model.parameters():

@@ -38,15 +38,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that one process needs with answers of some length.
-
-    with_checkpointing, without_checkpointing: activations at their fullest, either way.
-    """
+    """Bytes that one process needs with answers of some length."""
 
     answer_tokens: int
     items: tuple[Item, ...]
     with_checkpointing: int
+    """Activations at their fullest, with checkpointing."""
     without_checkpointing: int
+    """Activations at their fullest, without it."""
 
     def gpu(self, phase: Phase) -> int:
         """Return what a phase needs."""
@@ -54,24 +53,25 @@ class Memory:
 
     @property
     def peak_gpu(self) -> int:
-        """What the fullest phase needs."""
+        """Return what the fullest phase needs."""
         return max(self.gpu(phase) for phase in ALWAYS)
 
     @property
     def peak_host(self) -> int:
-        """Host memory, by what is offloaded to it."""
+        """Return the host memory, by what is offloaded to it."""
         return sum(item.host for item in self.items)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """All that `check` says of a recipe. memory: with true answers, and with answers of the greatest length."""
+    """All that `check` says of a recipe."""
 
     sizes: Sizes
     prompts: tuple[PromptSize, ...]
     largest: PromptSize
     step: Step
     memory: tuple[Memory, ...]
+    """With true answers, and with answers of the greatest length."""
 
 
 def estimate(settings: RunSettings, shape: Shape, processes: int) -> Estimate:

@@ -22,12 +22,13 @@ LIVE = 1_000_000_000  # its stage3_max_live_parameters and sub_group_size
 
 @dataclass(frozen=True)
 class Item:
-    """Something that takes memory, in bytes. phases: sampling, forward and backward, the step of the optimizer."""
+    """Something that takes memory, in bytes."""
 
     name: str
     gpu: int = 0
     host: int = 0
     phases: tuple[Phase, ...] = ALWAYS
+    """Sampling, forward and backward, the step of the optimizer."""
 
 
 @dataclass(frozen=True)

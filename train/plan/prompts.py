@@ -37,7 +37,7 @@ class PromptSize:
 
     @property
     def tokens(self) -> int:
-        """All tokens."""
+        """Return the number of all tokens."""
         return self.visual_tokens + self.text_tokens
 
 

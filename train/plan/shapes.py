@@ -36,13 +36,13 @@ class Shape(Checkpoint):
 
     @cached_property
     def builder(self) -> PromptBuilder:
-        """Lays out prompts whose texts are counted in pieces, as the newest transformers would."""
+        """Return what lays out prompts whose texts are counted in pieces, as the newest transformers would."""
         nested = self.family.wraps_video(None)
         return PromptBuilder(PieceTokenizer(self.family), None, self.family, nested=nested)
 
     @cached_property
     def norm(self) -> Normalisation:
-        """Any: how pixels are normalised takes no memory."""
+        """Return any values: how pixels are normalised takes no memory."""
         return Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def model(self, dtype: torch.dtype) -> Loaded:
@@ -66,7 +66,7 @@ def shape_of(settings: ModelSettings, chosen: str | None = None) -> Shape:
     """Return the shape of a recipe's model, its profile changed as the recipe says.
 
     chosen: name of a shipped shape to take instead. A folder that is not there yet gets the shape of the shipped
-    recipe that writes it. UserError for mistakes that a run would refuse too, and where no shape is known.
+    recipe that writes it. Raise UserError for mistakes that a run would refuse too, and where no shape is known.
     """
     repair_torchvision()
     shape = _shipped(chosen, settings.init or "") if chosen else _found(settings)

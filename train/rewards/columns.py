@@ -31,7 +31,7 @@ class ColumnRow:
 
     @property
     def spans(self) -> list[Span]:
-        """When it happens; empty says that it does not."""
+        """Return when it happens; empty says that it does not."""
         value = self._given("spans", "write [] if it does not happen")
         if not isinstance(value, list | tuple):
             raise UserError(f"column spans must hold a list of [start, end], got {shown(value)}")
@@ -39,13 +39,13 @@ class ColumnRow:
 
     @property
     def query(self) -> str:
-        """What was looked for, where the data set says it."""
+        """Return what was looked for, where the data set says it."""
         value = self.columns.get("query")
         return value if isinstance(value, str) else ""
 
     @property
     def extent(self) -> Span:
-        """The part of the file that is meant; all of it unless the row says otherwise."""
+        """Return the part of the file that is meant; all of it unless the row says otherwise."""
         column, pair = "window", self.columns.get("window")
         if pair is None:
             column, pair = "duration", (0, self._given("duration", "write the video's length in seconds"))
@@ -56,7 +56,7 @@ class ColumnRow:
 
     @property
     def direction(self) -> Direction:
-        """Whether the query tells time's direction (ArrowGEV)."""
+        """Return whether the query tells time's direction (ArrowGEV)."""
         value = self.columns.get("direction") or "unknown"
         if value not in get_args(Direction):
             raise UserError(f"column direction must be one of {', '.join(get_args(Direction))}, got {shown(value)}")
@@ -64,12 +64,12 @@ class ColumnRow:
 
     @property
     def options(self) -> list[str] | None:
-        """The options of a question, if it has any."""
+        """Return the options of a question, if it has any."""
         return self.columns.get("options") or None
 
     @property
     def answer(self) -> str | None:
-        """The right answer of a question: an option letter, "yes"/"no" or text."""
+        """Return the right answer of a question: an option letter, "yes"/"no" or text."""
         answer = self.columns.get("answer")
         if not isinstance(answer, str | None):
             raise UserError(f"column answer must hold a letter, yes, no or a text, got {shown(answer)}")
@@ -77,13 +77,13 @@ class ColumnRow:
 
     @property
     def task(self) -> Task:
-        """What the row asks, by the rule of `Row`; a list of events is asked for as "ground"."""
+        """Return what the row asks, by the rule of `Row`; a list of events is asked for as "ground"."""
         asked = self.columns.get("question")
         return Row("", "", 0.0, question=asked, options=self.options, answer=self.answer).task
 
     @property
     def contrasts(self) -> Contrasts:
-        """What is known of changed clips."""
+        """Return what is known of changed clips."""
         if not self.columns.get("is_backward"):
             return Contrasts(_ContrastColumns(self.columns))
         insensitive = self.direction == "insensitive"  # see REVERSED of rollout/contrasts.py
@@ -91,7 +91,7 @@ class ColumnRow:
 
     @property
     def group(self) -> Hashable:
-        """Completions with the same value answer the same prompt."""
+        """Return a value that is the same for completions that answer the same prompt."""
         group: Hashable = self._given("group", "number the prompts")
         return group
 
@@ -168,7 +168,7 @@ def trajectory_of(text: str) -> Trajectory:
 
 
 def rows_of(count: int, columns: Mapping[str, Any]) -> list[ColumnRow]:
-    """Return a row for each completion. UserError if a column that we know has another length."""
+    """Return a row for each completion. Raise UserError if a column that we know has another length."""
     usable = {n: values for n, values in columns.items() if isinstance(values, list | tuple) and len(values) == count}
     for name in (*KNOWN, *MADE_BY_RUN):
         if name not in usable and columns.get(name) is not None:

@@ -48,7 +48,7 @@ def grounded_choice(
 
 
 def _is_right(text: str, answer: str, options: Sequence[str] | None) -> bool:
-    """Return whether the text names the right answer. UserError if the answer is none of the options.
+    """Return whether the text names the right answer. Raise UserError if the answer is none of the options.
 
     Not `scoring.is_right`: TRL's columns may have a letter without options, and yes or no without the question's text.
     """

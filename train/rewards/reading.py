@@ -18,7 +18,7 @@ ALL = replace(PROTOCOLS["timelens2"], swaps=False)
 
 
 def _known(name: str) -> str:
-    """Return the name of a protocol. Raises UserError for one that is none."""
+    """Return the name of a protocol. Raise UserError for one that is none."""
     protocol_of(name)
     return name
 

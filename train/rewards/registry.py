@@ -43,7 +43,8 @@ class Scorer(Protocol):
 def load_reward(name: str, options: Mapping[str, Any] | None = None, messages: bool = False) -> Scorer:
     """Return the reward of a name, or of an import path ``package.module:function``, with its options.
 
-    A function that names ``completions`` is called as TRL calls it, with messages if asked. UserError if there is none.
+    A function that names ``completions`` is called as TRL calls it, with messages if asked. Raise UserError if there is
+    none.
     """
     function = FUNCTIONS[name] if name in FUNCTIONS else imported(name, "reward", FUNCTIONS)
     if not callable(function):

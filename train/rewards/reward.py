@@ -71,7 +71,7 @@ class Reward:
     """A reward function with the options of a recipe."""
 
     def __init__(self, function: Callable[..., float], options: Mapping[str, Any] | None = None) -> None:
-        """Check the options. UserError for a name that is not known, or a value that cannot be taken."""
+        """Check the options. Raise UserError for a name that is not known, or a value that cannot be taken."""
         self.function, self.name = function, function.__name__
         self.contrasts: tuple[str, ...] = getattr(function, "contrasts", ())
         named = list(inspect.signature(function).parameters)

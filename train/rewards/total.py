@@ -52,7 +52,7 @@ class RewardSum:
     """The rewards of a recipe as one: ``total = sum of weight * reward``, a gated one where its gate is above 0."""
 
     def __init__(self, settings: Sequence[RewardSettings]) -> None:
-        """Load every reward. UserError for a name that is unknown or listed twice, or an option that is."""
+        """Load every reward. Raise UserError for a name that is unknown or listed twice, or an option that is."""
         self.settings = {item.name: item for item in settings}
         if len(self.settings) < len(settings):
             names = [item.name for item in settings]
@@ -70,7 +70,7 @@ class RewardSum:
 
     @property
     def _all(self) -> dict[str, Scorer]:
-        """The rewards and the gates, by name."""
+        """Return the rewards and the gates, by name."""
         return self.rewards | self._gates
 
     def check(self, contrasts: Sequence[str]) -> None:
@@ -81,7 +81,7 @@ class RewardSum:
     def __call__(self, questions: Sequence[Question]) -> RewardValues:
         """Evaluate all rewards of all answers, question by question.
 
-        UserError that names the reward if one returns anything but usable numbers.
+        Raise UserError that names the reward if one returns anything but usable numbers.
         """
         count = sum(len(question.group) for question in questions)
         raw = {name: _checked(name, _scores(name, scorer, questions), count) for name, scorer in self._all.items()}

@@ -36,11 +36,11 @@ class TrlReward:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Settings that differ from their defaults."""
+        """Return settings that differ from their defaults."""
         return self.reward.options
 
     def with_options(self, **options: Any) -> TrlReward:
-        """Return the reward with other settings. UserError for a name or a value that it cannot take."""
+        """Return the reward with other settings. Raise UserError for a name or a value that it cannot take."""
         return TrlReward(self.reward.function, {**self.options, **options})
 
     def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float]:
@@ -116,13 +116,13 @@ class TrlFunction:
     def __init__(
         self, function: Callable[..., Any], name: str, options: Mapping[str, Any] | None = None, messages: bool = False
     ) -> None:
-        """messages: it wants prompts and completions as lists of messages, as TRL's own rewards do."""
+        """Wrap a function. messages: it wants prompts and completions as lists of messages, as TRL's own rewards do."""
         self.function, self.name, self.options, self.messages = function, name, dict(options or {}), messages
         self.trainer = Trainer()
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it needs: its attribute `columns`, else its parameters that have no default."""
+        """Return the columns that it needs: its attribute `columns`, else its parameters that have no default."""
         declared = getattr(self.function, "columns", None)
         if declared is not None:
             return tuple(declared)

@@ -27,14 +27,14 @@ class Broadcast:
     """The trainer's end of a group."""
 
     def __init__(self, device: torch.device) -> None:
-        """device: the trainer's. Both sides have GPUs or neither has."""
+        """Take the trainer's device. Both sides have GPUs or neither has."""
         self.device = device
         self.group: Any = None
         self.store: Any = None
         self.name = ""
 
     def send(self, server: VllmServer, file: Path) -> None:
-        """Send the tensors of a safetensors file. Raises ServerGone if that fails on the way."""
+        """Send the tensors of a safetensors file. Raise ServerGone if that fails on the way."""
         from safetensors import safe_open
 
         if not self.name or any(name != self.name for name in server.call("timeground_group")):

@@ -69,7 +69,7 @@ CONTRASTS = {contrast.name: contrast for contrast in (REVERSED, REVERSED_GROUPS,
 
 
 def load_contrast(name: str) -> Contrast:
-    """Return the contrast of a name, or of an import path ``package.module:NAME``. UserError if there is none."""
+    """Return the contrast of a name, or of an import path ``package.module:NAME``. Raise UserError if there is none."""
     if name in CONTRASTS:
         return CONTRASTS[name]
     found = imported(name, "contrast", CONTRASTS)

@@ -53,12 +53,12 @@ class Rollout:
 
     @property
     def texts(self) -> list[list[str]]:
-        """The text of each question's answers."""
+        """Return the text of each question's answers."""
         return [[answer.text for answer in group] for group in self.answers]
 
     @property
     def logprobs(self) -> list[float]:
-        """The log-probability of each token that was sampled, in the order of the examples."""
+        """Return the log-probability of each token that was sampled, in the order of the examples."""
         flat = [answer for group in self.answers for answer in group]
         turns = (turn for number in self.order for turn in flat[number].turns if turn.is_sampled)
         return [x for turn in turns for x in turn.logprobs or ()]
@@ -66,12 +66,13 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Draw:
-    """How answers are drawn: greedy at temperature 0, else by a seed. trained: they are trained on."""
+    """How answers are drawn: greedy at temperature 0, else by a seed."""
 
     num_answers: int = 1
     temperature: float = 0.0
     seed: int = 0
     trained: bool = False
+    """Whether they are trained on."""
 
 
 class Policy(Model):
@@ -117,7 +118,7 @@ class RolloutEngine(ABC):
     def roll_out(self, item: ClipRows, seed: Sequence[int]) -> list[Rollout]:
         """Sample a group for each row of a clip; the same seed gives the same answers.
 
-        One rollout, and after it those of changed clips that are trained on.
+        There is one rollout, and after it those of changed clips that are trained on.
         """
         found, trained = self.group(item, [*seed, 0], trained=True), []
         for settings in self.contrasts:
@@ -134,7 +135,7 @@ class RolloutEngine(ABC):
 
     @property
     def max_new_tokens(self) -> int:
-        """Tokens of an answer, at most."""
+        """Return the number of tokens of an answer, at most."""
         return self.settings.max_new_tokens or self.encoder.profile.max_new_tokens
 
     def _draw(self, settings: ContrastSettings, seed: Sequence[int]) -> Draw:
@@ -176,7 +177,7 @@ def seed_of(numbers: Sequence[int]) -> int:
 
 
 def _conversation(outcome: Outcome, method: str) -> Trajectory:
-    """Return the conversation that is trained on. UserError where a method answers from none, or from several."""
+    """Return the conversation that is trained on. Raise UserError where a method answers from none, or from several."""
     if (count := len(outcome.trajectories)) != 1:
         raise UserError(f"method {method}: an answer comes from {count} conversations; one can be trained on")
     return outcome.trajectories[0]

@@ -96,7 +96,7 @@ class LocalPolicy(Policy, LocalModel):
     name, contents = "policy", ""
 
     def __init__(self, engine: Sampler, profile: Profile, keep: bool) -> None:
-        """keep: what is made of a prompt is kept with its graph."""
+        """Wrap the engine in the form of a model. keep: what is made of a prompt is kept with its graph."""
         self.engine, self.profile, self.keep = engine, profile, keep
         self.module, self.builder = engine.model.model, engine.encoder.builder
         self.found: dict[int, Kept] = {}  # by the identity of the message that shows the clip, or that asks first

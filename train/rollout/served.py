@@ -46,7 +46,7 @@ class VllmSampler(RolloutEngine):
     def __init__(
         self, weights: Weights, encoder: Encoder, settings: GrpoSettings, watch: Stopwatch | None = None
     ) -> None:
-        """Raises UserError if the server is not there, takes no weights, or cannot take clips as the profile asks."""
+        """Raise UserError if the server is not there, takes no weights, or cannot take clips as the profile asks."""
         super().__init__(encoder, settings.sampling, watch, settings.contrasts, load_method(settings.method))
         self.weights, self.rollout = weights, settings.rollout
         self.server, here = connect(settings.rollout, encoder)

@@ -47,7 +47,7 @@ class Weights:
     """
 
     def __init__(self, run: Run, settings: GrpoSettings) -> None:
-        """Raises UserError if the folder is somebody else's."""
+        """Raise UserError if the folder is somebody else's."""
         self.engine, self.rank, self.lora = run.engine, run.rank, settings.model.lora
         self.trained = travelling(self.engine.module)
         self.names = [name for name, _ in self.engine.module.named_parameters()]
@@ -84,7 +84,7 @@ class Weights:
 
     @property
     def lock(self) -> Path:
-        """A file that is locked by whoever sends."""
+        """Return a file that is locked by whoever sends."""
         return self.stem.with_suffix(".lock")
 
     def size_mb(self) -> float:

@@ -79,8 +79,8 @@ def resume(
     """Load a checkpoint, if there is one: the number of steps done, and what the loop remembered.
 
     resume_from: a step, or its folder's name; by default the newest. Later ones are set aside. after: steps of phases
-    that are over, which are not gone back to. UserError for one that is damaged, or was written by another number of
-    processes.
+    that are over, which are not gone back to. Raise UserError for one that is damaged, or was written by another number
+    of processes.
     """
     folder = chosen(output, resume_from, after)
     if folder is None:
@@ -105,7 +105,7 @@ def resume(
 
 
 def chosen(output: Path, resume_from: str | None, after: int = 0) -> Path | None:
-    """Return the checkpoint to go on from, if there is one; UserError if there is none of that name."""
+    """Return the checkpoint to go on from, if there is one; raise UserError if there is none of that name."""
     done = finished_checkpoints(output, after)
     if resume_from is None:
         return done[-1] if done else None

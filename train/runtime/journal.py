@@ -23,7 +23,7 @@ class Journal:
     """
 
     def __init__(self, output: Path, steps: int, is_first_rank: bool, tracker: Tracker | None = None) -> None:
-        """steps: those of all phases."""
+        """Begin the records of a run. steps: those of all phases."""
         self.output, self.steps, self.active, self.tracker = output, steps, is_first_rank, tracker
         self.last = time.perf_counter()
         self.files: dict[str, TextIO] = {}

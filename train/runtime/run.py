@@ -58,22 +58,22 @@ class Run:
 
     @property
     def settings(self) -> AnySettings:
-        """The phase's settings."""
+        """Return the phase's settings."""
         return self.phase.settings
 
     @property
     def profile(self) -> Profile:
-        """How the model is asked, here and when it is exported."""
+        """Return how the model is asked, here and when it is exported."""
         return self.loaded.checkpoint.profile
 
     @property
     def output(self) -> Path:
-        """The run's folder."""
+        """Return the run's folder."""
         return Path(self.settings.output)
 
     @property
     def visual_ids(self) -> tuple[int, int]:
-        """The ids of visual tokens."""
+        """Return the ids of visual tokens."""
         return self.loaded.checkpoint.family.visual_ids
 
     def number(self, step: int) -> int:

@@ -46,7 +46,7 @@ class _TensorBoard:
 
 
 def require(name: str) -> Any:
-    """Return the tracker's package; UserError, before a run begins, if it is not installed."""
+    """Return the tracker's package; raise UserError, before a run begins, if it is not installed."""
     if name == "none":
         return None
     try:

@@ -81,7 +81,7 @@ class Evidence:
 
     @property
     def apart(self) -> int:
-        """Answers that see it, but at other times."""
+        """Return the number of answers that see it, but at other times."""
         return self.num_passes - self.support - self.several - self.absent
 
     def features(self) -> tuple[float, float, float] | None:
