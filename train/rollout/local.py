@@ -135,7 +135,7 @@ class LocalPolicy(Policy, LocalModel):
 
     def prefill(self, inputs: PromptInputs, features: VisionFeatures | None) -> PrefixCache:
         """Return keys and values of a prompt, to be kept where that is wanted."""
-        return PrefixCache(self.model, inputs, features, self.keep)
+        return PrefixCache(self.module, inputs, features, self.keep)
 
 
 class PolicySession(LocalSession):

@@ -42,8 +42,8 @@ def test_answers_equal_the_local_models(served, qwen3_folder):
 
 def test_options_are_scored_by_the_first_token(served):
     url, _ = served
-    model = EndpointModel.connect(url)
-    prefix = show(model, noise_clip(4, 64, 64))
+    endpoint = EndpointModel.connect(url)
+    prefix = show(endpoint, noise_clip(4, 64, 64))
     likely = ask(prefix, TEXTS[:1], SampleSpec(max_new_tokens=1))[0][0].text
     scores = option_scores(prefix, TEXTS[0], [likely, "surely not among the likely ones"])
     assert scores[0] > scores[1] == UNTOLD_LOGPROB
@@ -52,12 +52,12 @@ def test_options_are_scored_by_the_first_token(served):
 def test_settings_beyond_the_protocol_are_refused_by_name_or_sent(served):
     """What a server is not known to take would be dropped in silence."""
     url, model = served
-    model = EndpointModel.connect(url)
-    prefix = show(model, noise_clip(4, 64, 64))
+    endpoint = EndpointModel.connect(url)
+    prefix = show(endpoint, noise_clip(4, 64, 64))
     spec = SampleSpec(temperature=1.0, max_new_tokens=1, top_p=0.9, top_k=3, repetition_penalty=1.1, stop=("x",))
     with pytest.raises(UserError, match="not known to take top_k, repetition_penalty"):
         ask(prefix, TEXTS[:1], spec)
-    model.extended = True
+    endpoint.extended = True
     ask(prefix, TEXTS[:1], spec)
     sent = model.requests[-1]
     assert (sent["top_p"], sent["top_k"], sent["repetition_penalty"], sent["stop"]) == (0.9, 3, 1.1, ["x"])
@@ -67,8 +67,8 @@ def test_settings_beyond_the_protocol_are_refused_by_name_or_sent(served):
 def test_a_conversation_grows_by_answers_and_forks(served):
     """What one role says in a row is one message; an answer is the assistant's."""
     url, model = served
-    model = EndpointModel.connect(url)
-    session = model.open([Message.of("user", noise_clip(4, 64, 64))])
+    endpoint = EndpointModel.connect(url)
+    session = endpoint.open([Message.of("user", noise_clip(4, 64, 64))])
     other = session.fork()
     session.extend(Message.of("user", TEXTS[0]))
     ((answer,),) = session.ask([Message.of("user", " Now?")], SampleSpec(max_new_tokens=4))
@@ -87,8 +87,8 @@ def test_a_conversation_grows_by_answers_and_forks(served):
 def test_a_busy_server_is_asked_again_and_answers_are_kept(served, tmp_path, monkeypatch):
     url, model = served
     monkeypatch.setattr(http_client.time, "sleep", lambda _: None)
-    model = EndpointModel.connect(f"{url}#tiny", cache=tmp_path)
-    prefix = show(model, noise_clip(4, 64, 64))
+    endpoint = EndpointModel.connect(f"{url}#tiny", cache=tmp_path)
+    prefix = show(endpoint, noise_clip(4, 64, 64))
     model.fail_next = 2
     before = len(model.requests)
     first = ask(prefix, TEXTS, SampleSpec(max_new_tokens=4))
@@ -109,10 +109,10 @@ def test_what_goes_wrong_is_one_line(served, monkeypatch):
         open_model(f"{url}#other")
     with pytest.raises(UserError, match=r"does not answer .*2 tries.*start the server"):
         open_model("http://127.0.0.1:9/v1")
-    model = EndpointModel.connect(url)
-    model.model_id = "gone"
+    endpoint = EndpointModel.connect(url)
+    endpoint.model_id = "gone"
     with pytest.raises(UserError, match=r"refused the request .status 404.: no model gone"):
-        ask(show(model, noise_clip(4, 64, 64)), TEXTS)
+        ask(show(endpoint, noise_clip(4, 64, 64)), TEXTS)
 
 
 def test_a_grounder_takes_a_url(served):
