@@ -29,6 +29,12 @@ from .data.batches import Batch
 from .data.render import Node
 
 
+def compile_layers(model: Any) -> None:
+    """Compile a model's vision blocks and decoder layers, for all shapes at once; validation runs them as they are."""
+    for layer in (*model.model.visual.blocks, *model.model.language_model.layers):
+        layer.compile(dynamic=True)
+
+
 class PackedModel(nn.Module):
     """Logits of answer tokens, with as much of the vision part frozen as the recipe says."""
 

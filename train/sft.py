@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -12,12 +14,14 @@ import torch
 from torch.nn import functional as F
 
 from timeground.errors import UserError
+from timeground.models.loading import Loaded
 
 from .config import Phase, SftSettings
+from .config.recipe import AnySettings
 from .data.batches import Batch, made_ahead, pack
 from .data.render import Encoder
 from .data.sources import Source, make_source
-from .model import PackedModel
+from .model import PackedModel, compile_layers
 from .runtime import memory
 from .runtime.distributed import gradient_norm, sum_over_ranks, world_size
 from .runtime.journal import Journal
@@ -40,14 +44,23 @@ class SftModel(PackedModel):
 
 
 def check(settings: SftSettings) -> None:
-    """Raise UserError for what only shows when the parts of a recipe are made; here that is nothing."""
+    """Raise UserError for what only shows when the parts of a recipe are made."""
+    compiler = os.environ.get("CXX", "g++")
+    if settings.compile and not torch.cuda.is_available() and shutil.which(compiler) is None:
+        raise UserError(f"compile: there is no C++ compiler ({compiler}); install one, or set compile to false")
 
 
 def set_up_run(phase: Phase, going: Going | None, start: str) -> Run:
     """Return a phase as it stands. going: how it goes on; None if it does not."""
-    settings = phase.settings
-    autocast = settings.engine.precision == "autocast"
-    return set_up(phase, lambda loaded: SftModel(loaded, settings.model, autocast), going, start)
+    return set_up(phase, lambda loaded: _model_of(loaded, phase.settings), going, start)
+
+
+def _model_of(loaded: Loaded, settings: AnySettings) -> SftModel:
+    """Return the model in training, its layers compiled where the recipe asks for it."""
+    assert isinstance(settings, SftSettings)
+    if settings.compile:
+        compile_layers(loaded.model)
+    return SftModel(loaded, settings.model, settings.engine.precision == "autocast")
 
 
 def batches_of(run: Run) -> Iterator[Batch]:

@@ -59,7 +59,7 @@ class Validation:
             self._validate(step, journal, state)
 
     def _validate(self, step: int, journal: Journal, state: dict[str, Any]) -> None:
-        with memory.whole_weights(self.run.engine):
+        with memory.whole_weights(self.run.engine), torch.compiler.set_stance("force_eager"):
             self.run.engine.eval()
             found = self.score()
             self.run.engine.train()

@@ -103,6 +103,7 @@ class SftSettings(RunSettings):
     loss_reduction: Literal["token", "sequence", "square"] = Field(
         "token", description="a row weighs as its tokens, as one, or as the root of its tokens (TimeLens2)"
     )
+    compile: bool = Field(False, description="layers go through torch.compile: slow first steps, faster ones after")
 
 
 def remarks(settings: RunSettings) -> list[str]:
