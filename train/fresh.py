@@ -10,7 +10,7 @@ from typing import Any
 from timeground.chat.profile import Profile
 from timeground.files.whole_files import writing
 from timeground.models.families.qwen3_vl import FreshModel, new_config, new_processor
-from timeground.models.families.qwen_vl import END, PAD, SPECIAL_TOKENS
+from timeground.models.families.qwen_vl import END, MARKS, PAD, SPECIAL_TOKENS
 from timeground.synth.language import ORDER, PHRASES
 from timeground.synth.scene import COLOURS, SHAPES
 
@@ -47,9 +47,9 @@ def make_tokenizer(vocab_size: int) -> Any:
     trained = blank.train_new_from_iterator(_corpus(), vocab_size, show_progress=False)
     state = json.loads(trained.backend_tokenizer.to_str())["model"]
     vocab = dict(state["vocab"])
-    for name in SPECIAL_TOKENS:
+    for name in (*SPECIAL_TOKENS, *MARKS):
         vocab.setdefault(name, len(vocab))
-    return tokenizer_class(
+    tokenizer = tokenizer_class(
         vocab=vocab,
         merges=[tuple(m) for m in state["merges"]],
         unk_token=None,
@@ -57,6 +57,8 @@ def make_tokenizer(vocab_size: int) -> Any:
         pad_token=PAD,
         extra_special_tokens=list(SPECIAL_TOKENS),
     )
+    tokenizer.add_tokens(list(MARKS))
+    return tokenizer
 
 
 def _corpus() -> list[str]:

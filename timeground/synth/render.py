@@ -17,7 +17,7 @@ NOISE_ROWS = 64
 def render(scene: Scene, times_s: Array, height: int | None = None, width: int | None = None) -> Frames:
     """Return frames uint8 ``[T, H, W, 3]`` of a scene at the given times (seconds), by default at the file's size."""
     height, width = height or scene.height, width or scene.width
-    canvas = _draw_background(scene, times_s, height, width)
+    canvas = _draw_background(scene, times_s + scene.origin_s, height, width)
     for actor in scene.actors:
         _draw_actor(canvas, actor, times_s, height, width / (scene.width / scene.height))
     return canvas

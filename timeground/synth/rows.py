@@ -27,44 +27,58 @@ class Event:
     a: str
     b: str
     spans: tuple[Span, ...]
+    is_clear: bool = True
+    """Whether none of it is a glimpse at the border of what is shown, of which nobody could say that it happens."""
 
 
 def events_of(scene: Scene) -> list[Event]:
     """Return all that can be asked about, with every span in which it happens."""
     found: dict[tuple[str, str, str], list[Span]] = defaultdict(list)
     for index, actor in enumerate(scene.actors):
-        found["visible", actor.name, ""] = list(actor.visible)
+        if actor.visible:
+            found["visible", actor.name, ""] = list(actor.visible)
         for act in actor.acts:
             if act.other is None:
                 found[act.action, actor.name, ""].append(act.span)
             elif act.other > index:
                 found[act.action, actor.name, scene.actors[act.other].name].append(act.span)
-    return [
-        Event(action, a, b, tuple(clamp(s, 0.0, scene.duration_s) for s in merge(spans)))
-        for (action, a, b), spans in found.items()
-    ]
+    return [_event(scene, *key, merge(spans)) for key, spans in found.items()]
+
+
+def _event(scene: Scene, action: str, a: str, b: str, spans: Sequence[Span]) -> Event:
+    shown = tuple(clamp(span, 0.0, scene.duration_s) for span in spans)
+    glimpses = [s.length_s < min(MARGIN_S, 0.5 * whole.length_s) for s, whole in zip(shown, spans, strict=True)]
+    return Event(action, a, b, shown, not any(glimpses))
 
 
 def make_rows(scene: Scene, video: str) -> list[Row]:
     """Return every row of a scene, in a fixed order; ids are ``<video stem>-<number>``."""
     rng = np.random.default_rng([scene.seed, 23])
-    events = events_of(scene)
-    rows = [_worded(scene, event, rng, event.spans) for event in events if not _is_everywhere(scene, event)]
+    all_events = events_of(scene)
+    events = [event for event in all_events if event.is_clear]
+    rows = [grounding_row(scene, event, rng, event.spans) for event in events if not _is_everywhere(scene, event)]
     rows += [row for event in events for row in _ordered_rows(scene, event, rng)]
-    rows += [_absent_row(scene, events, rng) for _ in range(2)]
-    rows += [_yes_no_row(scene, events, wanted, rng) for wanted in ("yes", "no")]
-    rows += _choice_rows(scene, events, rng)
-    rows.append(_events_row(scene, events))
+    rows += [_absent_row(scene, all_events, rng) for _ in range(2)]
+    if events:
+        rows += [_yes_no_row(scene, all_events, wanted, rng) for wanted in ("yes", "no")]
+        rows += _choice_rows(scene, events, rng)
+        rows.append(_events_row(scene, events))
     rows += [_moment_row(scene, rng) for _ in range(3)]
     rows += [row for _ in range(4) if (row := _doing_row(scene, rng)) is not None]
     rows.append(_who_row(scene))
+    return numbered(rows, video)
+
+
+def numbered(rows: list[Row], video: str, first: int = 0) -> list[Row]:
+    """Return rows with their video and ids ``<video stem>-<number>``."""
     stem = video.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, first):
         row.id, row.video = f"{stem}-{number}", video
     return rows
 
 
-def _row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: object) -> Row:
+def scene_row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: object) -> Row:
+    """Return a row about a scene. more: other fields of it."""
     row = Row(
         id="new",
         video="new",
@@ -79,7 +93,7 @@ def _row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: obj
     return row
 
 
-def _worded(
+def grounding_row(
     scene: Scene,
     event: Event,
     rng: np.random.Generator,
@@ -91,7 +105,7 @@ def _worded(
     phrasing = int(rng.integers(len(PHRASES[event.action])))
     words = (event.action, phrasing, event.a, event.b, order, ref)
     kind = "absent" if not spans else "ordered" if order else "single" if len(spans) == 1 else "multi"
-    row = _row(scene, sentence(*words), spans, kind)
+    row = scene_row(scene, sentence(*words), spans, kind)
     row.direction = "sensitive" if is_time_sensitive(event.action, order) else "insensitive"
     row.mirrored_query = mirrored_sentence(*words)
     row.meta["action"] = event.action
@@ -107,8 +121,8 @@ def _ordered_rows(scene: Scene, event: Event, rng: np.random.Generator) -> list[
     """Return rows that pick one of several spans by what comes before or after it."""
     if len(event.spans) < 2 or event.action == "visible":
         return []
-    rows = [_worded(scene, event, rng, event.spans[:1], "first")]
-    rows.append(_worded(scene, event, rng, event.spans[-1:], "last"))
+    rows = [grounding_row(scene, event, rng, event.spans[:1], "first")]
+    rows.append(grounding_row(scene, event, rng, event.spans[-1:], "last"))
     for actor in scene.actors:
         if len(actor.visible) != 1 or actor.name in (event.a, event.b):
             continue
@@ -117,17 +131,17 @@ def _ordered_rows(scene: Scene, event: Event, rng: np.random.Generator) -> list[
             after = [s for s in event.spans if s.start_s - MARGIN_S >= moment]
             clear = len(before) + len(after) == len(event.spans) and before and after
             if clear and MARGIN_S < moment < scene.duration_s - MARGIN_S:
-                rows.append(_worded(scene, event, rng, after, f"after_{order}", actor.name))
-                rows.append(_worded(scene, event, rng, before, f"before_{order}", actor.name))
+                rows.append(grounding_row(scene, event, rng, after, f"after_{order}", actor.name))
+                rows.append(grounding_row(scene, event, rng, before, f"before_{order}", actor.name))
     return rows
 
 
-def _absent_event(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> Event:
+def absent_event(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> Event:
     """Return something that does not happen: an actor that is not there, or one doing what it never does."""
     done = {(e.action, e.a) for e in events}
-    names = [actor.name for actor in scene.actors]
+    names = [actor.name for actor in scene.actors if actor.visible]
     while True:
-        name = str(rng.choice(_SEEN_NAMES if rng.random() < 0.5 else names))
+        name = str(rng.choice(_SEEN_NAMES if rng.random() < 0.5 or not names else names))
         action = str(rng.choice(["visible", *ACTIONS]))
         if action == "turn" and name.split()[1] not in TURNABLE:
             continue
@@ -136,25 +150,26 @@ def _absent_event(scene: Scene, events: Sequence[Event], rng: np.random.Generato
 
 
 def _absent_row(scene: Scene, events: Sequence[Event], rng: np.random.Generator) -> Row:
-    return _worded(scene, _absent_event(scene, events, rng), rng, [])
+    return grounding_row(scene, absent_event(scene, events, rng), rng, [])
 
 
 def _yes_no_row(scene: Scene, events: Sequence[Event], wanted: str, rng: np.random.Generator) -> Row:
     """Return whether something happens between two times. "No" is another time, or an event that never happens."""
-    event = events[int(rng.integers(len(events)))]
+    clear = [event for event in events if event.is_clear]
+    event = clear[int(rng.integers(len(clear)))]
     span = event.spans[rng.integers(len(event.spans))]
     start, end = (float(np.round(t, 1)) for t in (span.start_s, span.end_s))
     if wanted == "no":
         window = _free_window(scene, event, rng)
         if window is None or rng.random() < 0.3:
-            event = _absent_event(scene, events, rng)
+            event = absent_event(scene, events, rng)
         else:
             start, end = window
     phrasing = int(rng.integers(len(PHRASES[event.action])))
     query = sentence(event.action, phrasing, event.a, event.b)
     question = f"Does this happen between {start:.1f} and {end:.1f} seconds: {query}?"
     spans = list(event.spans) if wanted == "yes" else []
-    return _row(scene, query, spans, "yes_no", question=question, answer=wanted)
+    return scene_row(scene, query, spans, "yes_no", question=question, answer=wanted)
 
 
 def _free_window(scene: Scene, event: Event, rng: np.random.Generator) -> tuple[float, float] | None:
@@ -193,7 +208,7 @@ def _choice_rows(scene: Scene, events: Sequence[Event], rng: np.random.Generator
 
 def _names_like(scene: Scene, name: str, rng: np.random.Generator) -> list[str]:
     """Return other actors of the scene first, then names that are not there."""
-    present = [actor.name for actor in scene.actors if actor.name != name]
+    present = [actor.name for actor in scene.actors if actor.visible and actor.name != name]
     absent = [n for n in _SEEN_NAMES if n not in (*present, name)]
     return present + [absent[i] for i in rng.choice(len(absent), 3, replace=False)]
 
@@ -205,7 +220,7 @@ def _choice(
     place = int(rng.integers(4))
     options.insert(place, right)
     query = sentence(event.action, 0, event.a)
-    return _row(scene, query, event.spans, "choice", question=question, options=options, answer="ABCD"[place])
+    return scene_row(scene, query, event.spans, "choice", question=question, options=options, answer="ABCD"[place])
 
 
 def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
@@ -214,7 +229,7 @@ def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
     if not named:
         named = [(s, sentence(e.action, 0, e.a)) for e in events for s in e.spans]
     named.sort()
-    row = _row(scene, "everything that happens", [s for s, _ in named], "events")
+    row = scene_row(scene, "everything that happens", [s for s, _ in named], "events")
     row.question = "List the events with their times."
     row.meta["events"] = [{"query": text, "span": [s.start_s, s.end_s]} for s, text in named]
     return row
@@ -222,8 +237,8 @@ def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
 
 def _who_row(scene: Scene) -> Row:
     """Return a question about who is in the video at all."""
-    answer = ", ".join(sorted(actor.name for actor in scene.actors))
-    return _row(scene, "", [], "who", question="What can be seen in the video?", answer=answer)
+    answer = ", ".join(sorted(actor.name for actor in scene.actors if actor.visible)) or "nothing"
+    return scene_row(scene, "", [], "who", question="What can be seen in the video?", answer=answer)
 
 
 def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
@@ -231,11 +246,11 @@ def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
     borders = [t for a in scene.actors for s in a.visible for t in (s.start_s, s.end_s)]
     for _ in range(20):
         time_s = float(np.round(rng.uniform(0.0, scene.duration_s - 0.2), 1))
-        if min(abs(time_s - b) for b in borders) > MARGIN_S:
+        if min((abs(time_s - b) for b in borders), default=MARGIN_S + 1.0) > MARGIN_S:
             break
     seen = sorted(a.name for a in scene.actors if any(s.start_s <= time_s < s.end_s for s in a.visible))
     question = f"What is visible at {time_s:.1f} seconds?"
-    return _row(scene, "", [], "moment", question=question, answer=", ".join(seen) or "nothing")
+    return scene_row(scene, "", [], "moment", question=question, answer=", ".join(seen) or "nothing")
 
 
 def _doing_row(scene: Scene, rng: np.random.Generator) -> Row | None:
@@ -247,10 +262,10 @@ def _doing_row(scene: Scene, rng: np.random.Generator) -> Row | None:
         actor = scene.actors[rng.integers(len(scene.actors))]
         within = Span(0.0, scene.duration_s - 0.2)
         if actor.acts and rng.random() < 0.6:  # standing still would be the answer nearly always
-            within = actor.acts[rng.integers(len(actor.acts))].span
+            within = clamp(actor.acts[rng.integers(len(actor.acts))].span, 0.0, within.end_s)
         time_s = float(np.round(rng.uniform(within.start_s, within.end_s), 1))
         spans = [*actor.visible, *(act.span for act in actor.acts)]
-        if min(abs(time_s - t) for s in spans for t in (s.start_s, s.end_s)) <= MARGIN_S:
+        if any(abs(time_s - t) <= MARGIN_S for s in spans for t in (s.start_s, s.end_s)):
             continue
         doing = [act for act in actor.acts if act.span.start_s <= time_s < act.span.end_s]
         if doing and doing[0].other is not None:
@@ -259,5 +274,5 @@ def _doing_row(scene: Scene, rng: np.random.Generator) -> Row | None:
         if not any(s.start_s <= time_s < s.end_s for s in actor.visible):
             answer = "is not there"
         question = f"What does the {actor.name} do at {time_s:.1f} seconds?"
-        return _row(scene, "", [], "doing", question=question, answer=answer)
+        return scene_row(scene, "", [], "doing", question=question, answer=answer)
     return None

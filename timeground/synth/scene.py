@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timeground.spans import Span
+from timeground.spans import Span, shifted
 
 Array = NDArray[np.float64]
 
@@ -115,6 +115,10 @@ class Scene:
     variable_frame_rate: bool
     background: Background
     actors: list[Actor]
+    origin_s: float = 0.0
+    """The second of a longer scene at which it begins, if it was cut out of one."""
+    elsewhere: tuple[tuple[str, str], ...] = ()
+    """What happens in that scene before or after it, but never in it: an action and whose."""
 
     def frame_times_s(self) -> Array:
         """Return the presentation time of every frame of the file: regular, or jittered and with gaps."""
@@ -126,3 +130,33 @@ class Scene:
         keep = rng.random(count) > 0.35
         keep[0] = True
         return times[keep]
+
+
+def cut(scene: Scene, start_s: float, end_s: float) -> Scene:
+    """Return a part of a scene as a scene of its own, whose time begins with it. Acts may reach over its ends."""
+    actors = [_moved(actor, start_s, end_s) for actor in scene.actors]
+    done = {(act.action, actor.name) for actor in actors for act in actor.acts}
+    others = [(act.action, actor.name) for actor in scene.actors for act in actor.acts if act.other is None]
+    return replace(
+        scene,
+        duration_s=end_s - start_s,
+        actors=actors,
+        origin_s=scene.origin_s + start_s,
+        elsewhere=tuple(one for one in dict.fromkeys(others) if one not in done),
+    )
+
+
+def _moved(actor: Actor, start_s: float, end_s: float) -> Actor:
+    """Return an actor in the time of a part of its scene, with what it does in there; it may not be visible at all."""
+
+    def inside(span: Span) -> bool:
+        return span.start_s < end_s and span.end_s > start_s
+
+    visible = shifted([span for span in actor.visible if inside(span)], -start_s)
+    acts = [act for act in actor.acts if inside(act.span)]
+    return replace(
+        actor,
+        visible=visible,
+        acts=[replace(act, span=shifted([act.span], -start_s)[0]) for act in acts],
+        keys_s=[key - start_s for key in actor.keys_s],
+    )

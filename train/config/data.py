@@ -17,6 +17,7 @@ def _range(value: tuple[float, float]) -> tuple[float, float]:
 
 
 Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_range)]
 """The shortest and the longest duration, in seconds."""
 
@@ -36,6 +37,10 @@ class StageSettings(Settings):
     kind_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """How often each kind of row is asked, those that it does not name never; empty: all alike. ``kind:action`` is more
     special than ``kind``."""
+    windows_s: Range | None = None
+    """Only a part of each scene is shown, of a length between these, evenly in its logarithm; null: all of it."""
+    fps: list[Positive] = Field([], description="frame rates to draw from; empty: the profile's")
+    tokens_per_pair: list[Count] = Field([], description="largest visual tokens of a frame pair; empty: the profile's")
     level: Level = "full"
     """How much goes on in a scene."""
     snap: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from timeground.data.rows import Row
 from timeground.media.sampling import Sampling
 from timeground.spans import Span
 from timeground.synth.frames import scene_clip, scene_seed
+from timeground.synth.lessons import lesson_rows
 from timeground.synth.rows import make_rows
+from timeground.synth.scene import Scene, cut
 from timeground.synth.world import SIZES, sample_scene
 
 from ..config import DataSettings, StageSettings
@@ -55,10 +57,27 @@ class SynthSource:
         size = SIZES[order.integers(len(SIZES))]
         scene = sample_scene(seed, durations_s=stage.durations_s[place], size=size, level=stage.level)
         rng = np.random.default_rng([seed, 31])
-        rows = choose_rows(make_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
+        if stage.windows_s is not None:
+            scene = window_of(scene, stage.windows_s, np.random.default_rng([seed, 37]))
+        rows = choose_rows(all_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
         rows = [jittered(row, stage.jitter_s, rng) for row in rows]
         as_images = bool(order.random() < self.data.image_share)
-        return ClipRows(scene_clip(scene, self.sampling), rows, as_images, "nearest" if stage.snap else None)
+        clip = scene_clip(scene, self._sampling(stage, since))
+        return ClipRows(clip, rows, as_images, "nearest" if stage.snap else None)
+
+    def _sampling(self, stage: StageSettings, since: int) -> Sampling:
+        """Return how a micro-batch's clips are read: as the profile says, but for what the stage draws."""
+        rng = np.random.default_rng([self.data.synth_seed or 0, since, 41])
+        changes: dict[str, Any] = {}
+        if stage.fps:
+            changes["fps"] = stage.fps[rng.integers(len(stage.fps))]
+        if stage.tokens_per_pair:
+            largest = stage.tokens_per_pair[rng.integers(len(stage.tokens_per_pair))]
+            changes |= {
+                "max_tokens_per_pair": largest,
+                "min_tokens_per_pair": min(largest, self.sampling.min_tokens_per_pair),
+            }
+        return replace(self.sampling, **changes)
 
     def _stage(self, micro_batch: int) -> tuple[StageSettings, int]:
         """Return the stage of a micro-batch, and how many of the stage came before it."""
@@ -67,6 +86,21 @@ class SynthSource:
                 return stage, micro_batch
             micro_batch -= stage.micro_batches or 0
         return self.data.synth_stages[-1], micro_batch
+
+
+def all_rows(scene: Scene, video: str) -> list[Row]:
+    """Return the rows of a scene, with those that only training asks."""
+    rows = make_rows(scene, video)
+    return rows + lesson_rows(scene, video, len(rows))
+
+
+def window_of(scene: Scene, lengths_s: tuple[float, float], rng: np.random.Generator) -> Scene:
+    """Return a part of a scene, of a length drawn evenly in its logarithm; all of it where that is shorter."""
+    length_s = float(np.round(np.exp(rng.uniform(*np.log(lengths_s))), 1))
+    if length_s >= scene.duration_s:
+        return scene
+    start_s = float(np.round(rng.uniform(0.0, scene.duration_s - length_s), 1))
+    return cut(scene, start_s, start_s + length_s)
 
 
 def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:

@@ -16,14 +16,20 @@ VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
 IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 PAD = "<|endoftext|>"
 SPECIAL_TOKENS = (PAD, START, END, VISION_START, VISION_END, IMAGE, VIDEO)
+MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
+"""Tokens of a new model around thoughts, tool calls and their results; they stay in an answer's text."""
 CHAT_TEMPLATE = (
-    "{%- for message in messages -%}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{%- if tools -%}{{ '<|im_start|>system\n# Tools\n<tools>' }}"
+    "{%- for tool in tools -%}{{ '\n' + tool | tojson }}{%- endfor -%}{{ '\n</tools><|im_end|>\n' }}{%- endif -%}"
+    "{%- for message in messages -%}"
+    "{%- set is_result = message['role'] == 'tool' -%}"
+    "{{ '<|im_start|>' + ('user\n<tool_response>' if is_result else message['role']) + '\n' }}"
     "{%- if message['content'] is string -%}{{ message['content'] }}{%- else -%}"
     "{%- for part in message['content'] -%}"
     "{%- if part['type'] == 'video' -%}<|vision_start|><|video_pad|><|vision_end|>"
     "{%- elif part['type'] in ('image', 'image_url') -%}<|vision_start|><|image_pad|><|vision_end|>"
     "{%- elif part['type'] == 'text' -%}{{ part['text'] }}{%- endif -%}"
-    "{%- endfor -%}{%- endif -%}{{ '<|im_end|>\n' }}"
+    "{%- endfor -%}{%- endif -%}{{ ('\n</tool_response>' if is_result else '') + '<|im_end|>\n' }}"
     "{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
 )
 """The chat of new models."""
