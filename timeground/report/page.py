@@ -18,7 +18,9 @@ table { border-collapse: collapse; margin: .6rem 0 1.2rem; } th, td { padding: .
   border-bottom: 1px solid var(--line); text-align: right; } th:first-child, td:first-child { text-align: left; }
 .note { color: var(--soft); } figure { margin: 0 0 1.2rem; } figcaption { color: var(--soft); font-size: .9em; }
 svg { width: 100%; height: auto; max-width: 42rem; } svg rect { fill: var(--bar); } svg text { fill: var(--soft);
-  font: 11px system-ui, sans-serif; } img { max-width: 100%; border: 1px solid var(--line); }
+  font: 11px system-ui, sans-serif; } svg path { fill: none; stroke: var(--bar); stroke-width: 2; }
+svg path.rest { stroke: var(--soft); stroke-dasharray: 4 4; stroke-width: 1; }
+img { max-width: 100%; border: 1px solid var(--line); }
 """
 
 
@@ -62,6 +64,27 @@ class Page:
             marks.append(f'<text x="{middle:.1f}" y="{height - 5}" text-anchor="middle">{html.escape(name)}</text>')
             shown = f"{value:.3g}{unit}"
             marks.append(f'<text x="{middle:.1f}" y="{height - 25 - tall:.1f}" text-anchor="middle">{shown}</text>')
+        picture = f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>'
+        self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
+
+    def curves(self, title: str, lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str]) -> None:
+        """Return a drawing of curves of percent over percent, the first one strong. axes: what is across, and up."""
+        width, height, left, bottom = 640, 300, 40, 30
+        top = max(10.0, *(y for points in lines.values() for _, y in points))
+        marks: list[str] = []
+        for name, points in lines.items():
+            places = [
+                (left + x / 100 * (width - left - 90), height - bottom - y / top * (height - bottom - 20))
+                for x, y in points
+            ]
+            way = " L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+            marks.append(f'<path class="{"rest" if marks else "first"}" d="M{way}"/>')
+            marks.append(f'<text x="{places[-1][0] + 5:.1f}" y="{places[-1][1]:.1f}">{html.escape(name)}</text>')
+        marks += [
+            f'<path class="rest" d="M{left} 20 L{left} {height - bottom} L{width - 90} {height - bottom}"/>',
+            f'<text x="{left}" y="12">{html.escape(axes[1])}, up to {top:.3g} %</text>',
+            f'<text x="{left}" y="{height - 10}">{html.escape(axes[0])}, 0 to 100 %</text>',
+        ]
         picture = f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>'
         self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
 
