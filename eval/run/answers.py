@@ -65,8 +65,8 @@ class Said:
     def prediction(self, profile: Profile | None = None) -> Prediction:
         """Return it as what is scored. profile: of the model, for its confidence; the raw one without."""
         answer, sure = self.parsed(), self.confidence
-        if profile is not None:
-            sure = profile.confidence(answer.kind, sure)
+        if profile is not None and sure is not None:
+            sure = round(profile.confidence(answer.kind, sure), 6)
         return Prediction(self.text, said=answer, origin_s=self.origin_s or None, confidence=sure)
 
 

@@ -54,8 +54,8 @@ def claims_of(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], pr
         if said is None or said.confidence is None:
             continue
         parsed, raw = said.parsed(), said.confidence
-        confidence = profile.confidence(parsed.kind, raw)
-        if parsed.kind is not None and confidence is not None:
+        if parsed.kind is not None:
+            confidence = profile.confidence(parsed.kind, raw)
             found.append(Claim(parsed.kind, raw, confidence, holds(parsed, row), row.video))
     return found
 

@@ -87,11 +87,13 @@ def _add_confidence(page: Page, outcome: TaskOutcome) -> None:
         page.note(f"{line}.")
     if not told:
         return
-    kinds = [kind for kind in told if kind not in ("means", "risk_at_coverage")]
-    head = list(told["all"])
+    kinds = ["all", *told["means"]]
     page.table(
-        ["confidence of", "which is", *head],
-        [[kind, told["means"].get(kind, ""), *(_cell(told[kind][name]) for name in head)] for kind in kinds],
+        ["confidence", *kinds],
+        [
+            ["it is", "", *told["means"].values()],
+            *([name, *(_cell(told[kind][name]) for kind in kinds)] for name in told["all"]),
+        ],
     )
     page.curves("risk and coverage", risk_lines(outcome.claims), ("the surest answers", "share of wrong ones"))
 

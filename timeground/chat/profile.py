@@ -92,13 +92,13 @@ class Profile:
         """Return the templates to ask with."""
         return get_prompts(self.prompt)
 
-    def confidence(self, kind: AnswerKind | None, raw: float | None) -> float | None:
+    def confidence(self, kind: AnswerKind | None, raw: float) -> float:
         """Return how sure an answer is: its raw confidence on the scale of its kind, or as it is without one.
 
         `confidence_means` says which.
         """
         scale = self.calibration.scale(kind) if self.calibration else None
-        return scale(raw) if scale is not None and raw is not None else raw
+        return raw if scale is None else scale(raw)
 
     def confidence_means(self, kind: AnswerKind | None) -> str:
         """Return what the `confidence` of a kind of answer says."""
@@ -171,7 +171,7 @@ def named_profile(name: str, knows: str | None = None) -> Profile:
     if name in KNOWN:
         return dataclasses.replace(KNOWN[name], knows=knows)
     if not os.path.isfile(name):
-        raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}, and any {FILE_NAME} by its path")
+        raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}, or any {FILE_NAME} by its path")
     own = load_profile(Path(name))
     return dataclasses.replace(own, knows=knows or own.knows)
 

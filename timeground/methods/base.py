@@ -146,7 +146,7 @@ class Method(ABC):
 
         Where it is not, the raw confidence: the mean probability of its tokens.
         """
-        return self.model.profile.confidence(answer.kind, raw)
+        return None if raw is None else self.model.profile.confidence(answer.kind, raw)
 
     def close(self) -> None:  # noqa: B027 - a method that keeps nothing has nothing to do
         """Let go of what is kept."""

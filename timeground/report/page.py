@@ -69,22 +69,22 @@ class Page:
 
     def curves(self, title: str, lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str]) -> None:
         """Return a drawing of curves of percent over percent, the first one strong. axes: what is across, and up."""
-        width, height, left, bottom = 640, 300, 40, 30
+        width, height, edge = 640, 300, 30
         top = max(10.0, *(y for points in lines.values() for _, y in points))
-        marks: list[str] = []
-        for name, points in lines.items():
+        marks = [
+            f'<path class="rest" d="M{edge} {edge} V{height - edge} H{width - edge}"/>',
+            f'<text x="{edge}" y="{edge - 10}">{html.escape(axes[1])}, 0 to {top:.3g} %</text>',
+            f'<text x="{edge}" y="{height - 10}">{html.escape(axes[0])}, 0 to 100 %</text>',
+        ]
+        for number, (name, points) in enumerate(lines.items()):
+            kind, key = "rest" if number else "first", edge + 15 * (number + 1)
             places = [
-                (left + x / 100 * (width - left - 90), height - bottom - y / top * (height - bottom - 20))
+                f"{edge + x / 100 * (width - 2 * edge):.1f} {height - edge - y / top * (height - 2 * edge):.1f}"
                 for x, y in points
             ]
-            way = " L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-            marks.append(f'<path class="{"rest" if marks else "first"}" d="M{way}"/>')
-            marks.append(f'<text x="{places[-1][0] + 5:.1f}" y="{places[-1][1]:.1f}">{html.escape(name)}</text>')
-        marks += [
-            f'<path class="rest" d="M{left} 20 L{left} {height - bottom} L{width - 90} {height - bottom}"/>',
-            f'<text x="{left}" y="12">{html.escape(axes[1])}, up to {top:.3g} %</text>',
-            f'<text x="{left}" y="{height - 10}">{html.escape(axes[0])}, 0 to 100 %</text>',
-        ]
+            marks.append(f'<path class="{kind}" d="M{" L".join(places)}"/>')
+            marks.append(f'<path class="{kind}" d="M{edge + 10} {key} h25"/>')
+            marks.append(f'<text x="{edge + 42}" y="{key + 4}">{html.escape(name)}</text>')
         picture = f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>'
         self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
 
