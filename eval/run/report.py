@@ -81,7 +81,7 @@ def _add_probes(page: Page, probes: dict[str, Any]) -> None:
 
 
 def _add_confidence(page: Page, outcome: TaskOutcome) -> None:
-    """What confidences and denials are worth; the curves of risk over coverage."""
+    """Add what confidences and denials are worth, and the curves of risk over coverage."""
     told = outcome.extra.get("confidence")
     for line in confidence_text(outcome.extra):
         page.note(f"{line}.")
