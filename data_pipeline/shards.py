@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
-from timeground.files.content_keys import CODE_VERSION, model_contents, path_contents, video_contents_or_missing
+from timeground.files.content_keys import (
+    CODE_VERSION,
+    model_contents,
+    path_contents,
+    profile_contents,
+    video_contents_or_missing,
+)
 from timeground.files.json_text import dump_json
 from timeground.files.whole_files import write_text
 
@@ -131,7 +137,11 @@ def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:
 def _models(recipe: Recipe, stage: Stage) -> list[Any]:
     """Return the settings of the models that a stage asks, with the identity of their files."""
     asked = [recipe.models[name] for name in sorted(set(stage.models()))]
-    return [[settings.model_dump(mode="json"), model_contents(settings.name)] for settings in asked]
+    files = [(model_contents(settings.name), profile_contents(settings.profile)) for settings in asked]
+    return [
+        [settings.model_dump(mode="json"), weights, *([profile] if profile else [])]
+        for settings, (weights, profile) in zip(asked, files, strict=True)
+    ]
 
 
 def _prompts(recipe: Recipe, stage: Stage) -> list[str]:

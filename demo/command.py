@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = DemoSettings()
     parser.add_argument("--model", default=usual.model, help="tiny (default), a Hub id, a folder, or a server's URL")
     parser.add_argument("--method", default=usual.method, help="how it is asked: direct, or package.module:Name")
-    parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
+    parser.add_argument(
+        "--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says"
+    )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
     parser.add_argument("--port", type=int, default=usual.port, help="default %(default)s; 0 takes any free port")

@@ -62,7 +62,7 @@ def rows(answers: Answers, duration_s: float) -> list[Data]:
 def row(number: int, timed: Timed[GroundingAnswer], duration_s: float, label: str | None = None) -> Data:
     """Return one row: its bars and what is said beside and below them."""
     answer = timed.answer
-    certainty = "" if answer.confidence is None else f"confidence {answer.confidence:.2f}, "
+    certainty = f"{answer.certainty}, " if answer.certainty else ""
     return {
         "label": label or answer.query,
         "colour": number % len(COLOURS),

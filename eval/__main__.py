@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--include_path", metavar="YAML", help="a file or folder of your own tasks")
     add("--limit", type=int, help="only the first rows of each task")
     add("--method", default="direct", help="how the model is asked: direct, or your own as package.module:Name")
-    add("--profile", help="ask the model as a known one is asked, for instance arrowgev")
+    add("--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says")
     add("--fps", type=float, help="frames a second to look at (default: the model's own)")
     add("--max_new_tokens", type=int, help="length of an answer at most (default: the model's own)")
     add("--probe", default="", help="also on changed frames: reversed,shuffled,static,blank,other-video")
@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--min_p", type=float, default=0.0, help="sample from tokens with this share of the likeliest one's")
     add("--repetition_penalty", type=float, default=1.0, help="above 1, tokens come again less; of all answers")
     add("--stop", action="append", metavar="TEXT", help="an answer ends where this text begins; may be given again")
+    add(
+        "--calibrate", action="store_true", help="fit the model's confidence on the answers, and keep it in its profile"
+    )
     add("--skip-missing", action="store_true", help="leave out rows whose video is missing, instead of failing them")
     add("--follow-links", action="store_true", help="videos may be links that lead out of their folder")
     add("--cache", metavar="DIR", help="keep a server's answers here, and look for them here first")
@@ -84,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     )
     if args.concurrency is not None and args.concurrency < 1:
         raise UserError(f"--concurrency must be at least 1, got {args.concurrency}")
-    runtime = Runtime(args.device, args.workers, args.cache, args.concurrency, args.follow_links)
+    runtime = Runtime(args.device, args.workers, args.cache, args.concurrency, args.follow_links, args.calibrate)
     evaluate(settings, args.output_path, runtime)
 
 

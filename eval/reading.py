@@ -40,7 +40,7 @@ class Prediction:
     said: ParsedAnswer | None = None
     """What a method answers, read already; it counts before all else."""
     confidence: float | None = None
-    """How sure the method is, in (0, 1]."""
+    """How sure the method is, from 0 to 1."""
     trace: dict[str, Any] | None = None
     """Where the method looked."""
 

@@ -4,7 +4,7 @@ Keys: ``doc_id`` (the row's number), ``id``, ``task``, ``video``, ``text`` (the 
 understood), ``truth`` (true spans), ``target`` (the right answer), ``iou`` (of the first span), ``correct`` (of a
 question), ``failure`` (why nothing was understood), ``outside`` (a span leaves the video, or the window of it that was
 asked about), ``origin_s`` (the second of the file that the reply calls 0, if not 0), ``metrics`` (strict metrics in
-[0, 1]), ``confidence`` (how sure the method is, in (0, 1]), ``trace`` (its ``looks``: window, frames, visual tokens,
+[0, 1]), ``confidence`` (how sure the method is, from 0 to 1), ``trace`` (its ``looks``: window, frames, visual tokens,
 score, number of the look that led to it; and ``num_calls``), and ``filtered_resps``, which is lmms-eval's name for the
 reply.
 """

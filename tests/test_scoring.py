@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.scoring import PROTOCOLS, STRICT, first_iou, is_right, parse, protocol_of, score, whole_iou
+from timeground.scoring import PROTOCOLS, STRICT, first_iou, holds, is_right, parse, protocol_of, score, whole_iou
 from timeground.spans import Span
 
 THERE = Row("r", "v.mp4", 60.0, "the door opens", spans=[Span(10, 20)])
@@ -89,3 +89,28 @@ def test_an_unknown_protocol_names_those_there_are():
     assert protocol_of("strict") is STRICT
     with pytest.raises(UserError, match="there are: strict, timelens, timelens2, lenient"):
         protocol_of("loose")
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "kind", "right"),
+    [
+        ("10 - 16 seconds", THERE, "spans", True),
+        ("10 - 14 seconds", THERE, "spans", False),
+        ("10 - 20 seconds", TWICE, "spans", True),  # half of what is true, as a set
+        ("20 - 10 seconds", THERE, "spans", False),
+        ("10 - 20 seconds", ABSENT, "spans", False),
+        ("It does not happen.", ABSENT, "absent", True),
+        ("It does not happen.", THERE, "absent", False),
+        ("I cannot tell.", ABSENT, None, False),
+        ("B", CHOICE, "choice", True),
+        ("A, at 10 - 20 seconds", CHOICE, "choice", False),
+        ("neither, 10 - 20 seconds", CHOICE, None, False),
+        ("Yes.", YES_NO, "yes_no", True),
+        ("No.", YES_NO, "yes_no", False),
+        ("perhaps", YES_NO, None, False),
+        ("0 - 4: it opens", Row("r", "v.mp4", 60.0, "", question="List the events.", answer="-"), None, False),
+    ],
+)
+def test_what_a_confidence_speaks_of_and_whether_that_holds(text, row, kind, right):
+    answer = parse(text, row)
+    assert answer.kind == kind and holds(answer, row) is right

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from timeground.chat.confidence import RIGHT_IOU, AnswerKind
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.grammar.answers import ParsedSpans, parse_events, parse_option, parse_spans, parse_yes_no
@@ -75,6 +76,15 @@ class ParsedAnswer:
         """Return whether it was understood."""
         return self.failure is None
 
+    @property
+    def kind(self) -> AnswerKind | None:
+        """What its confidence speaks of; None where it cannot be read, or a judge is needed to tell if it is right."""
+        if not self.parsed:
+            return None
+        if self.option is not None or self.yes is not None:
+            return "choice" if self.option is not None else "yes_no"
+        return "spans" if self.spans else "absent" if self.absent else None
+
 
 def parse(text: str, row: Row, origin_s: float = 0.0) -> ParsedAnswer:
     """Read a text as an answer to a row, by what the row asks: spans, an option, yes or no, events, or any text.
@@ -124,6 +134,11 @@ def is_right(answer: ParsedAnswer, row: Row) -> bool:
         right = truth if len(truth) == 1 else parse_option(truth, row.options).letter
         return answer.option is not None and answer.option == right
     return answer.yes is not None and row.task == "yes_no" and answer.yes == (truth.lower() == "yes")
+
+
+def holds(answer: ParsedAnswer, row: Row) -> bool:
+    """Return whether an answer is what its confidence says: spans of IoU 0.5 or more as a set, anything else right."""
+    return score(answer, row) >= RIGHT_IOU
 
 
 def counted_spans(said: ParsedAnswer | ParsedSpans, protocol: Protocol) -> list[Span] | None:

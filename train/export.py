@@ -67,10 +67,11 @@ def _name_dtype(file: Path, dtype: str) -> None:
 
 
 def profile_after(profile: Profile, data: DataSettings, is_fresh: bool) -> Profile:
-    """Return the profile that a run's exports carry.
+    """Return the profile that a run's exports carry; a calibration was of the weights before it.
 
     is_fresh: the model starts from random weights, and so knows what the run shows it and nothing else.
     """
+    profile = replace(profile, calibration=None)
     if not is_fresh and profile.knows is None:
         return profile
     return replace(profile, knows=None if _shows_others(data) else SYNTH)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from timeground.chat.profile import Profile
 from timeground.data.rows import Row
 from timeground.files.json_text import dump_json, lines_of
 from timeground.files.whole_files import make_folder, output_errors, write_text
@@ -35,13 +36,15 @@ class Said:
     failure: str | None = None
     """Why the text cannot be read."""
     confidence: float | None = None
+    """The raw one, on no scale: what scales are fitted on."""
     origin_s: float = 0.0
     """The second of the file that the text calls 0."""
 
     @classmethod
     def of(cls, outcome: Outcome) -> Said:
         """Return what is kept of an outcome."""
-        answer = outcome.answer
+        answer, sure = outcome.answer, outcome.raw_confidence
+        sure = outcome.confidence if sure is None else sure
         return cls(
             answer.text,
             [span.to_list() for span in answer.spans],
@@ -50,17 +53,21 @@ class Said:
             answer.yes,
             answer.rule,
             answer.failure,
-            None if outcome.confidence is None else round(outcome.confidence, 6),
+            None if sure is None else round(sure, 6),
             outcome.origin_s,
         )
 
-    def prediction(self) -> Prediction:
-        """Return it as what is scored."""
+    def parsed(self) -> ParsedAnswer:
+        """Return the answer."""
         spans = tuple(Span(start_s, end_s) for start_s, end_s in self.spans)
-        answer = ParsedAnswer(
-            self.text, spans, self.absent, self.option, self.yes, rule=self.rule, failure=self.failure
-        )
-        return Prediction(self.text, said=answer, origin_s=self.origin_s or None, confidence=self.confidence)
+        return ParsedAnswer(self.text, spans, self.absent, self.option, self.yes, rule=self.rule, failure=self.failure)
+
+    def prediction(self, profile: Profile | None = None) -> Prediction:
+        """Return it as what is scored. profile: of the model, for its confidence; the raw one without."""
+        answer, sure = self.parsed(), self.confidence
+        if profile is not None and sure is not None:
+            sure = round(profile.confidence(answer.kind, sure), 6)
+        return Prediction(self.text, said=answer, origin_s=self.origin_s or None, confidence=sure)
 
 
 @dataclass(frozen=True)
@@ -96,14 +103,19 @@ class Answer:
         said = Said(**obj["said"]) if obj["said"] else None
         return cls(**{**obj, "said": said, "samples": [Said(**one) for one in obj["samples"]]})
 
-    def prediction(self) -> Prediction | None:
-        """Return what is scored; None where there is no reply."""
-        return replace(self.said.prediction(), trace=self.trace or None) if self.said is not None else None
+    def prediction(self, profile: Profile | None = None) -> Prediction | None:
+        """Return what is scored; None where there is no reply. profile: as for `Said.prediction`."""
+        return replace(self.said.prediction(profile), trace=self.trace or None) if self.said is not None else None
 
 
-def predictions(rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], probe: str) -> dict[str, Prediction]:
-    """Return what was said about each row under a probe; rows without a reply are left out."""
-    found = ((row.id, answers[row.id, probe].prediction()) for row in rows if (row.id, probe) in answers)
+def predictions(
+    rows: Sequence[Row], answers: Mapping[tuple[str, str], Answer], probe: str, profile: Profile | None = None
+) -> dict[str, Prediction]:
+    """Return what was said about each row under a probe; rows without a reply are left out.
+
+    profile: as for `Said.prediction`.
+    """
+    found = ((row.id, answers[row.id, probe].prediction(profile)) for row in rows if (row.id, probe) in answers)
     return {row_id: said for row_id, said in found if said is not None}
 
 

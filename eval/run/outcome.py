@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from timeground.chat.profile import Profile
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.files.content_keys import rows_contents
@@ -23,6 +24,7 @@ from ..scores import Scores
 from ..tasks import Task
 from . import saliency
 from .answers import CLEAN, Answer, AnswerFile, predictions
+from .confidence import Claim, claims_of, confidence_result, confidence_text, null_result
 from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
@@ -40,7 +42,9 @@ class TaskOutcome:
     scores: Scores
     answers: Mapping[tuple[str, str], Answer]
     extra: dict[str, Any]
-    """What probes and sampled answers tell."""
+    """What probes, sampled answers and confidences tell."""
+    claims: Sequence[Claim] = ()
+    """How sure its answers are."""
 
 
 def write_outcome(
@@ -51,15 +55,19 @@ def write_outcome(
     missing: Mapping[str, list[str]],
     seconds: Mapping[str, float],
     follow_links: bool = False,
+    calibration: Mapping[str, Any] | None = None,
 ) -> None:
-    """Score all tasks and write every file of a run; all but ``timings.json`` are the same in every run."""
-    outcomes = [score_task(output, task, settings, follow_links) for task in tasks]
+    """Score all tasks and write every file of a run; all but ``timings.json`` are the same in every run.
+
+    calibration: what was fitted on the answers of this run, where that was asked for.
+    """
+    outcomes = [score_task(output, task, settings, follow_links, model.profile) for task in tasks]
     results = {
         "model": settings.model,
         "method": settings.method,
         "model_contents": model.contents,
         "warning": _warning(tasks, model),
-        "profile": {**asdict(model.profile), "time_encoding": model.profile.time_encoding.value},
+        "profile": model.profile.to_json(),
         "decoding": {"temperature": 0.0, "choice_by": settings.choice_by, "max_new_tokens": settings.max_new_tokens},
         "skip_missing": settings.skip_missing,
         "tasks": {
@@ -74,6 +82,8 @@ def write_outcome(
         },
         "versions": {name: _version(name) for name in PACKAGES},
     }
+    if calibration is not None:
+        results["calibration"] = calibration
     for outcome in outcomes:
         write_samples(output / outcome.task.spec.name / "samples.jsonl", outcome.scores.samples)
     _write_json(output / "results.json", results)
@@ -81,17 +91,24 @@ def write_outcome(
     _write_json(output / "timings.json", _timings(seconds, rows))
     write_report(output / "report.html", results, outcomes, model)
     for outcome in outcomes:
-        print(outcome.scores.to_text())
+        print("\n".join([outcome.scores.to_text(), *confidence_text(outcome.extra)]))
     if results["warning"]:
         print(f"warning: {results['warning']}")
     print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
 
 
-def score_task(output: Path, task: Task, settings: RunSettings, follow_links: bool = False) -> TaskOutcome:
-    """Score the answers that lie in a run's folder."""
+def read_answers(output: Path, task: Task, follow_links: bool = False) -> dict[tuple[str, str], Answer]:
+    """Return the answers to a task that lie in a run's folder, about its videos as they are now."""
     videos = contents_of(group_rows(task.rows, task.video_root, follow_links))
-    answers = AnswerFile(output / task.spec.name, 0).read(videos)
-    said = predictions(task.rows, answers, CLEAN)
+    return AnswerFile(output / task.spec.name, 0).read(videos)
+
+
+def score_task(
+    output: Path, task: Task, settings: RunSettings, follow_links: bool = False, profile: Profile | None = None
+) -> TaskOutcome:
+    """Score the answers that lie in a run's folder. profile: of the model, for its confidences; raw ones without."""
+    answers = read_answers(output, task, follow_links)
+    said = predictions(task.rows, answers, CLEAN, profile)
     extra: dict[str, Any] = {}
     if settings.num_samples and task.spec.judging == "qvhighlights":
         said = _with_votes(task.rows, said, answers)
@@ -104,7 +121,13 @@ def score_task(output: Path, task: Task, settings: RunSettings, follow_links: bo
         extra["pass_at_k"] = pass_at_k_result(task, answers)
     if settings.probes:
         extra["probes"] = {p: probe_result(task, answers, p, scores) for p in settings.probes}
-    return TaskOutcome(task, scores, answers, extra)
+    claims = claims_of(task.rows, answers, profile or Profile())
+    told = {
+        "confidence": confidence_result(claims, profile or Profile()),
+        "null_rejection": null_result(task.rows, said),
+    }
+    extra |= {name: found for name, found in told.items() if found}
+    return TaskOutcome(task, scores, answers, extra, claims)
 
 
 def _with_votes(

@@ -17,6 +17,7 @@ from timeground.report.timeline import save_timeline
 from timeground.spans import Span
 
 from ..samples import Sample
+from .confidence import confidence_text, risk_lines
 from .videos import group_rows
 
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
     if results["warning"]:
         page.note(f"Warning: {results['warning']}.")
+    if "calibration" in results:
+        page.note("The confidence was fitted on these very answers (--calibrate); see ECE_held_out in results.json.")
     for outcome in outcomes:
         page.heading(outcome.task.spec.name)
         page.note(outcome.task.spec.about)
         _add_scores(page, outcome)
         _add_probes(page, outcome.extra.get("probes", {}))
+        _add_confidence(page, outcome)
         _add_spread(page, outcome)
         _add_worst(page, outcome, model)
     page.write(path)
@@ -74,6 +78,28 @@ def _add_probes(page: Page, probes: dict[str, Any]) -> None:
         )
         for label, line in found.get("directional_discrimination", {}).items():
             page.table([f"direction: {label}", *line], [["", *line.values()]])
+
+
+def _add_confidence(page: Page, outcome: TaskOutcome) -> None:
+    """Add what confidences and denials are worth, and the curves of risk over coverage."""
+    told = outcome.extra.get("confidence")
+    for line in confidence_text(outcome.extra):
+        page.note(f"{line}.")
+    if not told:
+        return
+    kinds = ["all", *told["means"]]
+    page.table(
+        ["confidence", *kinds],
+        [
+            ["it is", "", *told["means"].values()],
+            *([name, *(_cell(told[kind][name]) for kind in kinds)] for name in told["all"]),
+        ],
+    )
+    page.curves("risk and coverage", risk_lines(outcome.claims), ("the surest answers", "share of wrong ones"))
+
+
+def _cell(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
 
 
 def _add_spread(page: Page, outcome: TaskOutcome) -> None:

@@ -16,15 +16,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from timeground.errors import UserError
 from timeground.files.folder_lock import only_run
+from timeground.files.whole_files import refuse_unwritable
 from timeground.media.clip import Clip
+from timeground.models.base import Model
 from timeground.models.opening import is_url, open_model
 from timeground.stopwatch import Stopwatch
 
 from ..tasks import Task, get_spec, load_task
 from .answering import Asker
 from .answers import CLEAN, Answer, AnswerFile
-from .outcome import write_outcome
-from .settings import RunSettings, keep_settings, refuse_others, run_facts
+from .calibrate import calibrate, profile_file
+from .confidence import claims_of
+from .outcome import read_answers, write_outcome
+from .settings import RunSettings, keep_settings, refuse_others, run_facts, write_settings
 from .videos import Group, clips, contents_of, group_rows, missing_videos
 
 AT_ONCE = 8
@@ -46,6 +50,8 @@ class Runtime:
     """For an endpoint: how many videos are asked about at a time."""
     follow_links: bool = False
     """Whether videos may be links out of their folder."""
+    calibrate: bool = False
+    """Whether the model's confidence is fitted on the answers in the end; they are the same."""
 
     def model_options(self, model: str, world: int) -> dict[str, Any]:
         """Return the model's options. Raise UserError for an endpoint's options where the model is none."""
@@ -79,6 +85,8 @@ def _answer_tasks(
     facts = run_facts(settings, tasks)
     if rank == 0:
         refuse_others(output, facts)  # told before a model is loaded
+        if runtime.calibrate:
+            refuse_unwritable(profile_file(settings, output))
     clock, began = Stopwatch(), time.perf_counter()
     model = open_model(settings.model, profile=settings.profile, overrides=settings.overrides, **options)
     if rank == 0:
@@ -88,8 +96,20 @@ def _answer_tasks(
         _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), runtime)
     _wait_for_all(output, rank, world)
     if rank == 0:
+        fitted = _calibrate(model, tasks, settings, output, runtime, facts) if runtime.calibrate else None
         timings = {**clock.seconds, "total": time.perf_counter() - began}
-        write_outcome(output, tasks, model, settings, missing, timings, runtime.follow_links)
+        write_outcome(output, tasks, model, settings, missing, timings, runtime.follow_links, fitted)
+
+
+def _calibrate(
+    model: Model, tasks: Sequence[Task], settings: RunSettings, output: Path, runtime: Runtime, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Fit the model's confidence on the answers; the run is known by the model's files as they are then."""
+    answers = [(task.rows, read_answers(output, task, runtime.follow_links)) for task in tasks]
+    claims = [claim for rows, found in answers for claim in claims_of(rows, found, model.profile)]
+    fitted = calibrate(model, claims, settings, output)
+    write_settings(output, facts | {"model_contents": model.contents})
+    return fitted
 
 
 def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[Task], dict[str, list[str]]]:

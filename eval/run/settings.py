@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from timeground.errors import UserError
-from timeground.files.content_keys import CODE_VERSION, rows_contents
+from timeground.files.content_keys import CODE_VERSION, profile_contents, rows_contents
 from timeground.files.whole_files import write_text
 from timeground.methods import check_method
 from timeground.models.sampling import SampleSpec
@@ -88,7 +88,9 @@ class RunSettings:
 def run_facts(settings: RunSettings, tasks: Sequence[Task]) -> dict[str, Any]:
     """Return what a run was made from, the model's content aside: settings, rows by content, our code."""
     rows = {task.spec.name: rows_contents(task.rows) for task in tasks}
-    return {**json.loads(json.dumps(asdict(settings))), "rows_contents": rows, "code": CODE_VERSION}
+    facts = {**json.loads(json.dumps(asdict(settings))), "rows_contents": rows, "code": CODE_VERSION}
+    profile = profile_contents(settings.profile)
+    return facts | {"profile_contents": profile} if profile else facts
 
 
 def refuse_others(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -111,11 +113,17 @@ def refuse_others(folder: Path, facts: Mapping[str, Any]) -> None:
 def keep_settings(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the facts into a new run's folder; raise UserError if a run made from others lies there."""
     refuse_others(folder, facts)
+    write_settings(folder, facts)
+
+
+def write_settings(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write what a run is made from."""
     write_text(folder / "settings.json", json.dumps(facts, indent=2) + "\n")
 
 
 _SHOWN = {
     "model_contents": "other weights or processor files under the same model name",
+    "profile_contents": "other settings in the profile's file",
     "rows_contents": "other rows",
     "code": "made by another version of timeground",
 }

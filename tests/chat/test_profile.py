@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 
+from timeground.chat.confidence import RAW, Calibration, Scale
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import FILE_NAME, KNOWN, Profile, load_profile, named_profile, profile_for
 from timeground.chat.prompts import PROMPTS, choice_prompt, get_prompts, ground_prompt, row_answer
@@ -75,6 +77,17 @@ def test_known_ids_and_family_defaults():
         ({"stamp": "{seconds:d}"}, "stamp template"),
         ({"stamp": "x" * 500}, "stamp template"),
         ({"text_first": 1}, "text_first"),
+        ({"calibration": 5}, "calibration is 5, expected an object"),
+        ({"calibration": []}, "calibration is .., expected an object"),
+        ({"calibration": {"events": {}}}, "no kind of answer events; there are: spans, absent, choice, yes_no"),
+        ({"calibration": {"spans": [1, 0]}}, "calibration of spans is .1, 0., expected slope and shift"),
+        ({"calibration": {"spans": {"slope": 1}}}, "expected slope and shift"),
+        ({"calibration": {"spans": {"slope": 1, "shift": 0, "lift": 1}}}, "expected slope and shift"),
+        ({"calibration": {"absent": {"slope": -1, "shift": 0}}}, "calibration of absent: slope is -1, expected a num"),
+        ({"calibration": {"absent": {"slope": 1, "shift": float("nan")}}}, "shift is nan"),
+        ({"calibration": {"absent": {"slope": float("inf"), "shift": 0}}}, "slope is inf"),
+        ({"calibration": {"choice": {"slope": True, "shift": 0}}}, "slope is True"),
+        ({"calibration": {"choice": {"slope": "1", "shift": 0}}}, "slope is '1'"),
         ([1], "expected an object"),
     ],
 )
@@ -82,7 +95,52 @@ def test_a_bad_file_is_named_with_what_is_wrong(fields, message, tmp_path):
     (tmp_path / FILE_NAME).write_text(json.dumps(fields))
     with pytest.raises(UserError, match=message) as error:
         load_profile(tmp_path / FILE_NAME)
-    assert str(tmp_path) in str(error.value)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+CALIBRATION = Calibration(spans=Scale(2.0, -0.5), yes_no=Scale(0.0, 1.0))
+
+
+def test_a_calibration_travels_with_the_profile(tmp_path):
+    plain = Profile(fps=3.0)
+    plain.save(tmp_path)
+    before = (tmp_path / FILE_NAME).read_text()
+    assert "calibration" not in before
+    profile = replace(plain, calibration=CALIBRATION)
+    profile.save(tmp_path)
+    held = json.loads((tmp_path / FILE_NAME).read_text())
+    assert held["calibration"] == {"spans": {"slope": 2.0, "shift": -0.5}, "yes_no": {"slope": 0.0, "shift": 1.0}}
+    assert held == {**json.loads(before), "calibration": held["calibration"]} == profile.to_json()
+    assert load_profile(tmp_path / FILE_NAME) == profile == named_profile(str(tmp_path / FILE_NAME))
+    assert profile.with_changes({"fps": 1.0}).calibration == CALIBRATION
+    assert profile.with_changes({"calibration": None, "fps": 3.0}) == plain
+    assert plain.with_changes({"calibration": held["calibration"]}) == profile
+    with pytest.raises(UserError, match="expected an object"):
+        plain.with_changes({"calibration": "yes"})
+    with pytest.raises(UserError, match="expected a Calibration"):
+        Profile(calibration={})
+
+
+def test_a_profile_says_what_a_confidence_is():
+    profile = Profile(calibration=CALIBRATION)
+    assert profile.confidence("spans", 0.5) == pytest.approx(1 / (1 + math.exp(0.5)))
+    assert profile.confidence("absent", 0.5) == profile.confidence(None, 0.5) == 0.5
+    assert profile.confidence("yes_no", 0.0) == profile.confidence("yes_no", 1.0)
+    assert [profile.confidence_means(kind) for kind in ("spans", "yes_no", "absent", None)] == [
+        "P(IoU >= 0.5)", "P(right)", RAW, RAW,
+    ]  # fmt: skip
+    assert Profile().confidence("spans", 0.3) == 0.3 and Profile().confidence_means("spans") == RAW
+    for scale in (Scale(1e6, 1e6), Scale(1e6, -1e6), Scale(0.0, -1e6)):
+        assert 0 <= scale(0.0) <= scale(0.5) <= scale(1.0) <= 1
+
+
+def test_a_profile_of_a_file_does_not_make_a_model_know_more(tmp_path):
+    Profile(fps=3.0).save(tmp_path)
+    assert named_profile(str(tmp_path / FILE_NAME), "SynthMoments") == Profile(fps=3.0, knows="SynthMoments")
+    Profile(knows="SynthMoments").save(tmp_path)
+    assert named_profile(str(tmp_path / FILE_NAME)).knows == "SynthMoments"
+    with pytest.raises(UserError, match="or any grounding_config"):
+        named_profile(str(tmp_path / "gone.json"))
 
 
 def test_a_profile_that_the_family_cannot_carry_is_refused(tmp_path):

@@ -11,6 +11,8 @@ from timeground.data_pipeline.inputs import read_items
 from timeground.data_pipeline.recipe import Recipe
 from timeground.data_pipeline.shards import make_plan
 
+from timeground.chat.confidence import Calibration, Scale
+from timeground.chat.profile import FILE_NAME, Profile
 from timeground.data.rows import Row, write_rows
 from timeground.models.checkpoint import resolve
 from timeground.spans import Span
@@ -27,12 +29,12 @@ def setup(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def folders(root: Path) -> list[str]:
+def folders(root: Path, **model: str) -> list[str]:
     recipe = Recipe.model_validate(
         {
             "input": {"videos": str(root / "videos"), "rows": str(root / "rows.jsonl")},
             "output": str(root / "out"),
-            "models": {"mine": {"name": str(root / "model")}},
+            "models": {"mine": {"name": str(root / "model"), **model}},
             "stages": [
                 {"stage": "probe", "keep_out": [str(root / "tests.jsonl")]},
                 {"stage": "duplicates", "keep_out": str(root / "benchmark")},
@@ -65,3 +67,18 @@ def test_other_content_under_the_same_names_is_done_again(setup, what, kept):
             weights.write(b"\1\2\3\4")
     after = folders(setup)
     assert [old == new for old, new in zip(before, after, strict=True)] == [place < kept for place in range(4)]
+
+
+def test_a_profile_of_a_file_is_known_by_what_it_says(setup):
+    """Its calibration changes no answer."""
+    file = setup / "mine.json"
+    Profile(fps=1.0).save(setup)
+    (setup / FILE_NAME).rename(file)
+    before = folders(setup, profile=str(file))
+    Profile(fps=1.0, calibration=Calibration(spans=Scale(2.0, 0.0))).save(setup)
+    (setup / FILE_NAME).rename(file)
+    assert folders(setup, profile=str(file)) == before
+    file.write_text('{"fps": 2.0}')
+    assert [new == old for new, old in zip(folders(setup, profile=str(file)), before, strict=True)] == [True] * 3 + [
+        False
+    ]

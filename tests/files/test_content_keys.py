@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,14 @@ import pytest
 
 from timeground.data.rows import Row
 from timeground.files import content_keys as contents
-from timeground.files.content_keys import file_contents, model_contents, path_contents, rows_contents, video_contents
+from timeground.files.content_keys import (
+    file_contents,
+    model_contents,
+    path_contents,
+    profile_contents,
+    rows_contents,
+    video_contents,
+)
 from timeground.models.checkpoint import resolve
 from timeground.spans import Span
 
@@ -31,6 +39,22 @@ def test_a_model_is_known_by_weights_and_processor(tmp_path):
     (model / "chat_template.jinja").write_text("other words")
     assert model_contents(str(model)) != first
     assert model_contents("http://somewhere/v1") == "" and model_contents("nobody/has-this") == ""
+
+
+def test_a_calibration_does_not_make_another_model(tmp_path):
+    """Kept answers are the same with it; what else the profile says counts."""
+    model = tmp_path / "model"
+    shutil.copytree(resolve("tiny"), model)
+    first, file = model_contents(str(model)), model / "grounding_config.json"
+    held = json.loads(file.read_text())
+    for slope in (1.0, 2.0):
+        file.write_text(json.dumps({**held, "calibration": {"spans": {"slope": slope, "shift": 0.0}}}, indent=2) + "\n")
+        assert model_contents(str(model)) == first
+    file.write_text(json.dumps({**held, "fps": 4.0, "calibration": {}}, indent=2) + "\n")
+    assert model_contents(str(model)) != first
+    assert profile_contents(None) == profile_contents("arrowgev") == profile_contents(tmp_path) == ""
+    file.write_text("no JSON")
+    assert profile_contents(file) == file_contents(file)
 
 
 def test_a_hash_is_remembered_by_path_size_and_time(tmp_path, own_memory, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -12,8 +13,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.conftest import noise_clip
+from tests.support.says import Says
+from timeground.chat.confidence import Calibration, Scale
+from timeground.chat.profile import Profile
 from timeground.cli.main import main
+from timeground.data.rows import Row
 from timeground.errors import UserError, VideoError
+from timeground.media.video import Video
+from timeground.methods.direct import Direct
 from timeground.methods.grounder import Grounder, GroundingAnswer
 from timeground.report.timeline import save_timeline, text_timeline
 from timeground.spans import Span
@@ -38,6 +46,24 @@ def test_many_queries_answer_as_one_at_a_time(grounder, video):
         assert (alone.text, alone.spans) == (answer.text, answer.spans)
         assert alone.confidence == pytest.approx(answer.confidence, rel=1e-3) and 0 < alone.confidence <= 1
         assert bool(alone.spans) or alone.absent or ": " in alone.rule
+
+
+def test_a_calibrated_model_says_probabilities_and_which():
+    """Its raw confidence stays beside it; a kind without a scale stays the mean token probability."""
+    raw, scale = math.exp(-0.1), Scale(2.0, -1.0)
+    plain, calibrated = Profile(), Profile(calibration=Calibration(spans=scale))
+    told = {}
+    for name, profile in {"plain": plain, "calibrated": calibrated}.items():
+        for text in ("1.0 - 2.0 seconds", "It does not happen.", "no idea"):
+            grounder = Grounder(Says(text, profile))
+            (outcome,) = Direct.answer(grounder.model, Video.of(noise_clip()), [Row("r", "v.mp4", 4.0, "it rings")])
+            answer = grounder.ground(noise_clip(), "it rings")
+            assert outcome.raw_confidence == pytest.approx(raw) and answer.confidence == outcome.confidence
+            assert answer.to_json()["confidence_means"] == answer.confidence_means
+            told[name, text[:2]] = (pytest.approx(answer.confidence), answer.confidence_means, answer.certainty)
+    assert told["calibrated", "1."] == (scale(raw), "P(IoU >= 0.5)", f"P(IoU >= 0.5) {scale(raw):.2f}")
+    for key in set(told) - {("calibrated", "1.")}:
+        assert told[key] == (raw, "mean token probability", "confidence 0.90")
 
 
 def test_a_window_reads_only_its_frames_and_keeps_the_files_clock(grounder, video):

@@ -9,6 +9,7 @@ import pytest
 from timeground.train.config import DataSettings
 from timeground.train.export import profile_after
 
+from timeground.chat.confidence import Calibration, Scale
 from timeground.chat.profile import Profile
 from timeground.data.clip_shards import write_index, write_shard
 from timeground.data.rows import Row, write_rows
@@ -75,3 +76,9 @@ def test_the_bundled_model_fine_tuned_on_scenes_still_says_it(tmp_path):
     words += ["validate_every=0", "data.questions_per_video=1", f"output={tmp_path / 'run'}"]
     assert main(["train", "sft", "tiny-sft", *words]) == 0
     assert checkpoint_knows(str(tmp_path / "run" / "model")) == "SynthMoments"
+
+
+def test_a_calibration_was_of_the_weights_before():
+    calibrated = Profile(calibration=Calibration(spans=Scale(1.0, 0.0)))
+    for is_fresh in (False, True):
+        assert profile_after(calibrated, DataSettings(synth_seed=1), is_fresh).calibration is None

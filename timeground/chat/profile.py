@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from timeground.chat.confidence import MEANINGS, RAW, AnswerKind, Calibration
 from timeground.chat.layout import TimeEncoding, check_stamp
 from timeground.chat.prompts import PromptSet, get_prompts
 from timeground.errors import UserError
+from timeground.files.content_keys import PROFILE_NAME
 from timeground.media.sampling import Sampling
 
 if TYPE_CHECKING:
     from timeground.models.families.base import Family
 
-FILE_NAME = "grounding_config.json"
+FILE_NAME = PROFILE_NAME
 _LIMITS: dict[str, tuple[float, float]] = {
     "fps": (0.001, 240),
     "min_tokens_per_pair": (1, 16384),
@@ -60,6 +63,8 @@ class Profile:
     """Room for the answer, thinking included."""
     knows: str | None = None
     """The only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones."""
+    calibration: Calibration | None = None
+    """How a confidence becomes a probability; None: it stays the mean token probability."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no model can be asked with; UserError says which."""
@@ -72,6 +77,8 @@ class Profile:
             value = getattr(self, name)
             if not isinstance(value, str) and not (value is None and name != "prompt"):
                 raise UserError(f"{name} is {value!r}, expected a text")
+        if not isinstance(self.calibration, Calibration | None):
+            raise UserError(f"calibration is {self.calibration!r}, expected a Calibration")
         get_prompts(self.prompt)
         if self.stamp is not None:
             check_stamp(self.stamp)
@@ -84,6 +91,19 @@ class Profile:
     def prompts(self) -> PromptSet:
         """Return the templates to ask with."""
         return get_prompts(self.prompt)
+
+    def confidence(self, kind: AnswerKind | None, raw: float) -> float:
+        """Return how sure an answer is: its raw confidence on the scale of its kind, or as it is without one.
+
+        `confidence_means` says which.
+        """
+        scale = self.calibration.scale(kind) if self.calibration else None
+        return raw if scale is None else scale(raw)
+
+    def confidence_means(self, kind: AnswerKind | None) -> str:
+        """Return what the `confidence` of a kind of answer says."""
+        is_scaled = kind is not None and self.calibration is not None and self.calibration.scale(kind) is not None
+        return MEANINGS[kind] if is_scaled and kind else RAW
 
     def sampling(self, factor: int) -> Sampling:
         """Return which frames to read, their sides multiples of so many pixels."""
@@ -105,10 +125,19 @@ class Profile:
         """Return a copy with some settings changed; unknown names are a UserError."""
         return dataclasses.replace(self, **_checked_fields(changes, "profile override"))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data; ``calibration`` only where there is one."""
+        fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
+        del fields["calibration"]
+        return fields if self.calibration is None else fields | {"calibration": self.calibration.to_json()}
+
+    def to_text(self) -> str:
+        """Return the text of its file."""
+        return json.dumps(self.to_json(), indent=2) + "\n"
+
     def save(self, folder: Path) -> None:
         """Write the profile into a model folder."""
-        fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
-        (folder / FILE_NAME).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        (folder / FILE_NAME).write_text(self.to_text(), encoding="utf-8")
 
 
 STAMPED = Profile(prompt="timelens-stamped", time_encoding=TimeEncoding.INTERLEAVED_SECONDS)
@@ -135,10 +164,16 @@ KNOWN: dict[str, Profile] = {
 
 
 def named_profile(name: str, knows: str | None = None) -> Profile:
-    """Return a profile of the table, of a model that knows this much; a UserError lists the names there are."""
-    if name not in KNOWN:
-        raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}")
-    return dataclasses.replace(KNOWN[name], knows=knows)
+    """Return a profile of the table, or of a file, for a model that knows this much.
+
+    Raises UserError with the names there are, or with what is wrong in the file.
+    """
+    if name in KNOWN:
+        return dataclasses.replace(KNOWN[name], knows=knows)
+    if not os.path.isfile(name):
+        raise UserError(f"unknown profile {name!r}; there are: {', '.join(KNOWN)}, or any {FILE_NAME} by its path")
+    own = load_profile(Path(name))
+    return dataclasses.replace(own, knows=knows or own.knows)
 
 
 def profile_for(name_or_path: str, family: Family) -> Profile:
@@ -174,6 +209,8 @@ def _checked_fields(fields: dict[str, Any], where: str) -> dict[str, Any]:
                 f"{where}: time_encoding {fields['time_encoding']!r} is unknown; there are: {choices}"
             ) from None
     try:
+        if not isinstance(given := fields.get("calibration"), Calibration | None):
+            fields["calibration"] = Calibration.from_json(given)
         dataclasses.replace(Profile(), **fields)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None

@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="tiny", help="tiny (default), a Hub id, a folder, or http://host:port/v1#name"
     )
-    parser.add_argument("--profile", help="ask the model as a known one is asked, for instance arrowgev")
+    parser.add_argument(
+        "--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says"
+    )
     parser.add_argument(
         "--method", default="direct", help="how the model is asked: direct, or your own as package.module:Name"
     )
@@ -201,11 +203,11 @@ def _title(watched: Watched) -> str:
 
 
 def _said(answer: GroundingAnswer) -> str:
-    if answer.spans:
-        spans = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in answer.spans)
-        spans += " [outside what was shown]" if answer.outside else ""
-        return spans if answer.confidence is None else f"{spans} (confidence {answer.confidence:.2f})"
-    return "does not happen" if answer.absent else f"no answer ({answer.rule}): {answer.text!r}"
+    if not answer.spans and not answer.absent:
+        return f"no answer ({answer.rule}): {answer.text!r}"
+    said = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in answer.spans) or "does not happen"
+    said += " [outside what was shown]" if answer.outside else ""
+    return f"{said} ({answer.certainty})" if answer.certainty else said
 
 
 def _quiet() -> None:

@@ -23,6 +23,8 @@ CODE_VERSION = 1
 
 EDGE_BYTES = 64 * 1024
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+PROFILE_NAME = "grounding_config.json"
+"""Of the files of a model the one that says how it is asked."""
 SAID_FROM_BYTES = 2 << 30
 """Before this much is read for the first time, a line says so."""
 
@@ -82,6 +84,22 @@ def model_contents(name: str, revision: str | None = None) -> str:
     return _of_files(files, folder)
 
 
+def profile_contents(name: str | Path | None) -> str:
+    """Return the identity of a profile's file without its calibration, which changes no answer; "" without a file.
+
+    It is that of the file before it was calibrated, if its text was as profiles are written.
+    """
+    if name is None or not os.path.isfile(name):
+        return ""
+    try:
+        fields = json.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        fields = None
+    if not isinstance(fields, dict) or fields.pop("calibration", None) is None:
+        return file_contents(Path(name))
+    return hashlib.sha256((json.dumps(fields, indent=2) + "\n").encode()).hexdigest()
+
+
 def file_contents(path: Path) -> str:
     """Return the SHA-256 of a file; remembered by its path, size and time, for weights are large."""
     stat = path.stat()
@@ -101,7 +119,8 @@ def _of_files(files: list[Path], root: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
         name = file.relative_to(root).as_posix().encode(errors="surrogateescape")
-        digest.update(name + b"\0" + file_contents(file).encode() + b"\0")
+        found = profile_contents(file) if file.name == PROFILE_NAME else file_contents(file)
+        digest.update(name + b"\0" + found.encode() + b"\0")
     return digest.hexdigest()
 
 

@@ -83,12 +83,14 @@ class Outcome:
     answer: ParsedAnswer
     """Spans are in seconds of the file; this is what is scored."""
     confidence: float | None = None
-    """How sure it is, in (0, 1]; None where that is not known."""
+    """How sure it is, from 0 to 1, as `Method.confidence` says; None where that is not known."""
     trajectories: tuple[Trajectory, ...] = ()
     """The conversations that led to it."""
     trace: Trace = NO_TRACE
     origin_s: float = 0.0
     """The second of the file that the answer's text calls 0."""
+    raw_confidence: float | None = None
+    """How sure it is before any scale is put on it, to fit one; None where `confidence` is on none."""
 
     @property
     def turn(self) -> Turn:
@@ -138,6 +140,13 @@ class Method(ABC):
         Raise UserError where the method cannot tell.
         """
         raise UserError(f"method {self.name} tells no probabilities of options; let the letter that is said count")
+
+    def confidence(self, answer: ParsedAnswer, raw: float | None) -> float | None:
+        """Return how sure an answer is: P(IoU >= 0.5) for spans and P(right) else, if the profile is calibrated.
+
+        Where it is not, the raw confidence: the mean probability of its tokens.
+        """
+        return None if raw is None else self.model.profile.confidence(answer.kind, raw)
 
     def close(self) -> None:  # noqa: B027 - a method that keeps nothing has nothing to do
         """Let go of what is kept."""

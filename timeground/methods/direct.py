@@ -59,10 +59,12 @@ class Direct(Method):
     def _outcome(self, row: Row, asked: Message, turn: Turn) -> Outcome:
         given = tuple(Turn(message, is_sampled=False) for message in (self.shown, asked))
         status: Status = "no_answer" if turn.failure else "answered" if turn.finished else "cut"
+        answer, raw = parse(turn.text, row, self.origin_s), confidence_of(turn)
         return Outcome(
-            parse(turn.text, row, self.origin_s),
-            confidence_of(turn),
+            answer,
+            self.confidence(answer, raw),
             (Trajectory((*given, turn), status),),
             Trace((self.look,), num_calls=1),
             self.origin_s,
+            raw,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, overload
 
+from timeground.chat.confidence import RAW
 from timeground.chat.prompts import LETTERS, as_texts, choice_prompt, ground_prompt
 from timeground.data.rows import Row
 from timeground.errors import UserError
@@ -37,7 +38,7 @@ class GroundingAnswer:
     absent: bool
     """Whether the model says that it does not happen."""
     confidence: float | None
-    """Mean token probability, in (0, 1]."""
+    """How sure it is, from 0 to 1; `confidence_means` says of what."""
     outside: bool = False
     """Whether a span leaves what was shown (by more than half a second), so that it cannot have been seen."""
     model: str = ""
@@ -46,6 +47,16 @@ class GroundingAnswer:
     """Why its answers mean nothing about this video, if the model knows only others."""
     trace: Trace = NO_TRACE
     """Where the method looked, and how often it asked."""
+    confidence_means: str | None = None
+    """The "mean token probability", or "P(IoU >= 0.5)" and "P(right)" of a calibrated model; None of a method's own."""
+
+    @property
+    def certainty(self) -> str:
+        """How sure it is, in words to show; "" where that is not known."""
+        if self.confidence is None:
+            return ""
+        words = "confidence" if self.confidence_means in (None, RAW) else self.confidence_means
+        return f"{words} {self.confidence:.2f}"
 
     @property
     def readable_spans(self) -> list[Span] | None:
@@ -61,6 +72,7 @@ class GroundingAnswer:
             "rule": self.rule,
             "absent": self.absent,
             "confidence": self.confidence,
+            "confidence_means": self.confidence_means,
             "model": self.model,
             "warning": self.warning,
             "outside": self.outside,
@@ -103,7 +115,7 @@ class Grounder:
         """Load a model: ``tiny``, a Hub id, a folder, or connect to ``http://host:port/v1#model``.
 
         options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, ``profile`` (a name of
-        the table of profiles) and ``overrides`` (a dict of
+        the table of profiles, or a ``grounding_config.json``) and ``overrides`` (a dict of
         changes to the checkpoint's `Profile`, such as ``{"fps": 4}``).
         """
         if isinstance(method, str):
@@ -214,7 +226,7 @@ class Watched:
     def _grounding(self, query: str, outcome: Outcome) -> GroundingAnswer:
         if outcome.failure:
             raise UserError(outcome.failure)
-        said = outcome.answer
+        said, profile = outcome.answer, self.model.profile
         return GroundingAnswer(
             query=query,
             spans=list(said.spans),
@@ -226,6 +238,7 @@ class Watched:
             warning=self.warning,
             outside=leaves(said.spans, Span(self.clip.start_s, self.clip.end_s)),
             trace=outcome.trace,
+            confidence_means=None if outcome.raw_confidence is None else profile.confidence_means(said.kind),
         )
 
 

@@ -18,7 +18,9 @@ table { border-collapse: collapse; margin: .6rem 0 1.2rem; } th, td { padding: .
   border-bottom: 1px solid var(--line); text-align: right; } th:first-child, td:first-child { text-align: left; }
 .note { color: var(--soft); } figure { margin: 0 0 1.2rem; } figcaption { color: var(--soft); font-size: .9em; }
 svg { width: 100%; height: auto; max-width: 42rem; } svg rect { fill: var(--bar); } svg text { fill: var(--soft);
-  font: 11px system-ui, sans-serif; } img { max-width: 100%; border: 1px solid var(--line); }
+  font: 11px system-ui, sans-serif; } svg path { fill: none; stroke: var(--bar); stroke-width: 2; }
+svg path.rest { stroke: var(--soft); stroke-dasharray: 4 4; stroke-width: 1; }
+img { max-width: 100%; border: 1px solid var(--line); }
 """
 
 
@@ -62,6 +64,27 @@ class Page:
             marks.append(f'<text x="{middle:.1f}" y="{height - 5}" text-anchor="middle">{html.escape(name)}</text>')
             shown = f"{value:.3g}{unit}"
             marks.append(f'<text x="{middle:.1f}" y="{height - 25 - tall:.1f}" text-anchor="middle">{shown}</text>')
+        picture = f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>'
+        self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
+
+    def curves(self, title: str, lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str]) -> None:
+        """Return a drawing of curves of percent over percent, the first one strong. axes: what is across, and up."""
+        width, height, edge = 640, 300, 30
+        top = max(10.0, *(y for points in lines.values() for _, y in points))
+        marks = [
+            f'<path class="rest" d="M{edge} {edge} V{height - edge} H{width - edge}"/>',
+            f'<text x="{edge}" y="{edge - 10}">{html.escape(axes[1])}, 0 to {top:.3g} %</text>',
+            f'<text x="{edge}" y="{height - 10}">{html.escape(axes[0])}, 0 to 100 %</text>',
+        ]
+        for number, (name, points) in enumerate(lines.items()):
+            kind, key = "rest" if number else "first", edge + 15 * (number + 1)
+            places = [
+                f"{edge + x / 100 * (width - 2 * edge):.1f} {height - edge - y / top * (height - 2 * edge):.1f}"
+                for x, y in points
+            ]
+            marks.append(f'<path class="{kind}" d="M{" L".join(places)}"/>')
+            marks.append(f'<path class="{kind}" d="M{edge + 10} {key} h25"/>')
+            marks.append(f'<text x="{edge + 42}" y="{key + 4}">{html.escape(name)}</text>')
         picture = f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>'
         self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
 
