@@ -28,10 +28,10 @@ def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
     frames = render(scene, times_s, height, width)
     return Clip(
         frames=torch.from_numpy(frames).permute(0, 3, 1, 2),
-        frame_times_s=torch.from_numpy(times_s),
-        start_s=0.0,
-        end_s=scene.duration_s,
-        duration_s=scene.duration_s,
+        frame_times_s=torch.from_numpy(times_s + scene.clock_s),
+        start_s=scene.clock_s,
+        end_s=scene.clock_s + scene.duration_s,
+        duration_s=scene.clock_s + scene.duration_s,
         source=f"synth:{scene.seed}",
         made_by=synth_tag(),
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from timeground.data.rows import Row
 from timeground.synth.language import PHRASES, sentence
-from timeground.synth.rows import MARGIN_S, Event, absent_event, events_of, grounding_row, numbered, scene_row
+from timeground.synth.rows import MARGIN_S, Event, absent_event, events_of, grounding_row, numbered, scene_row, told
 from timeground.synth.scene import Scene
 
 
@@ -38,7 +38,7 @@ def _where_row(scene: Scene, rng: np.random.Generator) -> Row | None:
         return None
     x, y, *_ = (float(values[0]) for values in actor.at(np.array([time_s])))
     across, down = (int(np.clip(10 * part, 0, 9)) for part in (x / (scene.width / scene.height), y))
-    question = f"Where is the {actor.name} at {time_s:.1f} seconds?"
+    question = f"Where is the {actor.name} at {told(scene, time_s)} seconds?"
     return scene_row(scene, "", [], "where", question=question, answer=f"{across} across, {down} down")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timeground.data.rows import Row
-from timeground.spans import Span, clamp, merge
+from timeground.spans import Span, clamp, merge, shifted
 from timeground.synth.language import PHRASES, is_time_sensitive, mirrored_sentence, sentence
 from timeground.synth.scene import ACTIONS, COLOURS, SHAPES, TURNABLE, Scene, is_unseen
 
@@ -78,19 +78,26 @@ def numbered(rows: list[Row], video: str, first: int = 0) -> list[Row]:
 
 
 def scene_row(scene: Scene, query: str, spans: Sequence[Span], kind: str, **more: object) -> Row:
-    """Return a row about a scene. more: other fields of it."""
+    """Return a row about a scene, in the time that its clip is shown in. more: other fields of it."""
+    end_s = scene.clock_s + scene.duration_s
     row = Row(
         id="new",
         video="new",
-        duration=scene.duration_s,
+        duration=end_s,
         query=query,
-        spans=list(spans),
+        spans=shifted(spans, scene.clock_s),
+        window=Span(scene.clock_s, end_s) if scene.clock_s else None,
         source="synthmoments",
     )
     row.meta = {"kind": kind}
     for name, value in more.items():
         setattr(row, name, value)
     return row
+
+
+def told(scene: Scene, time_s: float) -> str:
+    """Return a moment of a scene as a question says it."""
+    return f"{time_s + scene.clock_s:.1f}"
 
 
 def grounding_row(
@@ -167,7 +174,7 @@ def _yes_no_row(scene: Scene, events: Sequence[Event], wanted: str, rng: np.rand
             start, end = window
     phrasing = int(rng.integers(len(PHRASES[event.action])))
     query = sentence(event.action, phrasing, event.a, event.b)
-    question = f"Does this happen between {start:.1f} and {end:.1f} seconds: {query}?"
+    question = f"Does this happen between {told(scene, start)} and {told(scene, end)} seconds: {query}?"
     spans = list(event.spans) if wanted == "yes" else []
     return scene_row(scene, query, spans, "yes_no", question=question, answer=wanted)
 
@@ -231,7 +238,8 @@ def _events_row(scene: Scene, events: Sequence[Event]) -> Row:
     named.sort()
     row = scene_row(scene, "everything that happens", [s for s, _ in named], "events")
     row.question = "List the events with their times."
-    row.meta["events"] = [{"query": text, "span": [s.start_s, s.end_s]} for s, text in named]
+    texts = [text for _, text in named]
+    row.meta["events"] = [{"query": q, "span": s.to_list()} for q, s in zip(texts, row.spans, strict=True)]
     return row
 
 
@@ -249,7 +257,7 @@ def _moment_row(scene: Scene, rng: np.random.Generator) -> Row:
         if min((abs(time_s - b) for b in borders), default=MARGIN_S + 1.0) > MARGIN_S:
             break
     seen = sorted(a.name for a in scene.actors if any(s.start_s <= time_s < s.end_s for s in a.visible))
-    question = f"What is visible at {time_s:.1f} seconds?"
+    question = f"What is visible at {told(scene, time_s)} seconds?"
     return scene_row(scene, "", [], "moment", question=question, answer=", ".join(seen) or "nothing")
 
 
@@ -273,6 +281,6 @@ def _doing_row(scene: Scene, rng: np.random.Generator) -> Row | None:
         answer = sentence(doing[0].action, 0, "#")[len("the # ") :] if doing else "stands still"
         if not any(s.start_s <= time_s < s.end_s for s in actor.visible):
             answer = "is not there"
-        question = f"What does the {actor.name} do at {time_s:.1f} seconds?"
+        question = f"What does the {actor.name} do at {told(scene, time_s)} seconds?"
         return scene_row(scene, "", [], "doing", question=question, answer=answer)
     return None

@@ -117,6 +117,8 @@ class Scene:
     actors: list[Actor]
     origin_s: float = 0.0
     """The second of a longer scene at which it begins, if it was cut out of one."""
+    clock_s: float = 0.0
+    """What its first moment is called in clips and rows, where it stands for a part of a longer file."""
     elsewhere: tuple[tuple[str, str], ...] = ()
     """What happens in that scene before or after it, but never in it: an action and whose."""
 

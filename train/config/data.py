@@ -39,6 +39,8 @@ class StageSettings(Settings):
     special than ``kind``."""
     windows_s: Range | None = None
     """Only a part of each scene is shown, of a length between these, evenly in its logarithm; null: all of it."""
+    latest_s: float = Field(0.0, ge=0)
+    """Half of the parts begin at a time up to this, evenly in its logarithm, as parts of long files do; others at 0."""
     fps: list[Positive] = Field([], description="frame rates to draw from; empty: the profile's")
     tokens_per_pair: list[Count] = Field([], description="largest visual tokens of a frame pair; empty: the profile's")
     level: Level = "full"

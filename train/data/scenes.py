@@ -58,7 +58,7 @@ class SynthSource:
         scene = sample_scene(seed, durations_s=stage.durations_s[place], size=size, level=stage.level)
         rng = np.random.default_rng([seed, 31])
         if stage.windows_s is not None:
-            scene = window_of(scene, stage.windows_s, np.random.default_rng([seed, 37]))
+            scene = window_of(scene, stage, np.random.default_rng([seed, 37]))
         rows = choose_rows(all_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
         rows = [jittered(row, stage.jitter_s, rng) for row in rows]
         as_images = bool(order.random() < self.data.image_share)
@@ -94,13 +94,19 @@ def all_rows(scene: Scene, video: str) -> list[Row]:
     return rows + lesson_rows(scene, video, len(rows))
 
 
-def window_of(scene: Scene, lengths_s: tuple[float, float], rng: np.random.Generator) -> Scene:
-    """Return a part of a scene, of a length drawn evenly in its logarithm; all of it where that is shorter."""
-    length_s = float(np.round(np.exp(rng.uniform(*np.log(lengths_s))), 1))
-    if length_s >= scene.duration_s:
-        return scene
+def window_of(scene: Scene, stage: StageSettings, rng: np.random.Generator) -> Scene:
+    """Return a part of a scene as a stage asks for it; all of the scene where that is shorter."""
+    assert stage.windows_s is not None
+    length_s = min(scene.duration_s, _drawn(stage.windows_s, rng))
     start_s = float(np.round(rng.uniform(0.0, scene.duration_s - length_s), 1))
-    return cut(scene, start_s, start_s + length_s)
+    part = cut(scene, start_s, start_s + length_s)
+    is_late = stage.latest_s > 1 and rng.random() < 0.5
+    return replace(part, clock_s=_drawn((1.0, stage.latest_s), rng)) if is_late else part
+
+
+def _drawn(between: tuple[float, float], rng: np.random.Generator) -> float:
+    """Return a time drawn evenly in its logarithm, in tenths of a second."""
+    return float(np.round(np.exp(rng.uniform(*np.log(between))), 1))
 
 
 def choose_rows(rows: Sequence[Row], weights: dict[str, float], count: int, rng: np.random.Generator) -> list[Row]:
