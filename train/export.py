@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from timeground.chat.profile import Profile
 from timeground.data.clip_shards import read_index, shard_tags
@@ -19,6 +21,7 @@ from timeground.files.whole_files import writing
 from timeground.media.containers.container import made_by
 from timeground.media.containers.tag import SYNTH
 from timeground.models.checkpoint import read_processor
+from timeground.models.frame_head import FILE_NAME as FRAME_HEAD
 from timeground.models.loading import Loaded
 
 from .adapters import merged
@@ -46,16 +49,27 @@ def export_model(
 
     def write() -> None:
         assert state is not None
-        weights = merged(state, lora_scale) if lora_scale else state
+        head, state_of_model = _split_head(state)
+        weights = merged(state_of_model, lora_scale) if lora_scale else state_of_model
         cast = {name: t.to(dtype) if dtype and t.is_floating_point() else t for name, t in weights.items()}
         processor = read_processor(loaded.checkpoint.path, loaded.checkpoint.revision)
         with writing(folder) as part:
             loaded.model.save_pretrained(part, state_dict=cast)
             _name_dtype(part / "config.json", str(dtype or loaded.model.dtype).removeprefix("torch."))
             processor.save_pretrained(part)
-            loaded.checkpoint.profile.save(part)
+            if head:
+                save_file(head, part / FRAME_HEAD)
+            elif loaded.checkpoint.profile.frame_head:
+                shutil.copyfile(Path(loaded.checkpoint.path) / FRAME_HEAD, part / FRAME_HEAD)
+            replace(loaded.checkpoint.profile, frame_head=(part / FRAME_HEAD).exists()).save(part)
 
     on_first_rank(write)
+
+
+def _split_head(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the weights of a text-to-frame head that is trained beside, and those of the model."""
+    head = {name.removeprefix("frame_head."): t for name, t in state.items() if name.startswith("frame_head.")}
+    return head, {name: t for name, t in state.items() if not name.startswith("frame_head.")}
 
 
 def _name_dtype(file: Path, dtype: str) -> None:

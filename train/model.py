@@ -35,6 +35,11 @@ def compile_layers(model: Any) -> None:
         layer.compile(dynamic=True)
 
 
+def shown_in(batch: Batch) -> list[Node]:
+    """Return the nodes of a batch that show frames, in the order of its rows."""
+    return [node for example in batch.examples for node in example.shown]
+
+
 class PackedModel(nn.Module):
     """Logits of answer tokens, with as much of the vision part frozen as the recipe says."""
 
@@ -60,22 +65,25 @@ class PackedModel(nn.Module):
         """Return the arithmetic of this run: bfloat16 on float32 weights, or plain."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
-    def answer_logits(self, batch: Batch) -> Tensor:
-        """Return logits from which each answer token is drawn, ``[N, V]``, float32."""
+    def answer_logits(self, batch: Batch, features: VisionFeatures | None = None) -> Tensor:
+        """Return logits from which each answer token is drawn, ``[N, V]``, float32.
+
+        features: of all the batch's clips, where they are made already.
+        """
         with self.amp():
             kept = [e.prefix for e in batch.examples if e.prefix is not None]
-            hidden_BSD = self._continued(batch, kept) if kept else self._suffixes(batch)
+            hidden_BSD = self._continued(batch, kept) if kept else self._suffixes(batch, features)
             logits: Tensor = self.model.lm_head(hidden_BSD.flatten(0, 1)[batch.predictors_N.to(self.device)])
         return logits.float()
 
-    def _suffixes(self, batch: Batch) -> Tensor:
+    def _suffixes(self, batch: Batch, features: VisionFeatures | None) -> Tensor:
         """Return hidden states of the suffixes, ``[B, S, D]``, in one pass over prefixes and suffixes."""
         device = self.device
         rows = PackedRows(
             batch.ids_BL.to(device),
             batch.positions_3BL.to(device),
             batch.visual_BL.to(device),
-            self._features([node for example in batch.examples for node in example.shown]),
+            features or self._features(shown_in(batch)),
             batch.mask_B1SL.to(device),
         )
         return forward_hidden(self.model, rows)[:, -batch.mask_B1SL.shape[2] :]

@@ -32,7 +32,7 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings, engine: Engine
 
 def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
     """Return whether Muon trains a parameter: a matrix that is neither embedding nor head."""
-    return parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+    return parameter.ndim == 2 and not any(part in name for part in ("embed", "lm_head", "frame_head"))
 
 
 class Together(torch.optim.Optimizer):

@@ -16,12 +16,13 @@ from torch.nn import functional as F
 from timeground.errors import UserError
 from timeground.models.loading import Loaded
 
-from .config import Phase, SftSettings
+from .config import ModelSettings, Phase, SftSettings
 from .config.recipe import AnySettings
 from .data.batches import Batch, made_ahead, pack
 from .data.render import Encoder
 from .data.sources import Source, make_source
-from .model import PackedModel, compile_layers
+from .frame_head import frame_loss, head_of
+from .model import PackedModel, compile_layers, shown_in
 from .runtime import memory
 from .runtime.distributed import gradient_norm, sum_over_ranks, world_size
 from .runtime.journal import Journal
@@ -32,15 +33,28 @@ from .validate import Validation
 class SftModel(PackedModel):
     """A model whose forward is the loss of a batch, or a batch's part of the loss of an update."""
 
-    def forward(self, batch: Batch, divisor: float | None = None) -> torch.Tensor:
-        """Return the negative log-likelihood of the answer tokens, each counted by its weight, over `divisor`.
+    def __init__(self, loaded: Loaded, settings: ModelSettings, autocast: bool = False) -> None:
+        super().__init__(loaded, settings, autocast)
+        self.head_weight = settings.frame_head
+        self.frame_head = head_of(loaded) if settings.frame_head else None
 
-        divisor: the weights of the whole update (see `total_weight`); by default those of this batch.
+    def forward(self, batch: Batch, divisor: float | None = None) -> torch.Tensor:
+        """Negative log-likelihood of the answer tokens, each counted by its weight, over `divisor`.
+
+        divisor: the weights of the whole update (see `total_weight`); by default those of this batch. The loss of a
+        text-to-frame head is added by its weight, as if each answer token had its mean.
         """
-        logits = self.answer_logits(batch)
+        with self.amp():
+            features = self.features(shown_in(batch)) if self.frame_head is not None else None
+        logits = self.answer_logits(batch, features)
         weights = batch.weights_N.to(logits.device)
         losses = F.cross_entropy(logits, batch.targets_N.to(logits.device), reduction="none")
-        return (losses * weights).sum() / (weights.sum() if divisor is None else divisor)
+        total = weights.sum() if divisor is None else divisor
+        loss = (losses * weights).sum() / total
+        if self.frame_head is not None and features is not None:
+            found = frame_loss(self.frame_head, self, batch, features)
+            loss = loss + self.head_weight * found * weights.sum() / total
+        return loss
 
 
 def check(settings: SftSettings) -> None:
@@ -68,7 +82,8 @@ def batches_of(run: Run) -> Iterator[Batch]:
     settings = run.settings
     assert isinstance(settings, SftSettings)
     checkpoint, size = run.loaded.checkpoint, settings.videos_per_micro_batch
-    encoder = Encoder(checkpoint.builder, checkpoint.family, checkpoint.profile, settings.loss_reduction)
+    finds_frames = settings.model.frame_head > 0
+    encoder = Encoder(checkpoint.builder, checkpoint.family, checkpoint.profile, settings.loss_reduction, finds_frames)
     source = make_source(settings.data, checkpoint.sampling, size, settings.seed, run.output, run.left_out)
     per_step = settings.micro_batches * run.world
     numbers = range(run.done * per_step + run.rank, settings.steps * per_step, run.world)

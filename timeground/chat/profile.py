@@ -61,6 +61,8 @@ class Profile:
     """The question stands before the video."""
     max_new_tokens: int = 128
     """Room for the answer, thinking included."""
+    frame_head: bool = False
+    """Its folder has a text-to-frame head (`timeground.models.frame_head`)."""
     knows: str | None = None
     """The only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones."""
     calibration: Calibration | None = None
@@ -71,8 +73,9 @@ class Profile:
         for name in _LIMITS:
             if not (name == "max_tokens_per_pair" and self.max_tokens_per_pair is None):
                 _check_number(name, getattr(self, name))
-        if not isinstance(self.text_first, bool):
-            raise UserError(f"text_first is {self.text_first!r}, expected true or false")
+        for name in ("text_first", "frame_head"):
+            if not isinstance(getattr(self, name), bool):
+                raise UserError(f"{name} is {getattr(self, name)!r}, expected true or false")
         for name in ("prompt", "stamp", "knows"):
             value = getattr(self, name)
             if not isinstance(value, str) and not (value is None and name != "prompt"):
@@ -126,9 +129,11 @@ class Profile:
         return dataclasses.replace(self, **_checked_fields(changes, "profile override"))
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data; ``calibration`` only where there is one."""
+        """Return it as plain data; ``calibration`` and ``frame_head`` only where there is one."""
         fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
         del fields["calibration"]
+        if not self.frame_head:
+            del fields["frame_head"]
         return fields if self.calibration is None else fields | {"calibration": self.calibration.to_json()}
 
     def to_text(self) -> str:

@@ -106,6 +106,10 @@ class PromptBuilder:
         """Return the token ids of an answer, with the token that ends it."""
         return [*self.tokenizer.encode(text, add_special_tokens=False), self.end_id]
 
+    def query_ids(self, text: str) -> list[int]:
+        """Return the token ids of a query as it stands inside a question."""
+        return list(self.tokenizer.encode(" " + text.strip(), add_special_tokens=False))
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of answer tokens, special tokens dropped."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -39,6 +39,7 @@ class ModelSettings(Settings):
     frozen: Literal["none", "tower", "vision"] = Field(
         "none", description="tower: the vision tower but for its mergers (TimeLens); vision: all of it"
     )
+    frame_head: float = Field(0.0, ge=0, description="weight of the loss of a text-to-frame head, trained beside")
     gradient_checkpointing: bool = False
     lora: LoraSettings | None = None
 

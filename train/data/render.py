@@ -60,6 +60,15 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """A query, and in which of a clip's frame pairs it is to be found."""
+
+    ids: list[int]
+    inside_P: torch.Tensor
+    """float32, 1 where the event happens."""
+
+
+@dataclass(frozen=True)
 class Example:
     """One video with what was asked and answered about it, as a tree."""
 
@@ -67,6 +76,8 @@ class Example:
     """Each behind its parent. The first is the root, the prompt with the video; the questions are right below it."""
     prefix: KeptPrefix | None = None
     """What the model made of the prompt, where that was kept."""
+    sought: tuple[Sought, ...] = ()
+    """What a text-to-frame head is to find in the prompt's clip."""
 
     def __post_init__(self) -> None:
         """Check that each node goes on from one before it, and that targets follow a question."""
@@ -141,10 +152,13 @@ class Encoder:
     family: Family
     profile: Profile
     reduction: str = "token"
+    finds_frames: bool = False
+    """Whether a text-to-frame head is trained beside."""
 
     def supervised(self, item: ClipRows) -> list[Example]:
         """Return the examples of a clip with its rows' true answers: one, or one a row where questions come first."""
-        return [self._with_truth(example, rows) for example, rows in self.asked(item)]
+        made = [self._with_truth(example, rows) for example, rows in self.asked(item)]
+        return [replace(example, sought=self._sought(item)) for example in made] if self.finds_frames else made
 
     def asked(self, item: ClipRows) -> list[tuple[Example, list[Row]]]:
         """Return examples without answers yet, with the rows that they ask, a question for each.
@@ -219,6 +233,19 @@ class Encoder:
         if not pieces:
             raise UserError("an answer of which nothing was sampled cannot be trained on")
         return pieces
+
+    def _sought(self, item: ClipRows) -> tuple[Sought, ...]:
+        """Return queries whose whole truth is known, with the frame pairs in which it holds."""
+        if item.as_images:
+            return ()
+        times_P = item.clip.pair_times_s().mean(dim=1)
+        found = []
+        for row in item.rows:
+            if row.task == "ground" and row.query and row.meta.get("kind") != "ordered":
+                inside = [(times_P >= span.start_s) & (times_P < span.end_s) for span in row.spans]
+                inside_P = torch.stack(inside).any(dim=0) if inside else torch.zeros_like(times_P, dtype=torch.bool)
+                found.append(Sought(self.builder.query_ids(row.query), inside_P.float()))
+        return tuple(found)
 
     def _with_truth(self, example: Example, rows: Sequence[Row]) -> Example:
         power = {"token": 0.0, "square": 0.5, "sequence": 1.0}[self.reduction]

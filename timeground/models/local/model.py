@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from timeground.chat.layout import VisionSegment
 from timeground.chat.parts import Message
+from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.models.base import Model
 from timeground.models.checkpoint import Checkpoint
+from timeground.models.frame_head import FrameHead, load_frame_head, mean_embeddings
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded, load_weights
 from timeground.models.local.prefix_cache import PrefixCache
@@ -69,6 +73,26 @@ class LocalModel(Model):
         blocks = [segment for segment in shown.segments if isinstance(segment, VisionSegment)]
         frames = shown.clip.frames.to(visual.device)
         return cut_patches(frames, blocks, self.checkpoint.family, self.checkpoint.norm, visual.dtype)
+
+    @cached_property
+    def frame_head(self) -> FrameHead:
+        """Return its text-to-frame head. Raise UserError where it has none."""
+        hidden_size = self.checkpoint.config.get_text_config().hidden_size
+        return load_frame_head(Path(self.checkpoint.path), hidden_size).to(self.module.device)
+
+    def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor:
+        """Return the log-odds that each query's event is in each frame pair, ``[queries, pairs]``, by its head alone.
+
+        The language model does not run. Raise UserError where the model has no such head.
+        """
+        head = self.frame_head
+        (laid,) = self.checkpoint.transcript().add(Message.of("user", clip))
+        assert laid.shown is not None
+        tokens_VD = self.features([laid.shown]).main_VD
+        with torch.inference_mode():
+            queries_QD = mean_embeddings(self.module, [self.builder.query_ids(query) for query in queries])
+            scores: Tensor = head(queries_QD, tokens_VD.view(laid.shown.clip.num_frames // 2, -1, tokens_VD.shape[1]))
+            return scores
 
     def features(self, shown: Sequence[Shown]) -> VisionFeatures:
         """Run the vision tower over one or several clips."""
