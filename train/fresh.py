@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from timeground.chat.profile import Profile
+from timeground.chat.tools import LOOK, call_text
 from timeground.files.whole_files import writing
 from timeground.models.families.qwen3_vl import FreshModel, new_config, new_processor
 from timeground.models.families.qwen_vl import END, MARKS, PAD, SPECIAL_TOKENS
@@ -73,6 +74,14 @@ def _corpus() -> list[str]:
         "Answer with the letter of the right option.",
         "Which shape moves left?",
         "What does the red circle do at 3.0 seconds?",
+        "Does this happen: the red circle can be seen?\nAnswer yes or no.",
+        "Where is the red circle at 3.0 seconds?",
+        "What is visible at 3.0 seconds?",
+        "What can be seen in the video?",
+        "3 across, 7 down",
+        "system\n# Tools\n<tools>\n" + json.dumps(LOOK) + "\n</tools>",
+        call_text(LOOK, {"start_s": 3.0, "end_s": 12.0}),
+        "user\n<tool_response>\n",
         "stands still",
         "is not there",
         "List the events with their times.",

@@ -31,6 +31,8 @@ from .data.render import Node
 
 def compile_layers(model: Any) -> None:
     """Compile a model's vision blocks and decoder layers, for all shapes at once; validation runs them as they are."""
+    dynamo: Any = torch._dynamo.config
+    dynamo.recompile_limit = 64  # layers share code, and each counts as a compilation of it
     for layer in (*model.model.visual.blocks, *model.model.language_model.layers):
         layer.compile(dynamic=True)
 

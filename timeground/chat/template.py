@@ -6,6 +6,7 @@ rendered once, in the shortest conversation that has it, with marks where the co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -40,6 +41,21 @@ class ChatTemplate:
     def tail(self) -> str:
         """Return what stands after a user's message, up to where the answer begins."""
         return self.between("user", "assistant")
+
+    def tools_text(self, tools: Sequence[Any]) -> str:
+        """Return the content of the system message by which the template tells of tools.
+
+        Raise UserError for a template that tells of none, or tells of them elsewhere.
+        """
+        messages = [{"role": "user", "content": [{"type": "text", "text": _MARK}]}]
+        text = str(
+            self.tokenizer.apply_chat_template(messages, tools=list(tools), chat_template=self.template, tokenize=False)
+        )
+        before, after = self.between(None, "system"), self.between("system", "user")
+        head = text.partition(_MARK)[0]
+        if not (head.startswith(before) and head.endswith(after)) or len(head) <= len(before) + len(after):
+            raise UserError("the model's chat template does not tell of tools in a system message of its own")
+        return head[len(before) : len(head) - len(after)]
 
     def _between(self, before: Role | None, role: Role) -> str:
         """Return the text from the end of a message (or from nothing) to the start of the next one's content.

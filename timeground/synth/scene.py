@@ -134,8 +134,11 @@ class Scene:
         return times[keep]
 
 
-def cut(scene: Scene, start_s: float, end_s: float) -> Scene:
-    """Return a part of a scene as a scene of its own, whose time begins with it. Acts may reach over its ends."""
+def cut(scene: Scene, start_s: float, end_s: float, keep_time: bool = False) -> Scene:
+    """Return a part of a scene as a scene of its own. Acts may reach over its ends.
+
+    keep_time: it is shown and told in the time of the scene that it is cut from, else in a time that begins with it.
+    """
     actors = [_moved(actor, start_s, end_s) for actor in scene.actors]
     done = {(act.action, actor.name) for actor in actors for act in actor.acts}
     others = [(act.action, actor.name) for actor in scene.actors for act in actor.acts if act.other is None]
@@ -144,6 +147,7 @@ def cut(scene: Scene, start_s: float, end_s: float) -> Scene:
         duration_s=end_s - start_s,
         actors=actors,
         origin_s=scene.origin_s + start_s,
+        clock_s=scene.clock_s + start_s if keep_time else 0.0,
         elsewhere=tuple(one for one in dict.fromkeys(others) if one not in done),
     )
 

@@ -39,6 +39,8 @@ class StageSettings(Settings):
     special than ``kind``."""
     windows_s: Range | None = None
     """Only a part of each scene is shown, of a length between these, evenly in its logarithm; null: all of it."""
+    looks: float = Field(0.0, ge=0, le=1)
+    """Share of clips whose moments are looked at closer, by tool calls, before they are told."""
     latest_s: float = Field(0.0, ge=0)
     """Half of the parts begin at a time up to this, evenly in its logarithm, as parts of long files do; others at 0."""
     fps: list[Positive] = Field([], description="frame rates to draw from; empty: the profile's")
@@ -51,13 +53,18 @@ class StageSettings(Settings):
     """By how much labels are off: starts by a draw from (low, high), ends by one from a second (low, high)."""
     videos_per_micro_batch: int | None = Field(None, ge=1)
     """Instead of the run's own, since short clips fit more to a batch."""
+    questions_per_video: int | None = Field(None, ge=1)
+    """Instead of the run's own, since of little that is seen little can be asked."""
     micro_batches: int | None = Field(None, ge=1)
     """How long it lasts, counted over all processes; the last stage lasts to the end."""
+    in_turn_with: list[StageSettings] = Field([], description="other scenes and questions, each as often as its own")
 
     @model_validator(mode="after")
     def _fits_together(self) -> StageSettings:
         if self.kind_weights and not any(self.kind_weights.values()):
             raise ValueError("kind_weights are all 0; give some kind of row a weight, or leave them out")
+        if any(other.in_turn_with or other.micro_batches for other in self.in_turn_with):
+            raise ValueError("in_turn_with: micro_batches and in_turn_with belong to the stage itself")
         if self.jitter_s is not None and (self.jitter_s[0] > self.jitter_s[1] or self.jitter_s[2] > self.jitter_s[3]):
             raise ValueError(f"jitter_s {list(self.jitter_s)}: write [low, high] for starts, then [low, high] for ends")
         return self
@@ -79,6 +86,16 @@ class DataSettings(Settings):
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
     image_share: float = Field(0.0, ge=0, le=1, description="share of clips given as stamped images")
     num_workers: int = Field(2, ge=0)
+
+    @property
+    def most_questions(self) -> int:
+        """Return the largest number of a video's rows that share its prefix."""
+        return max(self.questions_per_video, *(stage.questions_per_video or 0 for stage in self.all_stages))
+
+    @property
+    def all_stages(self) -> list[StageSettings]:
+        """Return the stages, with what has its turn in them."""
+        return [one for stage in self.synth_stages for one in (stage, *stage.in_turn_with)]
 
     @model_validator(mode="after")
     def _fits_together(self) -> DataSettings:

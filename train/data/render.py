@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from timeground.chat.layout import TimeEncoding, encode_time, origin_s, stamp_ti
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import row_answer, row_prompt
-from timeground.chat.trajectory import Trajectory
+from timeground.chat.trajectory import Trajectory, Turn
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media.clip import Clip
@@ -20,7 +20,7 @@ from timeground.models.families import Family
 from timeground.models.inputs import PromptBuilder, PromptInputs
 from timeground.models.local.prefix_cache import KeptPrefix
 from timeground.models.local.towers import TowerStates
-from timeground.models.transcript import Laid, Transcript
+from timeground.models.transcript import Laid, Transcript, joined
 from timeground.spans import Span
 
 
@@ -34,6 +34,10 @@ class ClipRows:
     """Whether it is shown as stamped images."""
     snap: str | None = None
     """How true spans are moved to stamps, see `snapped`."""
+    tools: tuple[Any, ...] = ()
+    """What the model may call while it answers."""
+    leads: Mapping[str, Sequence[Turn]] = field(default_factory=dict)
+    """The turns between a row's question and its answer, by its id, where it is not answered at once."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Encoder:
 
     def supervised(self, item: ClipRows) -> list[Example]:
         """Return the examples of a clip with its rows' true answers: one, or one a row where questions come first."""
-        made = [self._with_truth(example, rows) for example, rows in self.asked(item)]
+        made = [self._with_truth(example, rows, item.leads) for example, rows in self.asked(item)]
         return [replace(example, sought=self._sought(item)) for example in made] if self.finds_frames else made
 
     def asked(self, item: ClipRows) -> list[tuple[Example, list[Row]]]:
@@ -183,10 +187,18 @@ class Encoder:
             shown, (question,) = transcript.only_video(opening), questions
             body, last = transcript.asked_first(question, shown).split_last()
             return _asking(Laid(body, shown), [last])
+        told = self._tools(transcript, item)
         laid = transcript.add(opening)
         if len(laid) != 1 or laid[0].shown is None:
             raise UserError("a conversation that is trained on begins with one clip and nothing after it")
-        return _asking(laid[0], [transcript.question(question) for question in questions])
+        prompt = replace(laid[0], inputs=joined([*told, *laid]))
+        return _asking(prompt, [transcript.question(question) for question in questions])
+
+    def _tools(self, transcript: Transcript, item: ClipRows) -> list[Laid]:
+        """Return what tells the model of the tools that it may call."""
+        if not item.tools:
+            return []
+        return transcript.add(Message.of("system", self.builder.template.tools_text(item.tools)))
 
     def shown_as(self, item: ClipRows) -> Profile:
         """Return how a clip is shown: as the profile says, or as stamped images, as servers are sent them."""
@@ -247,14 +259,16 @@ class Encoder:
                 found.append(Sought(self.builder.query_ids(row.query), inside_P.float()))
         return tuple(found)
 
-    def _with_truth(self, example: Example, rows: Sequence[Row]) -> Example:
+    def _with_truth(self, example: Example, rows: Sequence[Row], leads: Mapping[str, Sequence[Turn]]) -> Example:
         power = {"token": 0.0, "square": 0.5, "sequence": 1.0}[self.reduction]
-        groups = []
-        for question, row in zip(example.questions, rows, strict=True):
-            ids = self.builder.answer_ids(row_answer(self.profile.prompts(), row))
-            groups.append([[Laid(PromptInputs.following(ids, question.next_position), is_sampled=True)]])
-        nodes = example.answered(groups).nodes
+        answers = [Turn(Message.of("assistant", row_answer(self.profile.prompts(), row))) for row in rows]
+        said = [[*leads.get(row.id, ()), answer] for row, answer in zip(rows, answers, strict=True)]
+        nodes = self.answered(example, [[Trajectory(tuple(map(self._written, turns)))] for turns in said]).nodes
         return Example(tuple(n if n.answer is None else replace(n, weight=len(n.inputs) ** -power) for n in nodes))
+
+    def _written(self, turn: Turn) -> Turn:
+        """Return a turn with the tokens of its text, if the model is to say it."""
+        return replace(turn, ids=tuple(self.builder.answer_ids(turn.text))) if turn.is_sampled else turn
 
 
 def _asking(prompt: Laid, questions: Sequence[PromptInputs]) -> Example:

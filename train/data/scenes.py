@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from timeground.chat.tools import LOOK
 from timeground.data.rows import Row
 from timeground.media.sampling import Sampling
 from timeground.spans import Span
@@ -19,6 +20,7 @@ from timeground.synth.scene import Scene, cut
 from timeground.synth.world import SIZES, sample_scene
 
 from ..config import DataSettings, StageSettings
+from .looks import looks
 from .render import ClipRows
 
 Made = TypeVar("Made")
@@ -59,10 +61,13 @@ class SynthSource:
         rng = np.random.default_rng([seed, 31])
         if stage.windows_s is not None:
             scene = window_of(scene, stage, np.random.default_rng([seed, 37]))
-        rows = choose_rows(all_rows(scene, f"{seed}.mp4"), stage.kind_weights, self.data.questions_per_video, rng)
+        count = stage.questions_per_video or self.data.questions_per_video
+        rows = choose_rows(all_rows(scene, f"{seed}.mp4"), stage.kind_weights, count, rng)
         rows = [jittered(row, stage.jitter_s, rng) for row in rows]
         as_images = bool(order.random() < self.data.image_share)
         clip = scene_clip(scene, self._sampling(stage, since))
+        if rng.random() < stage.looks:
+            return ClipRows(clip, rows, tools=(LOOK,), leads=looks(scene, rows, self.sampling, rng))
         return ClipRows(clip, rows, as_images, "nearest" if stage.snap else None)
 
     def _sampling(self, stage: StageSettings, since: int) -> Sampling:
@@ -83,9 +88,16 @@ class SynthSource:
         """Return the stage of a micro-batch, and how many of the stage came before it."""
         for stage in self.data.synth_stages[:-1]:
             if micro_batch < (stage.micro_batches or 0):
-                return stage, micro_batch
+                return _turn(stage, micro_batch)
             micro_batch -= stage.micro_batches or 0
-        return self.data.synth_stages[-1], micro_batch
+        return _turn(self.data.synth_stages[-1], micro_batch)
+
+
+def _turn(stage: StageSettings, since: int) -> tuple[StageSettings, int]:
+    """Return whose turn it is in a stage, two micro-batches each, so that two processes work on scenes of one kind."""
+    kinds = [stage, *stage.in_turn_with]
+    turn, place = divmod(since // 2, len(kinds))
+    return kinds[place], 2 * turn + since % 2
 
 
 def all_rows(scene: Scene, video: str) -> list[Row]:

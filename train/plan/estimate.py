@@ -81,7 +81,7 @@ def estimate(settings: RunSettings, shape: Shape, processes: int) -> Estimate:
     true_answer = prompts.true_answer_tokens()
     longest = settings.longest_answer(prompts.profile.max_new_tokens, true_answer)
     lengths = sorted({true_answer, max(true_answer, longest)})
-    examples = [dry.with_states(e) for e in prompts.examples(largest.duration_s, settings.data.questions_per_video)]
+    examples = [dry.with_states(e) for e in prompts.examples(largest.duration_s, settings.data.most_questions)]
     sizes = Sizes.of(dry.model)
     if settings.engine.zero_stage:
         make_optimizer(dry.model, settings.optimizer, settings.engine)  # refuses what a run would refuse
@@ -105,14 +105,14 @@ def _fullest_batch(settings: RunSettings, prompts: Prompts) -> tuple[int, Prompt
             settings.micro_batch_size(stage.videos_per_micro_batch),
             prompts.largest(max(high for _, high in stage.durations_s)),
         )
-        for stage in settings.data.synth_stages
+        for stage in settings.data.all_stages
     ]
     return max(of_stage, key=lambda pair: pair[0] * pair[1].tokens)
 
 
 def _step(settings: RunSettings, examples: list[Example], clips: int, answer_tokens: int, processes: int) -> Step:
     clips *= processes * settings.micro_batches
-    questions = clips * settings.data.questions_per_video
+    questions = clips * settings.data.most_questions
     prompt = sum(e.num_tokens for e in examples)
     answers = questions * settings.answers_a_question
     read = clips * prompt * settings.versions_read
