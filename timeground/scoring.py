@@ -15,6 +15,7 @@ from timeground.chat.confidence import RIGHT_IOU, AnswerKind
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.grammar.answers import ParsedSpans, parse_events, parse_option, parse_spans, parse_yes_no
+from timeground.metrics.events import Words, event_f1
 from timeground.spans import Span, iou, set_iou, shifted
 
 Measure = Callable[[list[Span], list[Span]], float]
@@ -100,7 +101,9 @@ def parse(text: str, row: Row, origin_s: float = 0.0) -> ParsedAnswer:
         return ParsedAnswer(text, yes=said.value, rule=said.rule, failure=said.failure)
     if row.task == "events":
         events = tuple((query, shifted([span], origin_s)[0]) for query, span in parse_events(text))
-        return ParsedAnswer(text, events=events, failure=None if events else "no event with a time")
+        absent = not events and parse_spans(text, query=row.query).absent
+        failure = None if events or absent else "no event with a time"
+        return ParsedAnswer(text, absent=absent, events=events, failure=failure)
     if row.task == "open":
         return ParsedAnswer(text, failure=None if text else "no text")
     return parse_when(text, row.query, origin_s)
@@ -119,12 +122,25 @@ def parse_when(text: str, query: str | None, origin_s: float = 0.0) -> ParsedAns
 def score(answer: ParsedAnswer, row: Row, protocol: Protocol = STRICT) -> float:
     """Return what an answer to a row is worth, in [0, 1].
 
-    The IoU of the set of spans said with the true set where the row asks when; 1 or 0 for an option or yes and no, and
-    0 for what needs a judge.
+    The IoU of the set of spans said with the true set where the row asks when, `events_f1` where it asks for a list of
+    events; 1 or 0 for an option or yes and no, and 0 for what needs a judge.
     """
     if row.task == "ground":
         return whole_iou(answer, row.spans, protocol)
+    if row.task == "events":
+        return events_f1(answer, row, protocol=protocol)
     return float(is_right(answer, row))
+
+
+def events_f1(
+    answer: ParsedAnswer, row: Row, full_iou: float = 0.5, words: Words = "same", protocol: Protocol = STRICT
+) -> float:
+    """Return `event_f1` of the events that an answer lists with those of the row, after the four cases of this file."""
+    true = [(event["query"], Span(*event["span"])) for event in row.meta["events"]]
+    said = [(text, span.ordered() if protocol.swaps else span) for text, span in answer.events]
+    if not answer.parsed or (protocol.spoils and any(span.length_s <= 0 for _, span in said)):
+        return 0.0
+    return event_f1(said, true, full_iou, words)
 
 
 def is_right(answer: ParsedAnswer, row: Row) -> bool:

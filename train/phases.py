@@ -169,6 +169,8 @@ def _look(phase: Phase, going: Going, processes: int) -> None:
     settings: RunSettings = phase.settings
     output = Path(settings.output)
     looked = look_at_data(settings, processes)
+    for remark in looked.remarks:
+        print(f"{phase.name}: {remark}" if phase.name else remark)
     if part := looked.training:
         if part.none_is_left:
             video, reason = next(iter(part.unreadable.items()))

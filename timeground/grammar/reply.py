@@ -65,6 +65,11 @@ def tidy(text: str) -> str:
     return re.sub(r" ?\n[ \n]*", "\n", text).strip()
 
 
+def plain_words(text: str) -> str:
+    """Return a text without what does not change its words: case, spare blanks, punctuation at its end."""
+    return " ".join(text.translate(_ONE_TO_ONE).replace("。", ".").casefold().split()).rstrip(" .,;:!?…")
+
+
 def without_thinking(text: str) -> str:
     """Return the reply without its thinking.
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from timeground.data.clip_shards import INDEX, read_index
 from timeground.data.row_checks import contradictions, shown
-from timeground.data.rows import Row, scan_rows
+from timeground.data.rows import Row, Task, scan_rows
 from timeground.data.video_checks import FileProblems, against_files, contradicted
 from timeground.errors import UserError
 
-from ..config import DataSettings, RunSettings
+from ..config import DataSettings, GrpoSettings, RunSettings
+from ..rewards import never_counting
+from .scenes import ROW_KINDS
 from .sources import grouped, pass_order
 
 
@@ -51,6 +54,8 @@ class Looked:
     validation: Part | None = None
     left_out: list[str] = field(default_factory=list)
     """Ids of rows to train without, as the recipe wants it."""
+    remarks: list[str] = field(default_factory=list)
+    """What is legal but hardly meant; one line each."""
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -70,6 +75,7 @@ def look_at_data(settings: RunSettings, processes: int) -> Looked:
     if data.validation_rows is not None and settings.validate_every:
         found.validation = _validation(settings, data.validation_rows)
     if data.synth_seed is not None:
+        found.remarks = _unmet_rows(settings, "SynthMoments", {*get_args(Task), *ROW_KINDS})
         return found
     found.training = part = _samples(data) if data.samples is not None else _rows(data.rows or "")
     part.needed = _first(part.rows, settings, None if data.leave_out_bad_rows else settings.clips_needed(processes))
@@ -80,7 +86,14 @@ def look_at_data(settings: RunSettings, processes: int) -> Looked:
             raise _refusal(part, "data", "", data)
     elif part.wrong:
         raise _refusal(part, "data", ", or set data.leave_out_bad_rows to train without them", data)
+    kinds = {str(row.meta["kind"]) for row in part.rows if "kind" in row.meta}
+    found.remarks = _unmet_rows(settings, part.name, kinds | {row.task for row in part.rows})
     return found
+
+
+def _unmet_rows(settings: RunSettings, data: str, known: set[str]) -> list[str]:
+    """Return a line for each name in a reward's `rows` that the data do not have. known: their tasks and kinds."""
+    return never_counting(settings.rewards, known, data) if isinstance(settings, GrpoSettings) else []
 
 
 def _rows(file: str) -> Part:

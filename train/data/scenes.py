@@ -25,6 +25,11 @@ from .render import ClipRows
 
 Made = TypeVar("Made")
 
+ROW_KINDS = (
+    "single", "multi", "ordered", "absent", "choice", "yes_no", "events", "moment", "doing", "who", "where", "happens",
+)  # fmt: skip
+"""The kinds of a scene's rows, as `kind_weights` and a reward's `rows` name them."""
+
 
 def scene_number(micro_batch: int, index: int) -> int:
     """Return the number of a scene in the whole run, from which it is made."""

@@ -28,6 +28,8 @@ class Scored:
     rollout: Rollout
     total_QG: Tensor
     each_QG: dict[str, Tensor]
+    counts_Q: dict[str, Tensor]
+    """Whether each reward counts on the question's row."""
     iou_QG: Tensor
     parsed_QG: Tensor
     finished_QG: Tensor
@@ -69,6 +71,7 @@ def _score(rollout: Rollout, rewards: RewardSum) -> Scored:
         rollout,
         torch.tensor(values.total).view(shape),
         {name: torch.tensor(each).view(shape) for name, each in values.by_name.items()},
+        {name: torch.tensor(each) for name, each in rewards.counts(rollout.rows).items()},
         plain_ious(rollout),
         torch.tensor(
             [

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from timeground.errors import UserError
 from timeground.methods import load_method
@@ -190,24 +191,31 @@ class Trainer:
 
     def _summary(self, scored: Sequence[Scored]) -> tuple[dict[str, float], float]:
         """Return means over the groups of all processes for the log, and the spread of all rewards of the step."""
-        rewards = torch.cat([s.total_QG for s in scored]).double()
-        per_group = {
-            "reward": rewards.mean(dim=1),
-            "reward_spread": spread(rewards),
-            "silent_groups": (rewards == rewards[:, :1]).all(dim=1),
-            "iou": torch.cat([s.iou_QG for s in scored]).mean(dim=1),
-            "parsed": torch.cat([s.parsed_QG for s in scored]).mean(dim=1),
-            "unfinished": 1 - torch.cat([s.finished_QG for s in scored]).mean(dim=1),
-            "square": rewards.square().mean(dim=1),
-        }
-        for name in scored[0].each_QG:
-            per_group[f"reward/{name}"] = torch.cat([s.each_QG[name] for s in scored]).mean(dim=1)
-        sums = torch.stack([v.double().sum() for v in per_group.values()] + [torch.tensor(float(len(rewards)))])
-        *totals, groups = sum_over_ranks(sums.to(self.engine.device)).tolist()
-        means = {name: total / groups for name, total in zip(per_group, totals, strict=True)}
-        answers = groups * rewards.shape[1]
+        per_group = _per_group(scored)
+        sums = torch.stack([torch.stack([v.nansum(), (~v.isnan()).sum()]) for v in per_group.values()])
+        totals = dict(zip(per_group, sum_over_ranks(sums.to(self.engine.device)).tolist(), strict=True))
+        means = {name: total / groups for name, (total, groups) in totals.items() if groups}
+        answers = totals["reward"][1] * scored[0].total_QG.shape[1]
         variance = (means.pop("square") - means["reward"] ** 2) * answers / max(1.0, answers - 1)
         return means, max(0.0, variance) ** 0.5
+
+
+def _per_group(scored: Sequence[Scored]) -> dict[str, Tensor]:
+    """Return what is logged of each group of this process, ``[groups]``; NaN where a reward does not count."""
+    rewards = torch.cat([s.total_QG for s in scored]).double()
+    found = {
+        "reward": rewards.mean(dim=1),
+        "reward_spread": spread(rewards),
+        "silent_groups": (rewards == rewards[:, :1]).all(dim=1),
+        "iou": torch.cat([s.iou_QG for s in scored]).mean(dim=1),
+        "parsed": torch.cat([s.parsed_QG for s in scored]).mean(dim=1),
+        "unfinished": 1 - torch.cat([s.finished_QG for s in scored]).mean(dim=1),
+        "square": rewards.square().mean(dim=1),
+    }
+    for name in scored[0].each_QG:
+        means = torch.cat([s.each_QG[name].mean(dim=1) for s in scored])
+        found[f"reward/{name}"] = means.where(torch.cat([s.counts_Q[name] for s in scored]), torch.nan)
+    return {name: values.double() for name, values in found.items()}
 
 
 def make_sampler(run: Run, encoder: Encoder, settings: GrpoSettings, watch: Stopwatch) -> RolloutEngine:

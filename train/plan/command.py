@@ -110,6 +110,7 @@ def _data(settings: AnySettings, prompts: Prompts, processes: int) -> tuple[str,
     if data.rows is not None and not Path(data.rows).is_file():
         return data.rows, warnings
     looked = look_at_data(settings, processes)
+    warnings += looked.remarks
     if looked.training is None:
         return "SynthMoments, rendered while it trains", warnings
     part = looked.training

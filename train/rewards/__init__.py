@@ -2,7 +2,7 @@
 
 from .registry import FUNCTIONS, load_reward
 from .reward import AS_IT_IS, Contrasts, Question, Reward, needs_contrast
-from .total import RewardSettings, RewardSum, RewardValues
+from .total import RewardSettings, RewardSum, RewardValues, never_counting
 from .trl import TrlReward, as_trl
 
 REWARDS = {name: as_trl(function) for name, function in FUNCTIONS.items()}
@@ -22,4 +22,5 @@ __all__ = [
     "as_trl",
     "load_reward",
     "needs_contrast",
+    "never_counting",
 ]

@@ -9,14 +9,14 @@ from typing import Any, cast, get_args
 
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Trajectory, Turn
-from timeground.data.row_checks import Direction, shown
-from timeground.data.rows import Row, Task
+from timeground.data.row_checks import CHECKS, Direction, shown
+from timeground.data.rows import Row, Task, from_cells
 from timeground.errors import UserError
 from timeground.spans import Span
 
 from .reward import Contrasts, Question
 
-KNOWN = ("spans", "duration", "window", "direction", "is_backward", "question", "options", "answer")
+KNOWN = ("spans", "duration", "window", "direction", "is_backward", "question", "options", "answer", "meta")
 MADE_BY_RUN = ("group", "backward", "shuffled")
 """Columns that no data set holds: a trainer makes them while it samples."""
 COLUMN_OF = {"reversed": "backward", "reversed_groups": "backward"}
@@ -76,10 +76,21 @@ class ColumnRow:
         return answer or None
 
     @property
+    def meta(self) -> dict[str, Any]:
+        """Return what else is known, an object or its JSON text; {} for anything else, which is not a row's.
+
+        Arrow gives every row the keys of all, None where a row lacks them.
+        """
+        cells = from_cells({"meta": self.columns.get("meta")})
+        meta = cells.get("meta") if isinstance(cells, dict) else None
+        known = {key: value for key, value in meta.items() if value is not None} if isinstance(meta, dict) else {}
+        return cast(dict[str, Any], CHECKS["meta"]("column meta", known))
+
+    @property
     def task(self) -> Task:
-        """Return what the row asks, by the rule of `Row`; a list of events is asked for as "ground"."""
+        """Return what the row asks, by the rule of `Row`."""
         asked = self.columns.get("question")
-        return Row("", "", 0.0, question=asked, options=self.options, answer=self.answer).task
+        return Row("", "", 0.0, question=asked, options=self.options, answer=self.answer, meta=self.meta).task
 
     @property
     def contrasts(self) -> Contrasts:

@@ -1,4 +1,4 @@
-"""Rewards for questions: the right option or the right yes/no, alone or together with when it happens."""
+"""Rewards for questions: the right option, yes/no or words, alone or together with when it happens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from timeground.data.row_checks import shown
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.grammar.answers import parse_option, parse_yes_no
+from timeground.grammar.reply import final_text, plain_words
 from timeground.scoring import parse_when, whole_iou
 
 from .reading import ALL, ProtocolName, protocol_for
@@ -45,6 +46,17 @@ def grounded_choice(
     text = trajectory.text
     overlap = whole_iou(parse_when(text, row.query), row.spans, protocol_for(protocol, ALL))
     return choice_weight * _is_right(text, row.answer, row.options) + iou_weight * overlap
+
+
+def exact(trajectory: Trajectory, row: Row, *, contrasts: Contrasts = AS_IT_IS) -> float:
+    """Pay 1 for the answer of an open question in its very words, else 0; other rows give 0.
+
+    Case, blanks and punctuation at the end do not count, and what is thought before the answer is not read.
+    """
+    if row.task != "open" or row.answer is None or not contrasts.has_truth:
+        return 0.0
+    said, _ = final_text(trajectory.text)
+    return float(plain_words(said) == plain_words(row.answer))
 
 
 def _is_right(text: str, answer: str, options: Sequence[str] | None) -> bool:

@@ -10,9 +10,10 @@ from timeground.errors import UserError
 from timeground.named import imported
 
 from .direction import direction, shuffle_bonus
+from .events import events
 from .form import format_answer, format_plain, format_think
 from .grounding import parse_penalty, set_iou, time_aware_iou, tiou, wasserstein
-from .qa import choice, grounded_choice
+from .qa import choice, exact, grounded_choice
 from .reward import GIVEN, Question, Reward
 from .trl import TrlFunction
 
@@ -21,7 +22,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     for function in (
         tiou, time_aware_iou, set_iou, wasserstein, parse_penalty,
         format_think, format_answer, format_plain,
-        choice, grounded_choice,
+        choice, grounded_choice, exact, events,
         direction, shuffle_bonus,
     )
 }  # fmt: skip

@@ -12,16 +12,24 @@ pytest.importorskip("trl")
 SAID = [
     "20.0 - 40.0 seconds", "<think> </think><answer>20 to 30</answer>", "<answer>B</answer><time>20 - 35</time>", "B",
     "It does not happen.", "60 - 20", "perhaps", "22.5 - 41.0 seconds", "<answer>25 to 38</answer>", "(A)",
+    "20.0 - 36.0: a dog runs\n50.0 - 60.0: it rests", "A red ball.", "a red  ball",
 ]  # fmt: skip
 """The model's words: a random model over whole answers says things that rewards tell apart."""
 
 EVENT = {"spans": [[20.0, 40.0]], "duration": 100.0, "window": None, "question": None, "options": None, "answer": None}
+EVENT |= {"meta": {"kind": "when", "events": None}}
 ROWS = [
     EVENT | {"direction": "sensitive", "backward": "55 - 80", "shuffled": ["70 - 90"], "group": 0},
     EVENT | {"direction": "insensitive", "backward": "60 - 82", "shuffled": ["20 - 40"], "group": 1},
     EVENT
     | {"question": "which?", "options": ["a cat", "a dog"], "answer": "B"}
     | {"direction": "unknown", "backward": None, "shuffled": ["A"], "group": 2},
+    EVENT
+    | {"meta": {"kind": "list", "events": [{"query": "A dog runs.", "span": [20.0, 40.0]}]}}
+    | {"direction": "unknown", "backward": None, "shuffled": None, "group": 3},
+    EVENT
+    | {"question": "what?", "answer": "a red ball", "meta": {"kind": "what", "events": None}}
+    | {"direction": "unknown", "backward": None, "shuffled": None, "group": 4},
 ]
 
 
@@ -75,8 +83,8 @@ def test_trl_logs_our_numbers(tokenizer, model, tmp_path, conversational):
         output_dir=str(tmp_path),
         max_steps=1,
         logging_steps=1,
-        per_device_train_batch_size=24,
-        num_generations=8,
+        per_device_train_batch_size=16 * len(ROWS),
+        num_generations=16,
         max_completion_length=1,
         reward_weights=[0.5] * len(REWARDS) + [0.0],
         report_to=[],
@@ -96,7 +104,7 @@ def test_trl_logs_our_numbers(tokenizer, model, tmp_path, conversational):
 
     (log,) = [line for line in trainer.state.log_history if "reward" in line]
     ((completions, columns),) = seen
-    assert len(completions) == 24 and isinstance(completions[0], list if conversational else str)
+    assert len(completions) == 16 * len(ROWS) and isinstance(completions[0], list if conversational else str)
     total = 0.0
     for name, reward in REWARDS.items():
         mean = fmean(reward(completions, **columns))

@@ -127,7 +127,11 @@ def test_none_says_that_a_reward_does_not_apply(own):
         ([":f"], "cannot import ''"),
         (["my_rewards_for_test:none"], "has nothing called 'none'"),
         (["my_rewards_for_test:not_callable"], "that is no function"),
-        (["tiou", "tiou"], "reward tiou is listed twice"),
+        (
+            ["tiou", "tiou"],
+            "reward tiou is listed twice; list it once, its weight says how much it counts, or give each",
+        ),
+        (["tiou", {"name": "set_iou", "label": "tiou"}], "reward tiou is listed twice"),
         ([], "no rewards are listed"),
         ([{"name": "tiou", "gate": "iou"}], "unknown reward 'iou'"),
         ([{"name": "wasserstein", "options": {"gamma": 1}}], "reward wasserstein: unknown option gamma"),
@@ -173,5 +177,7 @@ def test_examples_of_the_page_run():
     page = Path(__file__).parents[3] / "docs" / "rewards.md"
     result = doctest.testfile(str(page), module_relative=False)
     assert result.attempted > 5 and result.failed == 0
-    (listed,) = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert [item.gate for item in make(*yaml.safe_load(listed)).settings.values()] == [None, None, None, "set_iou"]
+    lists = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    listed, by_rows = (make(*yaml.safe_load(text)).settings for text in lists)
+    assert [item.gate for item in listed.values()] == [None, None, None, "set_iou"]
+    assert {"set_iou", "of_several"} < set(by_rows) and by_rows["format_plain"].gate == "of_several"

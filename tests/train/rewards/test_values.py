@@ -17,6 +17,7 @@ from timeground.spans import Span
 
 tiou, time_aware_iou, set_iou, wasserstein = (REWARDS[n] for n in ("tiou", "time_aware_iou", "set_iou", "wasserstein"))
 parse_penalty, choice, grounded_choice = (REWARDS[n] for n in ("parse_penalty", "choice", "grounded_choice"))
+exact = REWARDS["exact"]
 format_think, format_answer, format_plain = (REWARDS[n] for n in ("format_think", "format_answer", "format_plain"))
 GROUNDING = [tiou, time_aware_iou, set_iou, wasserstein]
 
@@ -181,6 +182,23 @@ def test_grounded_choice_adds_letter_and_iou():
     assert one(grounded_choice, "5 - 9", spans=[[5, 9]], answer=None) == 0
 
 
+def test_open_answers_are_compared_word_for_word():
+    texts = [
+        "A red  ball.",
+        "<think>blue?</think><answer>a red ball</answer>",
+        "the red ball",
+        "a red ball, I think",
+        "",
+    ]
+    asked = {"question": ["what?"] * 5, "answer": ["a red ball"] * 5}
+    assert exact(texts, **asked) == [1, 1, 0, 0, 0]
+    assert exact(texts, **asked, is_backward=[True] * 5, direction=["unknown"] * 5) == [0] * 5
+    assert one(exact, "2 across, 5 down", question="where?", answer="2 across, 5 down.") == 1
+    assert one(exact, "Yes", question="is it?", answer="yes") == 0
+    assert one(exact, "B", question="which?", options=["x", "y"], answer="B") == 0
+    assert one(exact, "5 - 9", question=None, answer=None) == 0
+
+
 def test_forms():
     think = "<think>it rises\nthen</think>\n<answer>5 to 9</answer>"
     answer, plain = "<answer>5 to 9</answer>", "The event happens in 5.0 - 9.0 seconds."
@@ -258,11 +276,12 @@ answers = st.one_of(
     st.text(max_size=40),
     st.tuples(times, times).map(lambda p: f"{p[0]} - {p[1]}"),
     st.sampled_from(["<answer>5 to 9</answer>", "B", "yes", "<think>", "none", "0 - 0", "1e9 - 2e9"]),
+    st.sampled_from(["5.0 - 8.0: it turns", "5 - 9: it turns\n1 - 2: It turns.", "A ball."]),
 )
 RANGES = {
     "tiou": (0, 1), "time_aware_iou": (0, 1), "set_iou": (0, 1), "wasserstein": (0, 1), "parse_penalty": (-1, 0),
     "format_think": (0, 1), "format_answer": (0, 1), "format_plain": (0, 1), "choice": (0, 1),
-    "grounded_choice": (0, 2), "direction": (0, 0.5), "shuffle_bonus": (0, 0.3),
+    "grounded_choice": (0, 2), "exact": (0, 1), "events": (0, 1), "direction": (0, 0.5), "shuffle_bonus": (0, 0.3),
 }  # fmt: skip
 
 
@@ -273,11 +292,12 @@ RANGES = {
     direction=st.sampled_from(["sensitive", "insensitive", "unknown"]),
     is_backward=st.booleans(),
     answer=st.sampled_from([None, "A", "yes", "a ball"]),
+    meta=st.sampled_from([None, {"events": []}, {"events": [{"query": "it turns", "span": [5.0, 9.0]}]}]),
 )
-def test_every_reward_stays_in_its_range_whatever_is_said(texts, spans, other, direction, is_backward, answer):
+def test_every_reward_stays_in_its_range_whatever_is_said(texts, spans, other, direction, is_backward, answer, meta):
     assert set(RANGES) == set(REWARDS)
     row = {"spans": spans, "duration": 1000.0, "direction": direction, "is_backward": is_backward, "answer": answer}
-    row |= {"backward": other, "shuffled": [other], "group": 0, "question": answer}
+    row |= {"backward": other, "shuffled": [other], "group": 0, "question": answer, "meta": meta}
     for name, (low, high) in RANGES.items():
         values = REWARDS[name](texts, **{column: [value] * len(texts) for column, value in row.items()})
         assert len(values) == len(texts) and all(low <= value <= high for value in values), name
