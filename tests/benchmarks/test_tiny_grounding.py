@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,12 @@ def test_compositions_have_a_held_out_actor_and_their_parts(jobs):
         moment = visible.end_s if "disappears" in row.query else visible.start_s
         is_after = row.query.startswith("after")
         assert all((span in row.spans) == ((span.start_s > moment) == is_after) for span in event.spans)
+
+
+def test_the_guide_names_all_figures():
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    unnamed = [name for name in figures([], SETTINGS) if f"`{name}`" not in text]
+    assert all(name.split("_")[0] in MOTIONS for name in unnamed)
 
 
 def truth(jobs: list[Job]) -> list[Answer]:
