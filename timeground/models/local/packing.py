@@ -46,12 +46,14 @@ def packed_attention(
     length = query.shape[2]
     suffix = 0 if attention_mask is None else attention_mask.shape[2]
     prefix = length - suffix
-    parts = []
+    parts: tuple[Tensor, ...] = ()  # no list: a compiler would meet another `append` in each call
     if prefix:
         keys, values = (key, value) if attention_mask is None else (key[:, :, :prefix], value[:, :, :prefix])
-        parts.append(attend(query[:, :, :prefix], keys, values, causal=prefix > 1, scale=scaling))
+        first = attend(query[:, :, :prefix], keys, values, causal=prefix > 1, scale=scaling)
+        parts = (first,)
     if suffix:
-        parts.append(attend(query[:, :, prefix:], key, value, attention_mask, scale=scaling))
+        last = attend(query[:, :, prefix:], key, value, attention_mask, scale=scaling)
+        parts = (*parts, last)
     out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
     return out.transpose(1, 2), None
 

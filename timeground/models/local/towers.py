@@ -63,7 +63,8 @@ def register_attention() -> None:
     """Make the vision attention known to transformers."""
     from transformers import AttentionInterface
 
-    AttentionInterface.register(CHUNKED_ATTENTION, chunked_attention)
+    plain: Any = torch.compiler.disable(chunked_attention)  # type: ignore[no-untyped-call]  # lengths are counted in it
+    AttentionInterface.register(CHUNKED_ATTENTION, plain)
 
 
 def use_linear_patches(visual: Any) -> None:
