@@ -35,7 +35,7 @@ def plain_scene(actors: list[Actor], duration_s: float = 10.0) -> Scene:
 def reds(scene: Scene, times_s: list[float]) -> np.ndarray:
     """For each time, the mask of pixels in which red stands out."""
     frames = render(scene, np.array(times_s)).astype(int)
-    return frames[..., 0] - frames[..., 1] > 80
+    return frames[:, 0] - frames[:, 1] > 80
 
 
 def test_an_actor_is_drawn_exactly_while_it_is_visible():

@@ -30,7 +30,7 @@ def root(synth_folder, tmp_path) -> Path:
     (tmp_path / "videos").mkdir()
     video = next((synth_folder / "videos").glob("*.mp4")).read_bytes()
     (tmp_path / "videos" / "drawn.mp4").write_bytes(video)
-    (tmp_path / "videos" / "filmed.mp4").write_bytes(video.replace(b"SynthMoments 1", b"a family at sea"[:14]))
+    (tmp_path / "videos" / "filmed.mp4").write_bytes(video.replace(b"SynthMoments 2", b"a family at sea"[:14]))
     (tmp_path / "videos" / "broken.mp4").write_bytes(b"no video")
     return tmp_path / "videos"
 

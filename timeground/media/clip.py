@@ -24,7 +24,7 @@ class Clip:
     source: str = ""
     """The file (or folder, or generator) the frames came from; used in messages."""
     made_by: str = ""
-    """The tag of a rendered video ("SynthMoments 1"); "" for all others (see `timeground.models.knowledge`)."""
+    """The tag of a rendered video ("SynthMoments 2"); "" for all others (see `timeground.models.knowledge`)."""
 
     def __post_init__(self) -> None:
         """Check that frames and times belong together."""

@@ -27,7 +27,7 @@ def scene_clip(scene: Scene, sampling: Sampling) -> Clip:
     height, width = frame_size(scene.height, scene.width, len(times_s), sampling)
     frames = render(scene, times_s, height, width)
     return Clip(
-        frames=torch.from_numpy(frames).permute(0, 3, 1, 2),
+        frames=torch.from_numpy(frames),
         frame_times_s=torch.from_numpy(times_s + scene.clock_s),
         start_s=scene.clock_s,
         end_s=scene.clock_s + scene.duration_s,

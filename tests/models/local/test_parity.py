@@ -83,7 +83,7 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
         load(path),
         AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).eval(),
     )
-    clip = noise_clip(8, 2 * side, 3 * side)
+    clip = noise_clip(8, 2 * side, 3 * side, seed=1)  # another gives one token for ever
     theirs = processor_inputs(loaded, clip)
     ids, positions, pixels = our_inputs(loaded, clip, encoding)
     rows = PackedRows(

@@ -11,7 +11,7 @@ from pathlib import Path
 SYNTH = "SynthMoments"
 """The rendered world."""
 
-SYNTH_VERSION = 1
+SYNTH_VERSION = 2
 """Raised when the same seed gives another video; files of an earlier version are rendered anew."""
 
 FOLDER_TAG = "made_by.txt"
