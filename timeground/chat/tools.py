@@ -1,9 +1,7 @@
-"""Tools that a model may call, as transformers' chat templates take them, and how it writes a call."""
+"""Tools that a model may call, as transformers' chat templates take them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 LOOK: dict[str, Any] = {
@@ -19,9 +17,3 @@ LOOK: dict[str, Any] = {
     },
 }
 """Shows the frames between two times of the video, closer together."""
-
-
-def call_text(tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
-    """Return the call of a tool as Qwen's models write it (the Hermes format)."""
-    call = {"name": tool["function"]["name"], "arguments": dict(arguments)}
-    return f"<tool_call>\n{json.dumps(call)}\n</tool_call>"

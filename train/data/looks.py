@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from timeground.chat.parts import Message
-from timeground.chat.tools import LOOK, call_text
+from timeground.chat.tools import LOOK
 from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
 from timeground.media.sampling import Sampling
+from timeground.models.families.qwen_vl import call_text
 from timeground.spans import Span
 from timeground.synth.frames import scene_clip
 from timeground.synth.scene import Scene, cut

@@ -13,9 +13,10 @@ from timeground.train.data.batches import pack
 from timeground.train.data.render import Encoder
 from timeground.train.data.scenes import SynthSource
 
-from timeground.chat.tools import LOOK, call_text
+from timeground.chat.tools import LOOK
 from timeground.errors import UserError
 from timeground.models.checkpoint import Checkpoint
+from timeground.models.families.qwen_vl import call_text
 
 STAGE = {"durations_s": [[60, 200]], "fps": [0.5], "tokens_per_pair": [4], "kind_weights": {"single": 1, "absent": 1}}
 

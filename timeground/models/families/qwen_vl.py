@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Self
@@ -33,6 +34,12 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
 )
 """The chat of new models."""
+
+
+def call_text(tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
+    """Return the call of a tool as Qwen's models write it (the Hermes format). tool: as chat templates take it."""
+    call = {"name": tool["function"]["name"], "arguments": dict(arguments)}
+    return f"<tool_call>\n{json.dumps(call)}\n</tool_call>"
 
 
 @dataclass(frozen=True)
