@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import statistics
@@ -29,15 +30,20 @@ from timeground.chat.profile import FILE_NAME
 from timeground.data.rows import Row
 from timeground.files.content_keys import model_contents, model_folder
 from timeground.files.whole_files import write_text
+from timeground.media.clip import Clip
 from timeground.media.video import Video
 from timeground.methods.base import Method
 from timeground.methods.grounder import Grounder
+from timeground.models.base import Model
+from timeground.models.local.model import LocalModel
 from timeground.synth.files import write_video
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows
 from timeground.synth.world import sample_scene
 from timeground.worker import begin_work
 
+TOP = 0.05
+"""The share of a clip's frame pairs among which a text-to-frame head is to have the event's."""
 SPEED_S = 60.0
 """How long the clip is on which speed is measured."""
 
@@ -52,6 +58,8 @@ class Answer:
     confidence: float | None
     backwards: str | None = None
     """What it said of the clip played backwards, if it was asked."""
+    by_head: bool | None = None
+    """Whether the frame pairs that its text-to-frame head likes best hold the event; None if it has no head."""
 
 
 def answer_all(jobs: Sequence[Job], model: str, root: Path, processes: int = 1) -> list[Answer]:
@@ -98,8 +106,8 @@ def _kept(folder: Path, job: Job) -> Path:
 def _read(job: Job, path: Path) -> Iterator[Answer]:
     said = json.loads(path.read_text(encoding="utf-8"))
     backwards = dict(zip((row.id for row in job.backwards), said["backwards"], strict=True))
-    for row, (text, confidence) in zip(job.rows, said["forwards"], strict=True):
-        yield Answer(job.part, row, text, confidence, backwards.get(row.id))
+    for row, (text, confidence), by_head in zip(job.rows, said["forwards"], said["by_head"], strict=True):
+        yield Answer(job.part, row, text, confidence, backwards.get(row.id), by_head)
 
 
 def _serial(jobs: Sequence[Job], model: str, root: Path, folder: Path) -> Iterator[None]:
@@ -138,15 +146,29 @@ def keep(job: Job, grounder: Grounder, root: Path, folder: Path) -> None:
 
 
 def ask(job: Job, grounder: Grounder, root: Path) -> dict[str, Any]:
-    """Return texts and confidences of a job's rows, and texts of those that are asked backwards."""
+    """Return texts and confidences of a job's rows, what a head finds, and texts of those asked backwards."""
     clip = None if job.part == "video" else scene_clip(job.scene, grounder.model.sampling())
     with grounder.watch(clip or root / job.rows[0].video).method as method:
-        forwards = _said(method, job.rows)
+        forwards, by_head = _said(method, job.rows), found_by_head(grounder.model, method.clip, job.rows)
     backwards: list[tuple[str, float | None]] = []
     if clip and job.backwards:
         with grounder.watch(clip.reversed()).method as method:
             backwards = _said(method, job.backwards)
-    return {"forwards": forwards, "backwards": [text for text, _ in backwards]}
+    return {"forwards": forwards, "backwards": [text for text, _ in backwards], "by_head": by_head}
+
+
+def found_by_head(model: Model, clip: Clip, rows: Sequence[Row]) -> list[bool | None]:
+    """Return of each row with spans whether its event is in a frame pair among those that a head scores highest."""
+    sought = [row for row in rows if row.task == "ground" and row.spans]
+    if not sought or not isinstance(model, LocalModel) or not model.profile.frame_head:
+        return [None] * len(rows)
+    times_s = clip.pair_times_s().mean(dim=1)
+    best_QK = model.frame_scores(clip, [row.query for row in sought]).topk(math.ceil(TOP * len(times_s))).indices
+    found = {
+        row.id: any(span.start_s <= time_s < span.end_s for span in row.spans for time_s in times_s[best_K].tolist())
+        for row, best_K in zip(sought, best_QK, strict=True)
+    }
+    return [found.get(row.id) for row in rows]
 
 
 def _said(method: Method, rows: Sequence[Row]) -> list[tuple[str, float | None]]:

@@ -84,6 +84,8 @@ def figures(answers: Sequence[Answer], settings: Settings) -> dict[str, Figure]:
         return settings.wanted(kind) if len(some(kind)) < settings.wanted(kind) else None
 
     found = {name: _mean(title, some(kind), value, fewer(kind)) for name, title, kind, value in MEANS}
+    of_head = [one for one in some("single") if one.by_head is not None]
+    found["by_head"] = _mean("one span, by the text-to-frame head: in the first 5 %", of_head, _is_by_head, None)
     found["tdd_0.5"] = _direction(some("tdd"), fewer("tdd"))
     found["ece_excess"] = _calibration(some("confidence"), fewer("confidence"))
     found["composition"] = _composition(answers, some("composed"))
@@ -127,6 +129,10 @@ def _is_found(one: Answer) -> float:
 
 def _is_denied(one: Answer) -> float:
     return float(parse_spans(one.text).absent)
+
+
+def _is_by_head(one: Answer) -> float:
+    return float(one.by_head is True)
 
 
 MEANS: tuple[tuple[str, str, str, Value], ...] = (

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import tiny_answers, tiny_grounding
 from benchmarks.tiny_answers import Answer
@@ -15,7 +16,9 @@ from benchmarks.tiny_rows import LONG_S, MOTIONS, OF_CLIPS, OF_WINDOWS, Job, Set
 from benchmarks.tiny_scores import figures, table
 from timeground.chat.prompts import get_prompts, row_answer
 from timeground.data.rows import Row
+from timeground.models.local.model import LocalModel
 from timeground.spans import Span
+from timeground.synth.frames import scene_clip
 from timeground.synth.scene import Scene, is_unseen
 from timeground.synth.world import sample_scene
 
@@ -96,7 +99,9 @@ def truth(jobs: list[Job]) -> list[Answer]:
     """What somebody says who knows everything, and sees that in a reversed clip nothing goes the same way."""
     prompts = get_prompts("short")
     return [
-        Answer(job.part, row, row_answer(prompts, row), 1.0, "It does not happen." if row in job.backwards else None)
+        Answer(
+            job.part, row, row_answer(prompts, row), 1.0, "It does not happen." if row in job.backwards else None, True
+        )
         for job in jobs
         for row in job.rows
     ]
@@ -175,7 +180,8 @@ def test_a_killed_run_goes_on_and_all_figures_are_told(cache, monkeypatch, capsy
     assert run(monkeypatch, capsys) == resumed and len(done) == 2 * len(plan(FEW))
     assert {"miou", "r1_0.5", "standard_error", "single_span_queries", "mean_score_by_kind", "speed"} <= set(resumed)
     assert set(resumed["figures"]) == set(figures([], FEW))
-    assert all(one["rows"] for name, one in resumed["figures"].items() if name != "composition")
+    assert all(one["rows"] for name, one in resumed["figures"].items() if name not in ("composition", "by_head"))
+    assert resumed["figures"]["by_head"]["value"] is None  # the bundled model has no such head
 
 
 @pytest.mark.long
@@ -190,3 +196,21 @@ def test_speed_is_of_a_file_of_a_minute(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = tiny_answers.speed("tiny", "held_out", repeats=1)
     assert found["clip_s"] == 60 and found["decode_s"] > 0 and found["answer_s"] > 0
+
+
+def test_a_head_is_asked_where_a_model_has_one(monkeypatch, jobs):
+    """The event's pair among the best counts, another does not, and rows that ask for no span have no part in it."""
+    job = next(job for job in jobs if job.part == "clip" and any(row.meta["kind"] == "single" for row in job.rows))
+    model = LocalModel.from_pretrained("tiny")
+    clip = scene_clip(job.scene, model.sampling())
+    assert tiny_answers.found_by_head(model, clip, job.rows) == [None] * len(job.rows)
+    times_s = clip.pair_times_s().mean(dim=1)
+    sought = [row for row in job.rows if row.task == "ground" and row.spans]
+
+    inside = [[any(s.start_s <= t < s.end_s for s in row.spans) for t in times_s.tolist()] for row in sought]
+    model.profile = replace(model.profile, frame_head=True)
+    for scores, expected in ((torch.tensor(inside).float(), True), (-torch.tensor(inside).float(), False)):
+        monkeypatch.setattr(model, "frame_scores", lambda _, queries, scores=scores: scores[: len(queries)])
+        found = tiny_answers.found_by_head(model, clip, job.rows)
+        assert [x for x in found if x is not None] == [expected] * len(sought)
+        assert [x is None for x in found] == [row not in sought for row in job.rows]
