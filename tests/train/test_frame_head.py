@@ -14,6 +14,7 @@ from timeground.train.sft import SftModel
 
 from tests.conftest import noise_clip
 from tests.support.runs import run
+from timeground.cli.main import main
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.models.frame_head import FILE_NAME, FrameHead, load_frame_head
@@ -105,3 +106,8 @@ def test_a_model_without_one_says_so(qwen3_folder, tmp_path) -> None:
     FrameHead(32).save(tmp_path)
     with pytest.raises(UserError, match="is no text-to-frame head of this model"):
         load_frame_head(Path(tmp_path), 64)
+
+
+def test_a_run_with_a_head_is_planned(capsys) -> None:
+    assert main(["train", "check", "tiny-sft", "model.frame_head=0.2", "compile=true", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"]["questions"] > 0

@@ -196,7 +196,7 @@ def _dry_model(settings: RunSettings, loaded: Loaded) -> Any:
     """Return the model that the trainer would hand to DeepSpeed."""
     if isinstance(settings, GrpoSettings):
         return _DryGrpo(loaded, settings)
-    return _DrySft(loaded, settings.model)
+    return _DrySft(loaded, settings.model).to("meta")  # a text-to-frame head is made on the CPU
 
 
 def _patches(example: Example, patch: int) -> list[int]:
