@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from timeground.chat.profile import Profile
 from timeground.data.clip_shards import read_index, shard_tags
@@ -22,6 +21,7 @@ from timeground.media.containers.container import made_by
 from timeground.media.containers.tag import SYNTH
 from timeground.models.checkpoint import read_processor
 from timeground.models.frame_head import FILE_NAME as FRAME_HEAD
+from timeground.models.frame_head import save_weights
 from timeground.models.loading import Loaded
 
 from .adapters import merged
@@ -58,8 +58,9 @@ def export_model(
             _name_dtype(part / "config.json", str(dtype or loaded.model.dtype).removeprefix("torch."))
             processor.save_pretrained(part)
             if head:
-                save_file(head, part / FRAME_HEAD)
+                save_weights(head, part)
             elif loaded.checkpoint.profile.frame_head:
+                (part / FRAME_HEAD).parent.mkdir()
                 shutil.copyfile(Path(loaded.checkpoint.path) / FRAME_HEAD, part / FRAME_HEAD)
             replace(loaded.checkpoint.profile, frame_head=(part / FRAME_HEAD).exists()).save(part)
 

@@ -70,6 +70,7 @@ def test_a_model_leaves_with_its_head_and_the_head_goes_on(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     folder = output / "model"
     assert json.loads((folder / "grounding_config.json").read_text())["frame_head"] is True
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]  # a server loads them all
     model = LocalModel.from_pretrained(str(folder))
     clip = noise_clip(8, 64, 64)
     scores = model.frame_scores(clip, ["the red circle moves left", "it turns"])

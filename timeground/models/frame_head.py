@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from timeground.errors import UserError
 
-FILE_NAME = "frame_head.safetensors"
+FILE_NAME = "frame_head/weights.safetensors"
+"""In a folder of its own: vLLM takes every ``*.safetensors`` beside a model's for its weights."""
 SIZE = 16
 
 
@@ -43,9 +44,16 @@ class FrameHead(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write its weights into a model's folder."""
-        from safetensors.torch import save_file
+        save_weights(self.state_dict(), folder)
 
-        save_file({name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}, folder / FILE_NAME)
+
+def save_weights(state: dict[str, Tensor], folder: Path) -> None:
+    """Write the weights of a head into a model's folder."""
+    from safetensors.torch import save_file
+
+    file = folder / FILE_NAME
+    file.parent.mkdir(exist_ok=True)
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, file)
 
 
 def load_frame_head(folder: Path, hidden_size: int) -> FrameHead:

@@ -63,6 +63,8 @@ class StageSettings(Settings):
     def _fits_together(self) -> StageSettings:
         if self.kind_weights and not any(self.kind_weights.values()):
             raise ValueError("kind_weights are all 0; give some kind of row a weight, or leave them out")
+        if self.looks and self.snap:
+            raise ValueError("snap moves answers to the stamps of what was seen first, which looks are to improve on")
         if any(other.in_turn_with or other.micro_batches for other in self.in_turn_with):
             raise ValueError("in_turn_with: micro_batches and in_turn_with belong to the stage itself")
         if self.jitter_s is not None and (self.jitter_s[0] > self.jitter_s[1] or self.jitter_s[2] > self.jitter_s[3]):

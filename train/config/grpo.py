@@ -171,6 +171,12 @@ class GrpoSettings(RunSettings):
             )
         if not any(reward.weight for reward in self.rewards):
             raise ValueError("rewards all weigh 0, so nothing can be learnt; give one a weight")
+        if self.model.frame_head:
+            raise ValueError(
+                "model.frame_head is trained in supervised runs; set it to 0 here, the export keeps the head"
+            )
+        if any(stage.looks for stage in self.data.all_stages):
+            raise ValueError("looks of a stage are shown in supervised runs; here a method decides where to look")
         if self.refilter is not None and self.data.synth_seed is not None:
             raise ValueError("refilter needs data.rows or data.samples: rendered scenes do not come twice")
         if self.model.lora is not None and self.loss.kl and self.model.frozen != "vision":

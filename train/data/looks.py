@@ -33,9 +33,9 @@ def looks(scene: Scene, rows: Sequence[Row], sampling: Sampling, rng: np.random.
 
 def _turns(scene: Scene, row: Row, sampling: Sampling, rng: np.random.Generator) -> list[Turn]:
     turns = []
-    for window in _windows(scene, row, rng):
-        call = call_text(LOOK, {"start_s": window.start_s, "end_s": window.end_s})
+    for window in _windows(scene, row.told_from(scene.clock_s), rng):
         part = cut(scene, window.start_s, window.end_s, keep_time=True)
+        call = call_text(LOOK, {"start_s": part.clock_s, "end_s": part.clock_s + part.duration_s})
         turns.append(Turn(Message.of("assistant", call)))
         turns.append(Turn(Message.of("tool", scene_clip(part, sampling)), is_sampled=False))
     return turns

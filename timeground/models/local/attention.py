@@ -90,13 +90,7 @@ class WrittenOut(torch.autograd.Function):
             grad_query[:, :, rows] = _by_head(grad_scores_NRK @ _taken(keys_NKD, columns), heads)
             _put(grad_keys, columns, grad_scores_NRK.transpose(1, 2) @ stacked[:, :, rows].flatten(1, 2))
         as_given = (g.to(stacked.dtype).view(ctx.shape) for g in (grad_keys, grad_values))
-        return (
-            grad_query.flatten(0, 1).view(ctx.shape[0], -1, *stacked.shape[2:]) * ctx.scale,
-            *as_given,
-            None,
-            None,
-            None,
-        )
+        return (grad_query.view_as(grads[0]) * ctx.scale, *as_given, None, None, None)
 
 
 written_out: Callable[..., Tensor] = torch.compiler.disable(WrittenOut.apply)  # type: ignore[no-untyped-call]  # its blocks are not for a compiler
