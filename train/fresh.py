@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from timeground.chat.profile import Profile
-from timeground.chat.tools import LOOK
 from timeground.files.whole_files import writing
 from timeground.models.families.qwen3_vl import FreshModel, new_config, new_processor
 from timeground.models.families.qwen_vl import END, MARKS, PAD, SPECIAL_TOKENS, call_text
 from timeground.synth.language import ORDER, PHRASES
 from timeground.synth.scene import COLOURS, SHAPES
+
+from .data.looks import LOOK
 
 
 def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: int) -> None:

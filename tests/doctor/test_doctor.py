@@ -95,7 +95,7 @@ def test_clips_hold_what_index_over_fps_gets_wrong(clips: dict[str, ClockClip]) 
 
 def test_join_patches_undoes_cut_patches(folders: dict[str, Path]) -> None:
     for folder in folders.values():
-        subject = model_clock.open_subject(str(folder))
+        subject = model_clock.open_checkpoint(str(folder))
         side = subject.family.factor
         frames = torch.randint(0, 256, (6, 3, 2 * side, 3 * side), dtype=torch.uint8)
         blocks = [layout.VisionSegment(0, 6)]
@@ -184,7 +184,7 @@ def test_no_model_named_and_none_bundled(monkeypatch: pytest.MonkeyPatch) -> Non
     def missing(name: str) -> Any:
         raise UserError(f"no {name} here")
 
-    monkeypatch.setattr(model_clock, "open_subject", missing)
+    monkeypatch.setattr(model_clock, "open_checkpoint", missing)
     monkeypatch.setattr(doctor, "check_readers", lambda clip: [])
     report = doctor.run_doctor(None, Console(quiet=True))
     assert report.ok and [row.verdict for row in report.rows] == ["skipped"]
@@ -270,7 +270,7 @@ def test_a_stamp_template_with_the_wrong_time(folders: dict[str, Path], tmp_path
 def test_a_window_told_by_positions_is_told_in_seconds_of_the_file(
     folders: dict[str, Path], clips: dict[str, ClockClip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject = model_clock.open_subject(str(folders["qwen2_5_vl"]))
+    subject = model_clock.open_checkpoint(str(folders["qwen2_5_vl"]))
     own = {"time encoding: mrope, constant rate from 3 s on", "time encoding: mrope, variable rate from 3 s on"}
     rows = model_clock.check_model(subject, list(clips.values()))
     assert own <= {f"{row.part}: {row.what}" for row in rows} and not failed(rows) & own
@@ -282,7 +282,7 @@ def test_a_window_told_by_positions_is_told_in_seconds_of_the_file(
 def test_a_processor_that_is_not_told_the_times(
     family: str, monkeypatch: pytest.MonkeyPatch, folders: dict[str, Path], clips: dict[str, ClockClip]
 ) -> None:
-    subject = model_clock.open_subject(str(folders[family]))
+    subject = model_clock.open_checkpoint(str(folders[family]))
     heard = subject.processor.__call__
 
     class Deaf:
@@ -295,7 +295,7 @@ def test_a_processor_that_is_not_told_the_times(
 
     _ = subject.norm  # of the real one
     vars(subject)["processor"] = Deaf()
-    monkeypatch.setattr(model_clock, "open_subject", lambda name: subject)
+    monkeypatch.setattr(model_clock, "open_checkpoint", lambda name: subject)
     monkeypatch.setattr(doctor, "check_readers", lambda clip: [])
     report = doctor.run_doctor("deaf", Console(quiet=True))
     assert not report.ok
@@ -305,7 +305,7 @@ def test_a_processor_that_is_not_told_the_times(
 
 
 def encoding_row(folder: Path, clip: ClockClip, encoding: TimeEncoding) -> Row:
-    subject = model_clock.open_subject(str(folder))
+    subject = model_clock.open_checkpoint(str(folder))
     read = decode_module.decode(clip.path, model_clock.sampling_of(subject), num_threads=1).paired()
     return model_clock.check_input(subject, read, encoding, encoding.value)
 

@@ -70,7 +70,7 @@ def run_doctor(model: str | None, console: Console) -> Report:
     with console.status("looking at the installation"):
         report = Report(installation.versions(), installation.hardware(), model or BUNDLED)
         server = _open_server(model)
-        subject = _open_model(model) if server is None else _open_served(server)
+        subject = _open_checkpoint(model) if server is None else _open_served(server)
     with scratch_folder("doctor") as folder:
         with console.status("rendering clips that show a clock"):
             clips, failed = _render(folder)
@@ -132,12 +132,12 @@ def _render(folder: Path) -> tuple[list[ClockClip], list[Row]]:
         return [], [Row(READERS, "rendering the clock", "FAIL", note=f"broke with {reason(error)}")]
 
 
-def _open_model(model: str | None) -> Checkpoint | Row:
+def _open_checkpoint(model: str | None) -> Checkpoint | Row:
     """Return the model without its weights, or a row that says why it is left out."""
     try:
-        from timeground.doctor.models import open_subject
+        from timeground.doctor.models import open_checkpoint
 
-        return open_subject(model or BUNDLED)
+        return open_checkpoint(model or BUNDLED)
     except UserError as error:
         if model is not None:
             raise
@@ -161,7 +161,7 @@ def _open_served(server: Server) -> Checkpoint | Row:
     """Return the server's model, where its folder can be read from here."""
     if server.endpoint.checkpoint is None:
         return Row(MODEL, "time encodings", "skipped", note="the folder of the server's model cannot be read from here")
-    return _open_model(server.endpoint.checkpoint.path)
+    return _open_checkpoint(server.endpoint.checkpoint.path)
 
 
 def _check_server(server: Server, clips: list[ClockClip]) -> list[Row]:

@@ -46,7 +46,7 @@ DRAWN_ROUNDING_S = 0.05  # stamps are drawn with one decimal
 WINDOW_START_S = 3.0  # of the part of a clip that is looked at alone
 
 
-def open_subject(name: str) -> Checkpoint:
+def open_checkpoint(name: str) -> Checkpoint:
     """Return a model's checkpoint, its processor read. Raise UserError as `Checkpoint.open` does."""
     with quiet():
         checkpoint = Checkpoint.open(name)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from timeground.chat.tools import LOOK
 from timeground.data.rows import Row
 from timeground.media.sampling import Sampling
 from timeground.spans import Span
@@ -20,7 +19,7 @@ from timeground.synth.scene import Scene, cut
 from timeground.synth.world import SIZES, sample_scene
 
 from ..config import DataSettings, StageSettings
-from .looks import looks
+from .looks import LOOK, looks
 from .render import ClipRows
 
 Made = TypeVar("Made")

@@ -10,10 +10,10 @@ import pytest
 import torch
 from timeground.train.config import DataSettings, StageSettings
 from timeground.train.data.batches import pack
+from timeground.train.data.looks import LOOK
 from timeground.train.data.render import Encoder
 from timeground.train.data.scenes import SynthSource
 
-from timeground.chat.tools import LOOK
 from timeground.errors import UserError
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.families.qwen_vl import call_text
