@@ -1,4 +1,4 @@
-"""Rows that only training asks: where something is, and what happens in a part of a longer scene and what does not."""
+"""Rows that a dataset does not have: where something is, what happens in a part of a longer scene and what does not."""
 
 from __future__ import annotations
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from timeground.train.config import DataSettings, StageSettings
+from timeground.train.config import DataSettings, GrpoSettings, SftSettings, StageSettings, load_recipe
 from timeground.train.data.batches import pack
-from timeground.train.data.looks import LOOK
+from timeground.train.data.looks import LOOK, looks
 from timeground.train.data.render import Encoder
 from timeground.train.data.scenes import SynthSource
 
 from timeground.errors import UserError
+from timeground.media.sampling import Sampling
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.families.qwen_vl import call_text
+from timeground.synth.rows import make_rows
+from timeground.synth.scene import cut
+from timeground.synth.world import sample_scene
 
 STAGE = {"durations_s": [[60, 200]], "fps": [0.5], "tokens_per_pair": [4], "kind_weights": {"single": 1, "absent": 1}}
 
@@ -91,6 +96,28 @@ def test_the_prompt_tells_of_the_tool_as_the_template_does(checkpoint) -> None:
     plain = made(checkpoint, looks=0.0)[0][1]
     assert "tools" not in tokenizer.decode(plain.prompt.ids_L)
     np.testing.assert_array_equal(example.prompt.ids_L[-len(plain.prompt) + 8 :], plain.prompt.ids_L[8:])
+
+
+def test_what_would_be_dropped_in_silence_is_refused():
+    """Looks and a head belong to supervised runs, and snapping to the coarse stamps would undo a look."""
+    with pytest.raises(UserError, match="looks of a stage are shown in supervised runs"):
+        load_recipe(GrpoSettings, "tiny-grpo", ["data.synth_stages=[{looks: 0.5}]"])
+    with pytest.raises(UserError, match="frame_head is trained in supervised runs"):
+        load_recipe(GrpoSettings, "tiny-grpo", ["model.frame_head=0.2"])
+    with pytest.raises(UserError, match="snap moves answers to the stamps"):
+        load_recipe(SftSettings, "tiny-sft", ["data.synth_stages=[{looks: 0.5, snap: true}]"])
+
+
+def test_a_part_is_looked_at_in_the_time_of_its_file():
+    whole = sample_scene(5, durations_s=(120.0, 130.0))
+    scene = replace(cut(whole, 10.0, 110.0), clock_s=1000.0)
+    rows = make_rows(scene, "v.mp4")
+    found = looks(scene, rows, Sampling(factor=32, min_tokens_per_pair=4), np.random.default_rng(0))
+    assert found
+    for row in (row for row in rows if row.id in found and row.spans):
+        clips = [turn.message.parts[0].clip for turn in found[row.id][1::2]]
+        assert all(1000 <= clip.start_s < clip.end_s <= 1100 for clip in clips)
+        assert any(clip.start_s < span.end_s and clip.end_s > span.start_s for clip in clips for span in row.spans)
 
 
 def test_a_template_without_tools_is_refused(checkpoint) -> None:
