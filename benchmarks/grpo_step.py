@@ -36,7 +36,7 @@ from timeground.train.runtime.memory import trim_memory
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.data.rows import Row
-from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.new_models import FreshModel
 from timeground.models.loading import Loaded, load
 from timeground.spans import Span
 

@@ -18,7 +18,7 @@ from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.chat.parts import Message
 from timeground.media.clip import Clip
 from timeground.models.checkpoint import Checkpoint
-from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.new_models import FreshModel
 from timeground.models.loading import Loaded, load_weights
 from timeground.models.local.model import LocalModel
 from timeground.models.sampling import AnswerTokens, SampleSpec

@@ -13,7 +13,7 @@ from timeground.train.fresh import make_fresh_model
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.media.clip import Clip
-from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.new_models import FreshModel
 
 from .common import cache_folder
 

@@ -38,7 +38,7 @@ from benchmarks.common import cache_folder, print_result, time_alternating, vers
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.cli.serve import server_command
 from timeground.data.rows import Row
-from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.new_models import FreshModel
 from timeground.models.loading import load
 from timeground.spans import Span
 

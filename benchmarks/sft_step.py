@@ -72,7 +72,7 @@ def main() -> None:
     phase, fresh = recipe.phases[args.phase], recipe.phases[0].settings.model
     assert fresh.fresh is not None
     with tempfile.TemporaryDirectory() as folder:
-        make_fresh_model(Path(folder) / "model", fresh.fresh, Profile().with_changes(fresh.profile), 0)
+        make_fresh_model(Path(folder) / "model", fresh.fresh, Profile().with_changes(fresh.profile), 0, fresh.shape)
         loaded = load(str(Path(folder) / "model"), dtype="float32")
         made = clips(phase, loaded, range(0, 2 * args.steps, 2))
         checkpoint = loaded.checkpoint

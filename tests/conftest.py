@@ -21,6 +21,22 @@ def qwen3_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def qwen3_5_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A hybrid: two linear layers, then a full one (there are three in all)."""
+    return tiny_models.make_qwen3(tmp_path_factory.mktemp("qwen3_5"), shape="qwen3_5")
+
+
+@pytest.fixture(scope="session")
+def qwen3_5_moe_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_models.make_qwen3(tmp_path_factory.mktemp("qwen3_5_moe"), shape="qwen3_5_moe")
+
+
+@pytest.fixture(scope="session")
+def qwen3_moe_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_models.make_qwen3(tmp_path_factory.mktemp("qwen3_moe"), seed=2, shape="qwen3_vl_moe")
+
+
+@pytest.fixture(scope="session")
 def qwen2_5_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tiny_models.make_qwen2_5(tmp_path_factory.mktemp("qwen2_5"))
 

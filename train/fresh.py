@@ -1,4 +1,4 @@
-"""Makes a new, untrained Qwen3-VL-class model: configuration, tokenizer, processor and random weights."""
+"""Makes a new, untrained model: configuration, tokenizer, processor and random weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from timeground.chat.profile import Profile
 from timeground.files.whole_files import writing
-from timeground.models.families.qwen3_vl import FreshModel, new_config, new_processor
+from timeground.models.families.new_models import FIRST_SHAPE, FreshModel, new_config, new_processor
 from timeground.models.families.qwen_vl import END, MARKS, PAD, SPECIAL_TOKENS, call_text
 from timeground.synth.language import ORDER, PHRASES
 from timeground.synth.scene import COLOURS, SHAPES
@@ -17,19 +17,21 @@ from timeground.synth.scene import COLOURS, SHAPES
 from .data.looks import LOOK
 
 
-def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: int) -> None:
-    """Write a new model with random weights to `folder`, complete with processor and profile."""
+def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: int, shape: str = FIRST_SHAPE) -> None:
+    """Write a new model with random weights to `folder`, complete with processor and profile. shape: its model type."""
     import torch
 
     from timeground.models.torchvision_repair import repair_torchvision
 
     repair_torchvision()
-    from transformers import Qwen3VLForConditionalGeneration
+    from transformers import AutoModelForImageTextToText
+
+    model_class: Any = AutoModelForImageTextToText
 
     processor = new_processor(make_tokenizer(sizes.vocab_size), profile)
-    config = new_config(processor.tokenizer, sizes)
+    config = new_config(processor.tokenizer, sizes, shape)
     torch.manual_seed(seed)
-    model = Qwen3VLForConditionalGeneration(config)
+    model = model_class.from_config(config)
     model.generation_config.eos_token_id = processor.tokenizer.convert_tokens_to_ids(END)
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
     with writing(folder) as part:

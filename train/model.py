@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from timeground.models.loading import Loaded
+from timeground.models.local.layer_cache import KeptPrefix
 from timeground.models.local.packing import PackedRows, forward_hidden
-from timeground.models.local.prefix_cache import KeptPrefix
 from timeground.models.local.towers import (
     TowerStates,
     VisionFeatures,
@@ -87,6 +87,7 @@ class PackedModel(nn.Module):
             batch.visual_BL.to(device),
             features or self._features(shown_in(batch)),
             batch.mask_B1SL.to(device),
+            batch.trees,
         )
         return forward_hidden(self.model, rows)[:, -batch.mask_B1SL.shape[2] :]
 
@@ -103,6 +104,7 @@ class PackedModel(nn.Module):
                 batch.visual_BL[row, suffix].to(self.device),
                 self._features([node for node in example.shown if node is not example.root]),
                 batch.mask_B1SL[row, :, :, seen].to(self.device),
+                [batch.trees[b]],
             )
             found.append(forward_hidden(self.model, rows, prefix.cache(self.model)))
         return torch.cat(found)

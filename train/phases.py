@@ -150,7 +150,7 @@ def prepare(recipe: Recipe, going: Going, processes: int) -> None:
     model = recipe.settings.model
     if model.fresh is not None and not (recipe.output / "fresh" / "config.json").exists():
         profile = Profile().with_changes(model.profile)
-        make_fresh_model(recipe.output / "fresh", model.fresh, profile, recipe.settings.seed)
+        make_fresh_model(recipe.output / "fresh", model.fresh, profile, recipe.settings.seed, model.shape)
     write_text(file, recipe.to_yaml())
 
 

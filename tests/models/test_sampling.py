@@ -94,7 +94,7 @@ def _generated(ids, prefix, model, penalty) -> list[int]:
 def _next_logits(model, prefix, ids, length):
     import numpy as np
 
-    from timeground.models.local.packing import ROOT
+    from timeground.models.local.tree import ROOT
 
     start = prefix.cache.prompt.next_position
     positions = np.tile(np.arange(start, start + length), (3, 1))

@@ -12,7 +12,7 @@ from timeground.train.fresh import make_fresh_model, make_tokenizer
 
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
-from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.new_models import FreshModel
 from timeground.models.families.qwen_vl import CHAT_TEMPLATE
 from timeground.models.loading import Loaded
 from timeground.models.local.model import LocalModel
@@ -28,6 +28,7 @@ SMALL = FreshModel(
     vision_layers=2,
     vision_intermediate_size=96,
     deepstack_layers=(0,),
+    num_experts=4,
 )
 PROFILE = Profile(
     prompt="short",
@@ -49,13 +50,13 @@ def encoder_for(loaded: Loaded, profile: Profile, reduction: str = "token") -> E
     return Encoder(loaded.checkpoint.builder, loaded.checkpoint.family, profile, reduction)
 
 
-def make_qwen3(folder: Path, seed: int = 0) -> str:
-    """A Qwen3-VL folder."""
+def make_qwen3(folder: Path, seed: int = 0, shape: str = "qwen3_vl") -> str:
+    """A folder of Qwen3-VL, or of what came after it."""
     repair_torchvision()
-    from transformers import Qwen3VLForConditionalGeneration
+    from transformers import AutoModelForImageTextToText
 
-    make_fresh_model(folder, SMALL, PROFILE, seed)
-    model = Qwen3VLForConditionalGeneration.from_pretrained(folder)
+    make_fresh_model(folder, SMALL, PROFILE, seed, shape)
+    model = AutoModelForImageTextToText.from_pretrained(folder)
     sharpen(model)
     model.save_pretrained(folder)
     return str(folder)

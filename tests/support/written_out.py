@@ -65,8 +65,8 @@ def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
 
 
-def equal_gradients(ours: torch.nn.Module, reference: torch.nn.Module) -> None:
-    """The gradients of all that is trained, to 1e-5 of their norm."""
+def equal_gradients(ours: torch.nn.Module, reference: torch.nn.Module, rtol: float = 1e-5, atol: float = 0.0) -> None:
+    """The gradients of all that is trained, to `rtol` of their norm and `atol`."""
     expected = dict(reference.named_parameters())
     for name, parameter in ours.named_parameters():
         if not parameter.requires_grad:
@@ -75,4 +75,4 @@ def equal_gradients(ours: torch.nn.Module, reference: torch.nn.Module) -> None:
         if gradient is None or not gradient.any():
             assert parameter.grad is None or not parameter.grad.any(), name
             continue
-        assert (parameter.grad - gradient).norm() <= 1e-5 * gradient.norm(), name
+        assert (parameter.grad - gradient).norm() <= rtol * gradient.norm() + atol, name

@@ -15,6 +15,7 @@ from timeground.models.checkpoint import Checkpoint, or_user_error
 from timeground.models.checkpoint_files import check_folder, check_loaded
 from timeground.models.local import packing as sharing
 from timeground.models.local import towers as vision
+from timeground.models.local.delta_net import use_forked_states
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,7 @@ def load_weights(
     check_loaded(info, path)
     if device_map is None:
         model = model.to(device)
-    use_our_attention(model, attention)
-    vision.use_linear_patches(model.model.visual)
+    make_ours(model, attention)
     return Loaded(checkpoint, model.eval())
 
 
@@ -86,14 +86,19 @@ def _without_report() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def use_our_attention(model: Any, vision_attention: str = "auto") -> None:
-    """Switch a model to the packed attention in its decoder and the chunked one in its vision tower."""
+def make_ours(model: Any, vision_attention: str = "auto") -> None:
+    """Switch a model to what runs on packed rows in its decoder, and in chunks in its vision tower.
+
+    vision_attention: "auto" is ours; another name is transformers' of that name.
+    """
     sharing.register_attention()
     vision.register_attention()
     model.config.get_text_config()._attn_implementation = sharing.PACKED_ATTENTION
     model.model.visual.config._attn_implementation = (
         vision.CHUNKED_ATTENTION if vision_attention == "auto" else vision_attention
     )
+    vision.use_linear_patches(model.model.visual)
+    use_forked_states(model)
 
 
 def _dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from timeground.cli.recipes import Settings
-from timeground.models.families.qwen3_vl import FreshModel
+from timeground.models.families.new_models import FIRST_SHAPE, SHAPES, FreshModel
 
 
 class LoraSettings(Settings):
@@ -35,6 +35,8 @@ class ModelSettings(Settings):
     """Hub id, folder or ``tiny``."""
     fresh: FreshModel | None = None
     """Sizes of a new model."""
+    shape: str = FIRST_SHAPE
+    """The model type of a new model."""
     profile: dict[str, Any] = Field(default_factory=dict, description="changes to the checkpoint's profile")
     frozen: Literal["none", "tower", "vision"] = Field(
         "none", description="tower: the vision tower but for its mergers (TimeLens); vision: all of it"
@@ -43,10 +45,19 @@ class ModelSettings(Settings):
     gradient_checkpointing: bool = False
     lora: LoraSettings | None = None
 
+    @field_validator("shape")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in SHAPES:
+            raise ValueError(f"model.shape {value!r}: new models are of {', '.join(SHAPES)}")
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> ModelSettings:
         if (self.init is None) == (self.fresh is None):
             raise ValueError("give either model.init (a checkpoint) or model.fresh (sizes of a new one)")
+        if self.init is not None and self.shape != FIRST_SHAPE:
+            raise ValueError("model.shape is the kind of a new model; a checkpoint (model.init) has its own")
         if self.lora is not None and self.frozen == "none":
             raise ValueError("model.lora adapts the language model; set model.frozen to tower or vision")
         return self

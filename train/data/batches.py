@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from timeground.errors import UserError
-from timeground.models.local.packing import ROOT, Tree, visibility
+from timeground.models.local.tree import ROOT, Tree, visibility
 from timeground.worker import end_with
 
 from .render import Example
@@ -39,6 +39,8 @@ class Batch:
     """What it counts."""
     answers_N: Tensor
     """The number of its answer in the batch; all that was sampled in one trajectory is one answer."""
+    trees: list[Tree]
+    """Of each row."""
     examples: list[Example]
 
     @property
@@ -59,17 +61,18 @@ def pack(examples: list[Example], visual_ids: tuple[int, int]) -> Batch:
     shape = (len(examples), prefix + suffix)
     ids, positions = np.zeros(shape, np.int64), np.zeros((3, *shape), np.int64)
     mask = np.zeros((len(examples), 1, suffix, prefix + suffix), bool)
-    targets, num_answers = _Targets([], [], [], []), 0
+    targets, num_answers, trees = _Targets([], [], [], []), 0, []
     for b, example in enumerate(examples):
         tree = Tree(len(example.prompt))
-        padding = tree.add(ROOT, prefix - len(example.prompt))
+        tree.pad(prefix - len(example.prompt))
         places = _lay_nodes(example, tree)
         for node, place in zip(example.nodes, places, strict=True):
             ids[b, place], positions[:, b, place] = node.inputs.ids_L, node.inputs.positions_3L
         targets.add(example, places, b * suffix - prefix, num_answers)
         num_answers += example.num_answers
-        tree.grow([padding] * (prefix + suffix - len(tree)))
+        tree.pad(prefix + suffix - len(tree))
         mask[b, 0] = visibility(tree, suffix)
+        trees.append(tree)
     visual = np.isin(ids, visual_ids)
     return Batch(
         torch.from_numpy(ids),
@@ -80,6 +83,7 @@ def pack(examples: list[Example], visual_ids: tuple[int, int]) -> Batch:
         torch.tensor(targets.ids),
         torch.tensor(targets.weights, dtype=torch.float32),
         torch.tensor(targets.answers),
+        trees,
         examples,
     )
 

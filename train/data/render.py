@@ -18,7 +18,7 @@ from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.models.families import Family
 from timeground.models.inputs import PromptBuilder, PromptInputs
-from timeground.models.local.prefix_cache import KeptPrefix
+from timeground.models.local.layer_cache import KeptPrefix
 from timeground.models.local.towers import TowerStates
 from timeground.models.transcript import Laid, Transcript, joined
 from timeground.spans import Span

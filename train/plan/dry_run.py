@@ -19,9 +19,10 @@ from torch import Tensor
 
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded
-from timeground.models.local.packing import ROOT
+from timeground.models.local.delta_net import NodeStates
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import TowerStates, VisionFeatures, merge
+from timeground.models.local.tree import ROOT
 
 from ..adapters import add_lora
 from ..config import GrpoSettings, RunSettings
@@ -108,11 +109,11 @@ class DryRun:
             merged = meter.now
             prefix = PrefixCache(self.model.model, example.prompt, features)
             tree, asked = prefix.tree(), reduce(PromptInputs.joined, example.questions)
-            answer = tree.add(ROOT, len(asked))
+            question = tree.add(ROOT, len(asked))
             prefix.extend(asked.ids_L, asked.positions_3L, tree)
-            grown = rows * (answer_tokens - 1)
-            self._grow(prefix, grown)
-            tree.grow([answer] * (grown + rows))
+            answers = [tree.add(question) for _ in range(rows)]
+            _grow(prefix, question, answers, answer_tokens - 1)
+            tree.grow(answers * answer_tokens)
             prefix.extend(np.zeros(rows, np.int64), np.zeros((3, rows), np.int64), tree)
             return Load(meter.now - merged, meter.peak)
 
@@ -157,15 +158,6 @@ class DryRun:
             else:
                 self.model.model.gradient_checkpointing_disable()
 
-    def _grow(self, prefix: PrefixCache, tokens: int) -> None:
-        """Put the keys and values of that many tokens into a cache."""
-        text = self.shape.config.get_text_config()
-        heads = text.num_key_value_heads
-        size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        for layer in range(text.num_hidden_layers):
-            new = torch.empty(1, heads, tokens, size, dtype=self.text.dtype, device="meta")
-            prefix.cache.update(new, new, layer)
-
 
 class _Dry(PackedModel):
     """A model that knows no autocast, as meta tensors do not, and takes features from what `with_states` gave."""
@@ -197,6 +189,17 @@ def _dry_model(settings: RunSettings, loaded: Loaded) -> Any:
     if isinstance(settings, GrpoSettings):
         return _DryGrpo(loaded, settings)
     return _DrySft(loaded, settings.model).to("meta")  # a text-to-frame head is made on the CPU
+
+
+def _grow(prefix: PrefixCache, question: int, answers: Sequence[int], tokens: int) -> None:
+    """Put into a cache what layers keep of that many tokens of each answer."""
+    for number, kept in enumerate(prefix.cache.layers):
+        if isinstance(kept, NodeStates):
+            kept.save([(0, answer) for answer in answers], kept.of([(0, question)] * len(answers)))
+            continue
+        _, heads, _, size = kept[0].shape
+        new = kept[0].new_empty(1, heads, len(answers) * tokens, size)
+        prefix.cache.past.update(new, new, number)
 
 
 def _patches(example: Example, patch: int) -> list[int]:

@@ -14,10 +14,10 @@ import yaml
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.models.checkpoint import Checkpoint, resolve
-from timeground.models.families.qwen3_vl import new_config
+from timeground.models.families.new_models import new_config
 from timeground.models.inputs import PromptBuilder
-from timeground.models.loading import Loaded, use_our_attention
-from timeground.models.local.towers import Normalisation, use_linear_patches
+from timeground.models.loading import Loaded, make_ours
+from timeground.models.local.towers import Normalisation
 from timeground.models.torchvision_repair import repair_torchvision
 
 from ..config import RECIPES, ModelSettings
@@ -52,8 +52,7 @@ class Shape(Checkpoint):
         model_class: Any = AutoModelForImageTextToText
         with torch.device("meta"):
             model = model_class.from_config(self.config, dtype=dtype, attn_implementation="sdpa")
-        use_our_attention(model)
-        use_linear_patches(model.model.visual)
+        make_ours(model)
         return Loaded(self, model)
 
 
@@ -75,7 +74,7 @@ def shape_of(settings: ModelSettings, chosen: str | None = None) -> Shape:
 
 def _found(settings: ModelSettings) -> Shape:
     if settings.fresh is not None:
-        config = new_config(make_tokenizer(settings.fresh.vocab_size), settings.fresh)
+        config = new_config(make_tokenizer(settings.fresh.vocab_size), settings.fresh, settings.shape)
         return Shape.of(config, "model.fresh", "model.fresh").with_profile(Profile())
     name = settings.init or ""
     if (shipped := _hub_ids().get(name)) is not None:

@@ -21,8 +21,9 @@ from timeground.media.sampling import Sampling
 from timeground.methods.base import Method
 from timeground.methods.direct import Direct
 from timeground.models.inputs import PromptInputs
+from timeground.models.local.layer_cache import KeptPrefix
 from timeground.models.local.model import LocalModel
-from timeground.models.local.prefix_cache import KeptPrefix, PrefixCache
+from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.session import LocalSession
 from timeground.models.local.towers import TowerStates, VisionFeatures
 from timeground.models.sampling import SampleSpec

@@ -16,7 +16,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.models.loading import load
 from timeground.models.local.model import LocalModel
-from timeground.models.local.packing import ROOT, Tree, visibility
+from timeground.models.local.tree import ROOT, Tree, visibility
 from timeground.models.sampling import SampleSpec
 
 QUESTIONS = ["When does this happen: the red circle moves left?", "the blue ring turns", "B?"]
@@ -26,10 +26,10 @@ def model_of(folder: str, encoding: TimeEncoding, **changes) -> LocalModel:
     return asked_as(load(folder), Profile(prompt="short", time_encoding=encoding, max_new_tokens=10, **changes))
 
 
-@pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])
+@pytest.fixture(params=["qwen3", "qwen3_5", "qwen3_5_moe", "qwen2_5", "qwen2_5-stamped"])
 def model(request) -> LocalModel:
-    if request.param == "qwen3":
-        return model_of(request.getfixturevalue("qwen3_folder"), TimeEncoding.NATIVE)
+    if request.param.startswith("qwen3"):
+        return model_of(request.getfixturevalue(f"{request.param}_folder"), TimeEncoding.NATIVE)
     encoding = TimeEncoding.MROPE if request.param == "qwen2_5" else TimeEncoding.INTERLEAVED_SECONDS
     return model_of(request.getfixturevalue("qwen2_5_folder"), encoding)
 

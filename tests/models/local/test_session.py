@@ -15,7 +15,7 @@ from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.models.loading import load
 from timeground.models.local.model import LocalModel
-from timeground.models.local.packing import ROOT
+from timeground.models.local.tree import ROOT
 from timeground.models.sampling import SampleSpec
 from timeground.models.transcript import Shown
 

@@ -32,7 +32,7 @@ def checkpoint(tmp_path_factory) -> Checkpoint:
     from timeground.train.fresh import make_fresh_model
 
     from timeground.chat.profile import named_profile
-    from timeground.models.families.qwen3_vl import FreshModel
+    from timeground.models.families.new_models import FreshModel
 
     folder = tmp_path_factory.mktemp("fresh") / "model"
     profile = named_profile("TencentARC/TimeLens-8B").with_changes(

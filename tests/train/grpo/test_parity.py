@@ -35,7 +35,7 @@ def item(side: int, seed: int = 0, num_frames: int = 6) -> ClipRows:
 
 
 def profile(family: str, text_first: bool = False) -> Profile:
-    encoding = TimeEncoding.NATIVE if family == "qwen3" else TimeEncoding.MROPE
+    encoding = TimeEncoding.NATIVE if family.startswith("qwen3") else TimeEncoding.MROPE
     return Profile(prompt="short", time_encoding=encoding, max_new_tokens=7, text_first=text_first)
 
 
@@ -70,7 +70,7 @@ def plain_logprobs(reference, loaded, example, question, answer) -> torch.Tensor
     return logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None])[:, 0]
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_5", "qwen2_5"])
 @pytest.mark.parametrize("group_size", [1, 2, 8])
 @pytest.mark.parametrize("how", ["plain", "kept", "checkpointing", "lora", "text_first"])
 def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request):
@@ -112,7 +112,7 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
         if node.answer is not None
     ]
     parts = [plain_logprobs(reference, loaded, *answer) for answer in answers]
-    torch.testing.assert_close(ours, torch.cat(parts), atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours, torch.cat(parts), atol=1e-5, rtol=2e-6)
     plain = -sum((p - p.detach()).exp().sum() * a for p, a in zip(parts, advantages, strict=True)) / divisor.tokens
     plain.backward()
     assert loss.item() == pytest.approx(plain.item(), abs=1e-6)
@@ -124,10 +124,11 @@ def test_logprobs_and_gradients_equal_full_rows(family, group_size, how, request
         if expected is None:  # a tied or unused weight
             assert parameter.grad is None or not parameter.grad.any(), name
             continue
-        assert (parameter.grad - expected).norm() <= 1e-4 * expected.norm() + 1e-8, name
+        rounding = 5e-6 if family == "qwen3_5" else 1e-8  # of a state in float32
+        assert (parameter.grad - expected).norm() <= 1e-4 * expected.norm() + rounding, name
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_5", "qwen3_5_moe", "qwen2_5"])
 def test_rollout_logprobs_are_the_trainers(family, request):
     """What was noted while sampling from the KV cache is what the packed forward computes."""
     loaded = load(request.getfixturevalue(f"{family}_folder"))

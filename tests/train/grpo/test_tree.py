@@ -27,7 +27,7 @@ from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.transcript import Transcript
 from timeground.spans import Span
 
-ENCODINGS = {"qwen3": TimeEncoding.NATIVE, "qwen2_5": TimeEncoding.MROPE}
+ENCODINGS = {"qwen3": TimeEncoding.NATIVE, "qwen3_5": TimeEncoding.NATIVE, "qwen2_5": TimeEncoding.MROPE}
 QUERIES = ("the red circle moves left", "it turns")
 
 
@@ -69,7 +69,7 @@ def three_levels(encoder: Encoder, seed: int) -> Example:
     return replace(example, nodes=tuple(renumbered))
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_5", "qwen2_5"])
 @pytest.mark.parametrize("how", ["tower trained", "tower frozen", "states kept", "prompt kept"])
 def test_a_tree_of_three_levels_equals_its_rows_written_out(family, how, request):
     from transformers import AutoModelForImageTextToText
@@ -95,7 +95,8 @@ def test_a_tree_of_three_levels_equals_its_rows_written_out(family, how, request
     theirs = torch.cat([logprobs for _, logprobs in parts])
     close(ours, theirs)
     (theirs * weights[batch.answers_N]).mean().backward()
-    equal_gradients(loaded.model, reference)
+    rounding = {"rtol": 1e-4, "atol": 5e-6} if family == "qwen3_5" else {}  # in float64 they agree to 1e-6
+    equal_gradients(loaded.model, reference, **rounding)
 
 
 def test_only_what_was_sampled_is_a_target(qwen3_folder):

@@ -6,20 +6,23 @@ from typing import Any
 
 from timeground.errors import UserError
 from timeground.models.families.base import Family
+from timeground.models.families.cosmos3_omni import Cosmos3
 from timeground.models.families.qwen2_5_vl import Qwen25VL
+from timeground.models.families.qwen3_5 import Qwen35, Qwen35Moe
 from timeground.models.families.qwen3_vl import Qwen3VL
+from timeground.models.families.qwen3_vl_moe import Qwen3VLMoe
 
-FAMILIES: dict[str, type[Family]] = {family.model_type: family for family in (Qwen25VL, Qwen3VL)}
+FAMILIES: dict[str, type[Family]] = {
+    family.model_type: family for family in (Qwen35, Qwen35Moe, Qwen3VL, Qwen3VLMoe, Qwen25VL, Cosmos3)
+}
 """By the model type that transformers' configurations name."""
 
 
 def family_of(config: Any, where: str) -> Family:
     """Return the family of a transformers configuration; raise UserError naming `where` if we do not know it."""
     if config.model_type not in FAMILIES:
-        raise UserError(
-            f"{where}: model type {config.model_type!r} is not supported; give a "
-            f"{' or '.join(family.title for family in FAMILIES.values())} model"
-        )
+        titles = ", ".join(family.title for family in FAMILIES.values())
+        raise UserError(f"{where}: model type {config.model_type!r} is not supported; there are {titles}")
     return FAMILIES[config.model_type].from_config(config)
 
 

@@ -16,17 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from timeground.models.local.attention import attend
+from timeground.models.local.delta_net import FULL, LINEAR, Branches, has_states
+from timeground.models.local.layer_cache import LayerCache
 from timeground.models.local.towers import VisionFeatures
+from timeground.models.local.tree import Tree
 
 PACKED_ATTENTION = "timeground_packed"
-ROOT = 0
-"""The number of a tree's root."""
 
 
 def packed_attention(
@@ -67,54 +66,6 @@ def register_attention() -> None:
     AttentionMaskInterface.register(PACKED_ATTENTION, sdpa_mask)
 
 
-class Tree:
-    """Which node each token of a row belongs to, and which node each node goes on from.
-
-    The root is the row's prefix; a question is below it, an answer below a question, a tool's result below an answer.
-    """
-
-    def __init__(self, prefix: int) -> None:
-        """Begin with a root of `prefix` tokens."""
-        self.parents = [-1]  # the root has none
-        self.nodes_L = np.full(prefix, ROOT)
-        self._lineage: NDArray[np.bool_] | None = None
-
-    def __len__(self) -> int:
-        return len(self.nodes_L)
-
-    def add(self, parent: int, count: int = 0) -> int:
-        """Append a node of `count` tokens below another; return its number."""
-        self.parents.append(parent)
-        self._lineage = None
-        node = len(self.parents) - 1
-        self.grow([node] * count)
-        return node
-
-    def grow(self, nodes: Sequence[int]) -> None:
-        """Append one token to each of these nodes, in this order."""
-        self.nodes_L = np.concatenate([self.nodes_L, np.array(nodes, dtype=np.int64)])
-
-    def lineage(self) -> NDArray[np.bool_]:
-        """Return which nodes are a node itself or above it, ``[nodes, nodes]``, a row for each node."""
-        if self._lineage is None:
-            self._lineage = np.eye(len(self.parents), dtype=np.bool_)
-            for node, parent in enumerate(self.parents[1:], 1):
-                self._lineage[node] |= self._lineage[parent]
-        return self._lineage
-
-
-def visibility(tree: Tree, suffix: int) -> NDArray[np.bool_]:
-    """Return which of a row's tokens the last `suffix` ones see, bool ``[suffix, L]``.
-
-    A token sees what comes before it in the row and belongs to its own node or to one above that.
-    """
-    first = len(tree) - suffix
-    seeing, row = np.unique(tree.nodes_L[first:], return_inverse=True)  # each node's columns are looked up once
-    seen: NDArray[np.bool_] = tree.lineage()[seeing].take(tree.nodes_L, axis=1).take(row, axis=0)
-    seen &= np.tri(suffix, len(tree), first, dtype=np.bool_)
-    return seen
-
-
 @dataclass
 class PackedRows:
     """Rows ready for one forward pass."""
@@ -127,10 +78,12 @@ class PackedRows:
     """Of the visual tokens, in row order."""
     mask_B1SK: Tensor | None
     """What the last S tokens of each row see (None: all of the row is a causal prefix)."""
+    trees: Sequence[Tree]
+    """Of each row; a pass that goes on from a cache has the last tokens of it."""
 
 
-def forward_hidden(model: nn.Module, rows: PackedRows, cache: Any = None) -> Tensor:
-    """Return hidden states before the vocabulary head, ``[B, L, D]``; a cache that is given takes keys and values."""
+def forward_hidden(model: nn.Module, rows: PackedRows, cache: LayerCache | None = None) -> Tensor:
+    """Return hidden states before the vocabulary head, ``[B, L, D]``; a cache that is given takes what layers keep."""
     core: Any = model.model
     embeds = core.get_input_embeddings()(rows.ids_BL)
     deep: dict[str, Any] = {}
@@ -143,10 +96,19 @@ def forward_hidden(model: nn.Module, rows: PackedRows, cache: Any = None) -> Ten
     out = core.language_model(
         inputs_embeds=embeds,
         position_ids=rows.positions_3BL,
-        attention_mask=rows.mask_B1SK,
-        past_key_values=cache,
+        attention_mask=_masks(model, rows),
+        past_key_values=None if cache is None else cache.past,
         use_cache=cache is not None,
         **deep,
     )
     hidden: Tensor = out.last_hidden_state
     return hidden
+
+
+def _masks(model: nn.Module, rows: PackedRows) -> Any:
+    """Return what tells each kind of layer which tokens a token goes on from."""
+    if not has_states(model):
+        return rows.mask_B1SK
+    length = rows.ids_BL.shape[1]
+    first = len(rows.trees[0]) - length
+    return {FULL: rows.mask_B1SK, LINEAR: Branches.of(rows.trees, first, length, rows.ids_BL.device)}

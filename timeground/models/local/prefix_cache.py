@@ -1,4 +1,4 @@
-"""Answers from one prefix: its keys and values are computed once, and any number of questions goes on from them.
+"""Answers from one prefix: its keys and values (or states) are computed once, and questions go on from them.
 
 Shape legend: L tokens of the prefix, S tokens that are appended, N live answers, V vocabulary.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -18,30 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from timeground.models.inputs import PromptInputs
-from timeground.models.local.packing import ROOT, PackedRows, Tree, forward_hidden, visibility
+from timeground.models.local.layer_cache import KeptPrefix, LayerCache
+from timeground.models.local.packing import PackedRows, forward_hidden
 from timeground.models.local.towers import VisionFeatures
+from timeground.models.local.tree import ROOT, Tree, visibility
 from timeground.models.sampling import AnswerTokens, Sampled, SampleSpec, TokenChooser
 
 
-@dataclass(frozen=True)
-class KeptPrefix:
-    """Keys and values of a prefix, of each layer, with the graph that they came from.
-
-    A loss on what goes on from here reaches all that made the prefix.
-    """
-
-    layers: list[tuple[Tensor, Tensor]]
-
-    def cache(self, model: Any) -> Any:
-        """Return a cache that begins with them, for one forward pass."""
-        cache = _empty_cache(model)
-        for number, (keys, values) in enumerate(self.layers):
-            cache.update(keys, values, number)
-        return cache
-
-
 class PrefixCache:
-    """The keys and values of one prefix, to be continued any number of times.
+    """What layers keep of one prefix, to be continued any number of times.
 
     kept: the same for a loss, where that was asked for.
     """
@@ -49,10 +33,10 @@ class PrefixCache:
     def __init__(self, model: Any, prompt: PromptInputs, features: VisionFeatures | None, keep: bool = False) -> None:
         self.model, self.prompt = model, prompt
         self.device = next(model.parameters()).device
-        self.cache = _empty_cache(model)
+        self.cache = LayerCache(model)
         with nullcontext() if keep else torch.inference_mode():
             forward_hidden(model, self._rows(prompt, features, None), self.cache)
-        self.kept = self._let_go() if keep else None
+        self.kept = KeptPrefix.of(self.cache) if keep else None
 
     def grow(self, more: PromptInputs, features: VisionFeatures | None) -> None:
         """Make what follows the prefix a part of it. features: of the visual tokens in it."""
@@ -64,9 +48,7 @@ class PrefixCache:
     def fork(self) -> PrefixCache:
         """Return a copy that grows apart from this one; what both have is held once."""
         other = copy.copy(self)
-        other.cache = _empty_cache(self.model)
-        for number, layer in enumerate(self.cache.layers):
-            other.cache.update(layer.keys, layer.values, number)
+        other.cache = self.cache.fork()
         return other
 
     def _rows(self, prompt: PromptInputs, features: VisionFeatures | None, mask_B1SK: Tensor | None) -> PackedRows:
@@ -77,15 +59,8 @@ class PrefixCache:
             visual_BL=self._tensor(visual)[None],
             features=features,
             mask_B1SK=mask_B1SK,
+            trees=[self.tree()],
         )
-
-    def _let_go(self) -> KeptPrefix:
-        """Go on without a graph; what had it."""
-        layers = []
-        for layer in self.cache.layers:
-            layers.append((layer.keys, layer.values))
-            layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
-        return KeptPrefix(layers)
 
     def answer(self, questions: Sequence[PromptInputs], spec: SampleSpec, tokens: AnswerTokens) -> list[list[Sampled]]:
         """Return answers to each question, `spec.num_answers` each, all from this prefix."""
@@ -122,16 +97,15 @@ class PrefixCache:
         """Append tokens to the cache and return their logits ``[S, V]``; `tree` covers all of the row."""
         mask = self._tensor(visibility(tree, len(ids_S)))[None, None]
         ids = self._tensor(ids_S)[None]
-        rows = PackedRows(ids, self._tensor(positions_3S)[:, None], torch.zeros_like(ids, dtype=torch.bool), None, mask)
+        visual = torch.zeros_like(ids, dtype=torch.bool)
+        rows = PackedRows(ids, self._tensor(positions_3S)[:, None], visual, None, mask, [tree])
         hidden = forward_hidden(self.model, rows, self.cache)
         logits: Tensor = self.model.lm_head(hidden[0])
         return logits
 
     def reset(self) -> None:
         """Forget everything after the prefix."""
-        extra = self.cache.get_seq_length() - len(self.prompt)
-        if extra:
-            self.cache.crop(-extra)  # a length to keep is refused by newer transformers
+        self.cache.cut(len(self.prompt))
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -202,7 +176,9 @@ class _Decoder:
     def _step(self, tokens: list[int]) -> Tensor:
         """Feed one token of each live answer."""
         position = [self.questions[q].next_position + len(self.answers[q][a].ids) - 1 for q, a in self.live]
-        self.tree.grow([self.nodes[q][a] for q, a in self.live])
+        going_on = [self.nodes[q][a] for q, a in self.live]
+        self.prefix.cache.keep_states(self.tree, going_on)
+        self.tree.grow(going_on)
         return self.prefix.extend(np.array(tokens), np.tile(np.array(position), (3, 1)), self.tree)
 
 
@@ -223,12 +199,6 @@ def _option_scores(logprobs_LV: Tensor, question_length: int, options: Sequence[
         scores.append(float(logprobs_LV[before, list(option)].sum()))
         at += len(option)
     return scores
-
-
-def _empty_cache(model: Any) -> Any:
-    from transformers import DynamicCache
-
-    return DynamicCache(config=model.config.get_text_config())
 
 
 def _visual_ids(model: nn.Module) -> tuple[int, int]:

@@ -81,9 +81,8 @@ class LocalSession:
 
     @property
     def size_bytes(self) -> int:
-        """Return how much memory its keys and values take."""
-        layers = self.cache.cache.layers if self.cache is not None else ()
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+        """Return how much memory its keys, values and states take."""
+        return self.cache.cache.nbytes if self.cache is not None else 0
 
     @property
     def _opened(self) -> PrefixCache:
