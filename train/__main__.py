@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="store_true",
             help="go on although rows or videos are not those it began with",
         )
+    any_kind.add_argument(
+        "--after",
+        metavar="PHASE=FOLDER",
+        help="begin behind a phase that ran elsewhere, with the model that it left in a folder",
+    )
     for kind in (any_kind, sft, grpo, check):
         example = "tiny-grpo" if kind is grpo else "timelens-8b-grpo" if kind is check else "tiny-sft"
         kind.add_recipe(f"a YAML file, or the name of a shipped recipe such as {example}", "optimizer.lr=1e-4")
@@ -61,6 +66,8 @@ def _words(args: argparse.Namespace) -> list[str]:
     words = [args.kind, args.recipe, *args.overrides]
     if getattr(args, "resume_from", None) is not None:
         words += ["--resume-from", args.resume_from]
+    if getattr(args, "after", None) is not None:
+        words += ["--after", args.after]
     return words + ["--accept-changed-data"] * getattr(args, "accept_changed_data", False)
 
 
@@ -78,7 +85,7 @@ def _work(args: argparse.Namespace) -> None:
     if args.kind not in ("run", recipe.kind):
         what = f"its kind is {recipe.kind}" if recipe.kind else "it has phases"
         raise UserError(f"recipe {args.recipe}: {what}; start it with timeground train {recipe.kind or 'run'}")
-    phases.train(recipe, Going(args.resume_from, args.accept_changed_data))
+    phases.train(recipe, Going(args.resume_from, args.accept_changed_data, getattr(args, "after", None)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

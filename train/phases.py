@@ -17,7 +17,8 @@ import torch
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.files.folder_lock import only_run
-from timeground.files.whole_files import write_text
+from timeground.files.whole_files import write_text, writing
+from timeground.models.checkpoint import Checkpoint
 
 from . import sft
 from .config import Phase, Recipe, RunSettings, remarks
@@ -124,8 +125,7 @@ def _known_before(recipe: Recipe, phase: Phase) -> dict[str, Any]:
     """Return what the phase before left to know."""
     if phase.is_first:
         return {}
-    known: dict[str, Any] = json.loads((Path(start_of(recipe, phase)).parent / DONE).read_text(encoding="utf-8"))
-    return known
+    return _left_by(recipe.phases[recipe.phases.index(phase) - 1])
 
 
 def prepare(recipe: Recipe, going: Going, processes: int) -> None:
@@ -139,6 +139,8 @@ def prepare(recipe: Recipe, going: Going, processes: int) -> None:
         refuse_other_settings(recipe, file, over)
     if going.resume_from is not None and over:
         _reopen(recipe, going.resume_from)
+    if going.after is not None:
+        take_over(recipe, going.after)
     print(recipe.to_yaml())
     for phase in recipe.phases:
         for remark in remarks(phase.settings):
@@ -152,6 +154,37 @@ def prepare(recipe: Recipe, going: Going, processes: int) -> None:
         profile = Profile().with_changes(model.profile)
         make_fresh_model(recipe.output / "fresh", model.fresh, profile, recipe.settings.seed, model.shape)
     write_text(file, recipe.to_yaml())
+
+
+def take_over(recipe: Recipe, after: str) -> None:
+    """Begin behind a phase that ran elsewhere. after: ``phase=folder``, the folder with the model that it left.
+
+    What was taken over once stays, so that the same command goes on after a stop. Raise UserError for a phase that there
+    is not, and for a folder that holds no model or another one than was taken over.
+    """
+    name, _, folder = after.partition("=")
+    names = [phase.name for phase in recipe.phases if not phase.is_last]
+    if name not in names or not folder:
+        there = f"the phases before the last are {', '.join(names)}" if names else "this recipe has no phases"
+        raise UserError(f"--after {after}: give PHASE=FOLDER; {there}")
+    model = Checkpoint.open(folder)
+    before = recipe.phases[: names.index(name) + 1]
+    given = {"taken_over": model.contents}
+    if is_over(before[-1]):
+        if _left_by(before[-1]) != given:
+            raise UserError(f"--after {after}: phase {name} of {recipe.output} is over, and left another model")
+        return
+    with writing(before[-1].folder / "model") as part:
+        shutil.copytree(model.path, part, dirs_exist_ok=True)
+    for phase in before:
+        phase.folder.mkdir(parents=True, exist_ok=True)
+        write_text(phase.folder / DONE, json.dumps(given))
+
+
+def _left_by(phase: Phase) -> dict[str, Any]:
+    """Return what a phase that is over left to know."""
+    known: dict[str, Any] = json.loads((phase.folder / DONE).read_text(encoding="utf-8"))
+    return known
 
 
 def _reopen(recipe: Recipe, resume_from: str) -> None:

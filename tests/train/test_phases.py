@@ -180,6 +180,26 @@ def test_a_changed_recipe_is_refused_with_both_values(change, words, file, undis
     assert words in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_run_begins_behind_a_phase_that_ran_elsewhere(file, undisturbed, tmp_path):
+    """From the model that it left the rest of the run is the same, and is the same run when the command comes again."""
+    left = undisturbed / "phases" / "1-sft" / "model"
+    shutil.copytree(left, tmp_path / "left")
+    run(file, tmp_path / "run", "--after", f"1-sft={tmp_path / 'left'}")
+    run(file, tmp_path / "run", "--after", f"1-sft={tmp_path / 'left'}")
+    expected = [line for line in lines(undisturbed) if line["phase"] == "rl"]
+    assert lines(tmp_path / "run") == expected
+    weights = "model/model.safetensors"
+    assert (tmp_path / "run" / weights).read_bytes() == (undisturbed / weights).read_bytes()
+    for words, reason in (
+        (f"rl={left}", "phases before the last are 1-sft"),
+        ("1-sft", "PHASE=FOLDER"),
+        ("1-sft=/nowhere", "no such model folder"),
+        ("1-sft=tiny", "left another model"),
+    ):
+        refused = done(command(file, tmp_path / "run", "--after", words))
+        assert refused.returncode == 2 and reason in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_export_writes_the_model_again(undisturbed, tmp_path):
     shutil.copytree(undisturbed, tmp_path / "run")
     weights = (tmp_path / "run" / "model" / "model.safetensors").read_bytes()

@@ -34,6 +34,8 @@ class Going:
     resume_from: str | None = None
     """A checkpoint that is not the newest."""
     accept_changed_data: bool = False
+    after: str | None = None
+    """``phase=folder``: the phases up to this one are over, and this is the model that they left."""
 
 
 ANEW = Going()
