@@ -30,7 +30,7 @@ def add_lora(model: nn.Module, settings: LoraSettings, family: Family) -> None:
     """
     from peft import inject_adapter_in_model
 
-    layers = _adapted(model, family.lora_module, settings.targets)
+    layers = _adapted(model, family.lora_module, settings.targets or family.lora_targets)
     inject_adapter_in_model(_config(settings, layers), model, adapter_name=NAME)
 
 
@@ -43,11 +43,31 @@ def _adapted(model: nn.Module, module: str, targets: Sequence[str]) -> list[str]
             continue
         there = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in linear))
         what = "is no linear layer" if any(_ends(name, target) for name in inside) else "is no layer"
+        if any(_ends(name, target) for name, _ in _expert_weights(model)):
+            what = "are weights of experts, which get no adapters: no linear layer"
         raise UserError(
             f"recipe: model.lora.targets: {target!r} {what} of the {module.replace('_', ' ')}; there are {there}, or "
             f"{ALL_LINEAR}"
         )
     return [name for name in linear if ALL_LINEAR in targets or any(_ends(name, target) for target in targets)]
+
+
+def remarks_on_experts(model: nn.Module, has_lora: bool) -> list[str]:
+    """Return what a run does with a model's experts, if it has any, in a line."""
+    experts = _expert_weights(model)
+    if not experts:
+        return []
+    share = sum(p.numel() for _, p in experts) / sum(p.numel() for p in model.parameters())
+    if has_lora:
+        return [f"model.lora: experts ({share:.0%} of the weights) get no adapters and stay as they are, as routers do"]
+    return [
+        f"all experts ({share:.0%} of the weights) and routers are trained; no loss is added that balances their load"
+    ]
+
+
+def _expert_weights(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the weights of experts, which transformers keep as one parameter for all of a layer."""
+    return [(name, p) for name, p in model.named_parameters() if ".experts." in name and p.ndim == 3]
 
 
 def _ends(name: str, target: str) -> bool:

@@ -159,8 +159,8 @@ def prepare(recipe: Recipe, going: Going, processes: int) -> None:
 def take_over(recipe: Recipe, after: str) -> None:
     """Begin behind a phase that ran elsewhere. after: ``phase=folder``, the folder with the model that it left.
 
-    What was taken over once stays, so that the same command goes on after a stop. Raise UserError for a phase that there
-    is not, and for a folder that holds no model or another one than was taken over.
+    What was taken over once stays, so that the same command goes on after a stop. Raise UserError for an unknown phase,
+    and for a folder that holds no model or another one than was taken over.
     """
     name, _, folder = after.partition("=")
     names = [phase.name for phase in recipe.phases if not phase.is_last]

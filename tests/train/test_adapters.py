@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from timeground.train.adapters import PEFT_PREFIX, add_lora, is_adapter, save_adapter
+from timeground.train.adapters import PEFT_PREFIX, add_lora, is_adapter, remarks_on_experts, save_adapter
 from timeground.train.config import LoraSettings
 from torch import nn
 
@@ -39,6 +39,33 @@ def test_a_target_is_a_name_or_the_end_of_a_path(qwen3_folder):
         "model.language_model.layers.0.self_attn.q_proj", "model.language_model.layers.1.mlp.up_proj",
         "model.language_model.layers.1.self_attn.q_proj", "model.language_model.layers.2.self_attn.q_proj",
     ]  # fmt: skip
+
+
+def test_by_default_linear_attention_gets_adapters_too(qwen3_5_folder):
+    layers = {0: "linear_attn", 1: "linear_attn", 2: "self_attn"}
+    mixing = {"linear_attn": ("in_proj_qkv", "in_proj_z", "out_proj"), "self_attn": [f"{n}_proj" for n in "qkvo"]}
+    expected = {
+        f"model.language_model.layers.{number}.{part}.{name}"
+        for number, kind in layers.items()
+        for part, names in ((kind, mixing[kind]), ("mlp", ("gate_proj", "up_proj", "down_proj")))
+        for name in names
+    }
+    assert adapted(qwen3_5_folder, None) == expected
+
+
+@pytest.mark.parametrize(("folder", "shared"), [("qwen3_moe_folder", False), ("qwen3_5_moe_folder", True)])
+def test_experts_get_no_adapters_and_are_not_passed_over_in_silence(folder, shared, request, tmp_path):
+    """By default nor by name; what happens to them is said, with their share of the weights."""
+    path = request.getfixturevalue(folder)
+    found = adapted(path, None)
+    assert found and any("shared_expert." in name for name in found) == shared
+    assert not any(".experts" in name for name in found)
+    with pytest.raises(UserError, match="'gate_up_proj' are weights of experts, which get no adapters"):
+        adapted(path, ["q_proj", "gate_up_proj"])
+    model = load(path).model
+    assert remarks_on_experts(load("tiny").model, True) == []
+    (frozen,), (trained,) = (remarks_on_experts(model, has_lora) for has_lora in (True, False))
+    assert "get no adapters" in frozen and "no loss is added" in trained
 
 
 def test_the_family_says_where_layers_get_adapters(qwen3_folder, monkeypatch):

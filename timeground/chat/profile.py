@@ -61,6 +61,8 @@ class Profile:
     """The question stands before the video."""
     max_new_tokens: int = 128
     """Room for the answer, thinking included."""
+    enable_thinking: bool = False
+    """Whether a model that can think before it answers is to; its chat template writes which."""
     frame_head: bool = False
     """Its folder has a text-to-frame head (`timeground.models.frame_head`)."""
     knows: str | None = None
@@ -73,7 +75,7 @@ class Profile:
         for name in _LIMITS:
             if not (name == "max_tokens_per_pair" and self.max_tokens_per_pair is None):
                 _check_number(name, getattr(self, name))
-        for name in ("text_first", "frame_head"):
+        for name in ("text_first", "enable_thinking", "frame_head"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected true or false")
         for name in ("prompt", "stamp", "knows"):
@@ -129,11 +131,12 @@ class Profile:
         return dataclasses.replace(self, **_checked_fields(changes, "profile override"))
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data; ``calibration`` and ``frame_head`` only where there is one."""
+        """Return it as plain data; what not every model has only where it has it."""
         fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
         del fields["calibration"]
-        if not self.frame_head:
-            del fields["frame_head"]
+        for name in ("enable_thinking", "frame_head"):
+            if not fields[name]:
+                del fields[name]
         return fields if self.calibration is None else fields | {"calibration": self.calibration.to_json()}
 
     def to_text(self) -> str:

@@ -27,9 +27,13 @@ _BEFORE: dict[Role | None, tuple[Role, ...]] = {
 class ChatTemplate:
     """What stands before, between and after messages."""
 
-    def __init__(self, tokenizer: Any, template: str | None) -> None:
-        """Take a tokenizer with ``apply_chat_template``. template: the checkpoint's, None for the tokenizer's own."""
-        self.tokenizer, self.template = tokenizer, template
+    def __init__(self, tokenizer: Any, template: str | None, enable_thinking: bool = False) -> None:
+        """Take a tokenizer with ``apply_chat_template``.
+
+        template: the checkpoint's, None for the tokenizer's own. enable_thinking: told to templates that ask for it.
+        """
+        self.tokenizer = tokenizer
+        self.how = {"chat_template": template, "tokenize": False, "enable_thinking": enable_thinking}
         self.between = lru_cache(maxsize=None)(self._between)
 
     @property
@@ -48,9 +52,7 @@ class ChatTemplate:
         Raise UserError for a template that tells of none, or tells of them elsewhere.
         """
         messages = [{"role": "user", "content": [{"type": "text", "text": _MARK}]}]
-        text = str(
-            self.tokenizer.apply_chat_template(messages, tools=list(tools), chat_template=self.template, tokenize=False)
-        )
+        text = str(self.tokenizer.apply_chat_template(messages, tools=list(tools), **self.how))
         before, after = self.between(None, "system"), self.between("system", "user")
         head = text.partition(_MARK)[0]
         if not (head.startswith(before) and head.endswith(after)) or len(head) <= len(before) + len(after):
@@ -76,9 +78,7 @@ class ChatTemplate:
             {"role": role, "content": [{"type": "text", "text": mark}]} for role, mark in zip(roles, marks, strict=True)
         ]
         try:
-            text = self.tokenizer.apply_chat_template(
-                messages, chat_template=self.template, tokenize=False, add_generation_prompt=answers
-            )
+            text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=answers, **self.how)
         except Exception as error:  # templates raise what they like
             raise UserError(f"the model's chat template takes no {roles[-1]} message here: {error}") from None
         pieces = []

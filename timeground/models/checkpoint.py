@@ -89,8 +89,9 @@ class Checkpoint:
     @cached_property
     def builder(self) -> PromptBuilder:
         """Return what turns texts and frames into its tokens."""
-        nested = self.family.wraps_video(self.processor)
-        return PromptBuilder(self.processor.tokenizer, self.processor.chat_template, self.family, nested=nested)
+        processor, nested = self.processor, self.family.wraps_video(self.processor)
+        thinking = self.profile.enable_thinking
+        return PromptBuilder(processor.tokenizer, processor.chat_template, self.family, nested, thinking)
 
     def transcript(self) -> Transcript:
         """Return an empty conversation, which turns messages into its tokens."""

@@ -64,13 +64,21 @@ class PromptInputs:
 class PromptBuilder:
     """Turns segments and texts into ids and positions, with a checkpoint's own tokenizer and chat template."""
 
-    def __init__(self, tokenizer: Any, chat_template: str | None, family: Family, nested: bool = False) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        chat_template: str | None,
+        family: Family,
+        nested: bool = False,
+        enable_thinking: bool = False,
+    ) -> None:
         """Take what the prompts are made with.
 
-        nested: whether the processor keeps a vision start and end around all of a native video.
+        nested: whether the processor keeps a vision start and end around all of a native video. enable_thinking: as in
+        the profile.
         """
         self.tokenizer, self.family, self.nested = tokenizer, family, nested
-        self.template = ChatTemplate(tokenizer, chat_template)
+        self.template = ChatTemplate(tokenizer, chat_template, enable_thinking)
         self.head, self.tail = self.template.head, self.template.tail
         self._tokenize = lru_cache(maxsize=4096)(self._tokenize_anew)  # stamps come again and again
         eos = tokenizer.convert_tokens_to_ids(family.end_token)

@@ -16,11 +16,9 @@ class LoraSettings(Settings):
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    targets: list[Annotated[str, Field(min_length=1)]] = Field(
-        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], min_length=1
-    )
+    targets: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
     """Names of the language model's linear layers that get one (``q_proj``, or ``layers.0.mlp.up_proj`` for a single
-    one), or ``all-linear``. Each must be in the model."""
+    one), or ``all-linear``. Each must be in the model. None: those of attention, linear attention and MLPs."""
 
     @field_validator("targets", mode="before")
     @classmethod

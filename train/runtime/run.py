@@ -14,7 +14,7 @@ from timeground.errors import UserError
 from timeground.models.checkpoint import Checkpoint
 from timeground.models.loading import Loaded, load_weights
 
-from ..adapters import add_lora
+from ..adapters import add_lora, remarks_on_experts
 from ..config import Phase
 from ..config.recipe import AnySettings
 from ..data.kept import left_out
@@ -123,6 +123,8 @@ def set_up(phase: Phase, make_model: Callable[[Loaded], PackedModel], going: Goi
     loaded = load_model(checkpoint, settings.engine.precision)
     if settings.model.lora is not None:
         add_lora(loaded.model, settings.model.lora, loaded.checkpoint.family)
+    for remark in remarks_on_experts(loaded.model, settings.model.lora is not None) if going and not rank else ():
+        print(remark)
     model = make_model(loaded)
     if settings.model.gradient_checkpointing:
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -32,6 +32,8 @@ class Family(ABC):
     """Ends an answer."""
     lora_module: ClassVar[str]
     """The name of the module whose linear layers can get adapters (LoRA)."""
+    lora_targets: ClassVar[tuple[str, ...]]
+    """Which of them get one where a recipe does not say."""
 
     patch_size: int
     """Pixels on the side of a patch."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from timeground.models.families.qwen3_vl import Qwen3VL
+from timeground.models.families.qwen_vl import ATTENTION
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,4 @@ class Qwen3VLMoe(Qwen3VL):
 
     model_type: ClassVar[str] = "qwen3_vl_moe"
     title: ClassVar[str] = "Qwen3-VL-MoE"
+    lora_targets: ClassVar[tuple[str, ...]] = ATTENTION

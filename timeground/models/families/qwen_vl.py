@@ -17,6 +17,8 @@ VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
 IMAGE, VIDEO = "<|image_pad|>", "<|video_pad|>"
 PAD = "<|endoftext|>"
 SPECIAL_TOKENS = (PAD, START, END, VISION_START, VISION_END, IMAGE, VIDEO)
+ATTENTION, MLP = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj")
+"""Linear layers of a decoder layer."""
 MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 """Tokens of a new model around thoughts, tool calls and their results; they stay in an answer's text."""
 CHAT_TEMPLATE = (
@@ -50,6 +52,7 @@ class QwenVL(Family):
     block_end: ClassVar[str] = VISION_END
     end_token: ClassVar[str] = END
     lora_module: ClassVar[str] = "language_model"
+    lora_targets: ClassVar[tuple[str, ...]] = (*ATTENTION, *MLP)
 
     @classmethod
     def from_config(cls, config: Any) -> Self:

@@ -10,10 +10,12 @@ C channels of the convolution, K its kernel, H heads.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -105,8 +107,27 @@ def _computed_together(held: Sequence[tuple[_States, int] | None]) -> _States | 
     return states if same else None
 
 
+KERNELS = {"fla": "flash-linear-attention", "causal_conv1d": "causal-conv1d"}
+"""Packages with faster operations of linear layers, by the name that is imported; transformers takes them by itself."""
+
+
+@lru_cache(maxsize=1)
+def say_what_is_slow() -> None:
+    """Say once, in one line, which kernels are missing; transformers would say it for each operation."""
+    missing = [name for module, name in KERNELS.items() if find_spec(module) is None]
+    if missing:
+        logging.getLogger("transformers.integrations.hub_kernels").setLevel(logging.ERROR)
+        print(
+            f"timeground: linear attention runs in PyTorch's own operations; {' and '.join(missing)} would be faster "
+            "on a GPU",
+            file=sys.stderr,
+        )
+
+
 def use_forked_states(model: Any) -> None:
     """Let a model's linear layers run over trees; without one they run as they are."""
+    if has_states(model):
+        say_what_is_slow()
     for module in model.model.language_model.modules():
         if hasattr(module, "conv1d") and hasattr(module, "A_log"):
             module.forward = partial(_forward, module, module.forward)
@@ -220,7 +241,8 @@ def _run(module: Any, inputs: _Inputs, depth: Depth, states: NodeStates, save: b
     )[:, :, before_it:].transpose(1, 2)
     split = convolved.split([module.key_dim, module.key_dim, module.value_dim], dim=-1)
     query, key, value = (part.unflatten(-1, (-1, size)) for part, size in zip(split, (sizes[0], *sizes), strict=True))
-    rule = code.torch_recurrent_gated_delta_rule if tokens.shape[1] == 1 else code.torch_chunk_gated_delta_rule
+    is_step = tokens.shape[1] == 1 and not torch.is_grad_enabled()  # the kernel for one token has no backward pass
+    rule = code.torch_recurrent_gated_delta_rule if is_step else code.torch_chunk_gated_delta_rule
     with torch.autocast(query.device.type, enabled=False):  # the state is float32, as in the kernels
         out, memory = rule(
             query,

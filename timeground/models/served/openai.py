@@ -124,6 +124,8 @@ class EndpointModel(Model):
             **{name: getattr(spec, name) for name in spec.narrowed},
             **({"stop": list(spec.stop)} if spec.stop else {}),
         }
+        if self.extended:
+            options["chat_template_kwargs"] = {"enable_thinking": self.profile.enable_thinking}
         if self.checkpoint is not None:  # the model is known: no vision placeholder becomes part of an answer
             options["logit_bias"] = {str(i): LEAST_BIAS for i in self.checkpoint.family.forbidden_ids}
         return options
