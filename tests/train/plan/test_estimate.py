@@ -32,6 +32,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.prompts import PROMPTS, ground_prompt
 from timeground.data.rows import Row
 from timeground.models.loading import load
+from timeground.models.local.delta_net import FULL, LINEAR, layer_types
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.towers import TowerStates
 from timeground.models.sampling import AnswerTokens, SampleSpec
@@ -62,7 +63,7 @@ def allocated_peak(call) -> int:
     return peak
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_5", "qwen2_5"])
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_activations_are_those_of_a_real_update(family, checkpointing, request):
     """Predicted on the meta device, measured on the CPU: kept for backward, and at the fullest moment."""
@@ -83,12 +84,13 @@ def test_activations_are_those_of_a_real_update(family, checkpointing, request):
         model.objective(model(batch), batch, inputs, Divisor(100, 8, LENGTH))[0].backward()
 
     update()  # gradients are there before, as under DeepSpeed
+    about = 0.08 if family == "qwen3_5" else 0.05  # where nodes stand is on the CPU already, and not copied there
     with Meter() as meter:
         loss = model.objective(model(batch), batch, inputs, Divisor(100, 8, LENGTH))[0]
-        assert predicted.kept == pytest.approx(meter.now, rel=0.05)
+        assert predicted.kept == pytest.approx(meter.now, rel=about)
         loss.backward()
     assert meter.peak == pytest.approx(allocated_peak(update), rel=0.01)
-    assert predicted.peak == pytest.approx(allocated_peak(update), rel=0.05)
+    assert predicted.peak == pytest.approx(allocated_peak(update), rel=about)
 
 
 def _with_numbers(example):
@@ -100,13 +102,15 @@ def _with_numbers(example):
     return example.with_root(frames=torch.zeros(1, 3, 2, 2, dtype=torch.uint8), states=real)
 
 
-def test_sampling_holds_what_a_real_rollout_holds(qwen3_folder):
-    recipe = settings(qwen3_folder)
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_5"])
+def test_sampling_holds_what_a_real_rollout_holds(family, request):
+    folder = request.getfixturevalue(f"{family}_folder")
+    recipe = settings(folder)
     shape = shape_of(recipe.model)
     prompts, dry = Prompts(shape, recipe.data), DryRun(recipe, shape)
     example = dry.with_states(prompts.examples(60.0, 2)[0])
     predicted = dry.rollout(example, GROUP, LENGTH)
-    model = GrpoModel(load(qwen3_folder, dtype="float32"), recipe).eval()
+    model = GrpoModel(load(folder, dtype="float32"), recipe).eval()
     real = _with_numbers(example)
 
     def roll_out():
@@ -119,9 +123,18 @@ def test_sampling_holds_what_a_real_rollout_holds(qwen3_folder):
     assert predicted.peak == pytest.approx(allocated_peak(roll_out), rel=0.05)
     text = shape.config.get_text_config()
     tokens = len(example.prompt) + sum(len(q) + GROUP * LENGTH for q in example.questions)
-    assert predicted.kept == pytest.approx(
-        2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * 4 * tokens, rel=0.02
-    )
+    kinds = layer_types(model.model)
+    keys_and_values = 2 * kinds.count(FULL) * text.num_key_value_heads * text.head_dim * 4 * tokens
+    nodes = 2 + GROUP * len(example.questions)  # the prompt, the questions and each answer leave a state
+    states = kinds.count(LINEAR) * nodes * _state_size(text) * 4 if LINEAR in kinds else 0
+    assert predicted.kept == pytest.approx(keys_and_values + states, rel=0.02)
+
+
+def _state_size(text) -> int:
+    """Numbers in the state of a linear layer: what the convolution looks back on, and what is remembered."""
+    keys, values = text.linear_num_key_heads, text.linear_num_value_heads
+    channels = 2 * keys * text.linear_key_head_dim + values * text.linear_value_head_dim
+    return (text.linear_conv_kernel_dim - 1) * channels + values * text.linear_key_head_dim * text.linear_value_head_dim
 
 
 @pytest.mark.parametrize("frozen", ["tower", "vision"])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -243,7 +244,7 @@ def _run(module: Any, inputs: _Inputs, depth: Depth, states: NodeStates, save: b
     query, key, value = (part.unflatten(-1, (-1, size)) for part, size in zip(split, (sizes[0], *sizes), strict=True))
     is_step = tokens.shape[1] == 1 and not torch.is_grad_enabled()  # the kernel for one token has no backward pass
     rule = code.torch_recurrent_gated_delta_rule if is_step else code.torch_chunk_gated_delta_rule
-    with torch.autocast(query.device.type, enabled=False):  # the state is float32, as in the kernels
+    with _as_given(query.device.type):  # the state is float32, as in the kernels
         out, memory = rule(
             query,
             key,
@@ -259,3 +260,9 @@ def _run(module: Any, inputs: _Inputs, depth: Depth, states: NodeStates, save: b
         looked_back = window.gather(1, last[..., None].expand(-1, -1, window.shape[2]))
         states.save(depth.nodes.slots, _States(looked_back, memory))
     return out  # type: ignore[no-any-return]
+
+
+def _as_given(device_type: str) -> AbstractContextManager[Any]:
+    """Return a context in which nothing is cast."""
+    known = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type, enabled=False) if known else nullcontext()
