@@ -5,7 +5,8 @@
 what trainers built on transformers' `generate` do (TimeLens, Time-R1): a batch of G rows that each carry the whole
 prompt, in the rollout and in the update, here with the visual features computed only once for each; `recomputed` is the
 same with the vision tower run for every row, as those trainers run it.
-Decoding the video is left out on all sides. ``--curve out.png`` repeats it over prompt lengths and group sizes.
+Decoding the video is left out on all sides. ``--curve out.png`` repeats it over prompt lengths and group sizes;
+``--family qwen3_5`` takes a hybrid, whose linear layers fork their state.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,9 @@ from timeground.train.runtime.memory import trim_memory
 from benchmarks.common import print_result, time_alternating, versions
 from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.data.rows import Row
-from timeground.models.families.new_models import FreshModel
+from timeground.models.families.new_models import FIRST_SHAPE, SHAPES, FreshModel
 from timeground.models.loading import Loaded, load
+from timeground.models.local.delta_net import KERNELS
 from timeground.spans import Span
 
 NEW_TOKENS = PROFILE.max_new_tokens
@@ -128,7 +131,8 @@ class Step:
             pixels, grid = inputs["pixel_values_videos"], inputs["video_grid_thw"]
             features = model.model.get_video_features(pixels, grid, return_dict=True)
             features.pooler_output = features.pooler_output * count
-            features.deepstack_features = [layer * count for layer in features.deepstack_features]
+            if deep := getattr(features, "deepstack_features", None):
+                features.deepstack_features = [layer * count for layer in deep]
             more = {"mm_encoder_outputs": {"video": features}, "video_grid_thw": more["video_grid_thw"]}
         types = (ids == self.loaded.checkpoint.family.video_token_id).int() * 2
         out = model(input_ids=ids, mm_token_type_ids=types, use_cache=False, logits_to_keep=NEW_TOKENS + 1, **more)
@@ -159,10 +163,10 @@ def _repeated(inputs: dict[str, Any], count: int) -> dict[str, Any]:
     return {name: value.repeat(count, *[1] * (value.ndim - 1)) for name, value in inputs.items()}
 
 
-def make_step(num_pairs: int, group_size: int, plain: bool) -> Step:
+def make_step(num_pairs: int, group_size: int, plain: bool, family: str) -> Step:
     """A model with random weights, a clip of noise with 25 visual tokens a frame pair, and one question."""
     on_gpu = torch.cuda.is_available()
-    folder = random_model(f"grpo-step-{'gpu' if on_gpu else 'cpu'}", ON_GPU if on_gpu else ON_CPU)
+    folder = random_model(f"grpo-step-{'gpu' if on_gpu else 'cpu'}", ON_GPU if on_gpu else ON_CPU, family)
     loaded = load(str(folder), dtype="bfloat16" if on_gpu else "float32")
     if plain:  # as transformers runs it
         loaded.model.set_attn_implementation("sdpa")
@@ -208,11 +212,13 @@ def peak_memory_mb() -> Iterator[list[float]]:
     found.append(seen[0] / 2**20)
 
 
-def measure(num_pairs: int, group_size: int, repeats: int, sides: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def measure(
+    num_pairs: int, group_size: int, repeats: int, sides: tuple[str, ...], family: str
+) -> dict[str, dict[str, float]]:
     """Seconds and memory of each side."""
     steps = {
-        "shared": make_step(num_pairs, group_size, plain=False),
-        "plain": make_step(num_pairs, group_size, plain=True),
+        "shared": make_step(num_pairs, group_size, plain=False, family=family),
+        "plain": make_step(num_pairs, group_size, plain=True, family=family),
     }
     calls: dict[str, Callable[[], None]] = {
         "kept": lambda: steps["shared"].shared(keep_prefix=True),
@@ -240,14 +246,14 @@ def measure(num_pairs: int, group_size: int, repeats: int, sides: tuple[str, ...
     }
 
 
-def draw_curve(path: Path, repeats: int) -> dict[str, Any]:
+def draw_curve(path: Path, repeats: int, family: str) -> dict[str, Any]:
     """The ratio over prompt lengths (G = 8) and over group sizes (64 frame pairs), as a picture."""
     from matplotlib.figure import Figure
 
     colours = {"kept": "#4f9e6a", "shared": "#1f4e9c", "plain": "#c0504d"}
     sides = tuple(colours)
-    by_pairs = {pairs: measure(pairs, 8, repeats, sides) for pairs in (16, 32, 64)}
-    by_group = {count: measure(64, count, repeats, sides) for count in (1, 2, 4, 8)}
+    by_pairs = {pairs: measure(pairs, 8, repeats, sides, family) for pairs in (16, 32, 64)}
+    by_group = {count: measure(64, count, repeats, sides, family) for count in (1, 2, 4, 8)}
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     shown = (("frame pairs of 34 tokens, G = 8", by_pairs), ("answers G, 64 frame pairs", by_group))
     for place, (label, found) in enumerate(shown):
@@ -260,19 +266,25 @@ def draw_curve(path: Path, repeats: int) -> dict[str, Any]:
     return {"by_pairs": by_pairs, "by_group": by_group}
 
 
+def kernels() -> list[str]:
+    """Return the installed packages with faster operations of linear layers; without them PyTorch's own ran."""
+    return [name for module, name in KERNELS.items() if find_spec(module) is not None]
+
+
 def main() -> None:
     """Time all sides and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=64, help="frame pairs; 64 make a prompt of about 2,200 tokens")
     parser.add_argument("--group", type=int, default=8, help="answers to the question")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--family", choices=list(SHAPES), default=FIRST_SHAPE, help="the model type (random weights)")
     parser.add_argument("--curve", type=Path, help="also draw seconds over prompt length and group size")
     args = parser.parse_args()
     began = time.perf_counter()
-    found = measure(args.pairs, args.group, args.repeats, ("kept", "shared", "plain", "recomputed"))
-    alone = measure(args.pairs, 1, args.repeats, ("kept", "shared"))
-    curve = draw_curve(args.curve, args.repeats) if args.curve else None
-    step = make_step(args.pairs, 1, plain=False)
+    found = measure(args.pairs, args.group, args.repeats, ("kept", "shared", "plain", "recomputed"), args.family)
+    alone = measure(args.pairs, 1, args.repeats, ("kept", "shared"), args.family)
+    curve = draw_curve(args.curve, args.repeats, args.family) if args.curve else None
+    step = make_step(args.pairs, 1, plain=False, family=args.family)
     (example, _), *_ = step.encoder.asked(step.item)
     print_result(
         "grpo_step",
@@ -288,6 +300,8 @@ def main() -> None:
         curve=curve,
         sizes={
             "prompt_tokens": len(example.prompt) + len(example.questions[0]),
+            "family": args.family,
+            "kernels": kernels(),
             "group": args.group,
             "answer_tokens": NEW_TOKENS,
             "parameters_m": round(sum(p.numel() for p in step.policy.parameters()) / 1e6, 1),

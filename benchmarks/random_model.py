@@ -13,7 +13,7 @@ from timeground.train.fresh import make_fresh_model
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.profile import Profile
 from timeground.media.clip import Clip
-from timeground.models.families.new_models import FreshModel
+from timeground.models.families.new_models import FIRST_SHAPE, FreshModel
 
 from .common import cache_folder
 
@@ -28,11 +28,11 @@ PROFILE = Profile(
 )
 
 
-def random_model(name: str, sizes: FreshModel) -> Path:
-    """The folder of a model of these sizes, kept between runs under this name."""
-    folder = cache_folder() / f"model-{name}"
+def random_model(name: str, sizes: FreshModel, shape: str = FIRST_SHAPE) -> Path:
+    """The folder of a model of these sizes, kept between runs under this name. shape: its model type."""
+    folder = cache_folder() / f"model-{name}{'' if shape == FIRST_SHAPE else f'-{shape}'}"
     if not (folder / "config.json").exists():
-        make_fresh_model(folder, sizes, PROFILE, seed=0)
+        make_fresh_model(folder, sizes, PROFILE, 0, shape)
     return folder
 
 

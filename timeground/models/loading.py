@@ -15,7 +15,7 @@ from timeground.models.checkpoint import Checkpoint, or_user_error
 from timeground.models.checkpoint_files import check_folder, check_loaded
 from timeground.models.local import packing as sharing
 from timeground.models.local import towers as vision
-from timeground.models.local.delta_net import use_forked_states
+from timeground.models.local.delta_net import has_states, say_what_is_slow, use_forked_states
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def load_weights(
     if device_map is None:
         model = model.to(device)
     make_ours(model, attention)
+    if has_states(model):
+        say_what_is_slow()
     return Loaded(checkpoint, model.eval())
 
 

@@ -121,7 +121,8 @@ def test_logits_and_greedy_tokens_equal_transformers(folder, encoding, side, req
 
 
 @pytest.mark.realdata
-def test_ids_with_the_real_qwen_tokenizer(qwen3_folder):
+@pytest.mark.parametrize("folder", ["qwen3_folder", "qwen3_5_folder", "qwen3_moe_folder"])
+def test_ids_with_the_real_qwen_tokenizer(folder, request):
     """The published tokenizer splits stamps and text as the processor does."""
     root = os.environ.get("TIMEGROUND_REALDATA")
     if not root:
@@ -130,7 +131,7 @@ def test_ids_with_the_real_qwen_tokenizer(qwen3_folder):
 
     from transformers import AutoTokenizer
 
-    loaded = load(qwen3_folder)
+    loaded = load(request.getfixturevalue(folder))
     real = AutoTokenizer.from_pretrained(Path(root) / "qwen3-tokenizer")
     processor = type(loaded.checkpoint.processor)(
         image_processor=loaded.checkpoint.processor.image_processor,

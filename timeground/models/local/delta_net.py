@@ -127,8 +127,6 @@ def say_what_is_slow() -> None:
 
 def use_forked_states(model: Any) -> None:
     """Let a model's linear layers run over trees; without one they run as they are."""
-    if has_states(model):
-        say_what_is_slow()
     for module in model.model.language_model.modules():
         if hasattr(module, "conv1d") and hasattr(module, "A_log"):
             module.forward = partial(_forward, module, module.forward)
