@@ -44,12 +44,12 @@ def rows() -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2_5"])
+@pytest.mark.parametrize("family", ["qwen3", "qwen3_moe", "qwen3_5_moe", "qwen2_5"])
 @pytest.mark.parametrize("reduction", ["token", "sequence"])
 def test_packed_loss_and_gradients_equal_one_row_an_answer(family, reduction, request):
     """One row with three answers gives what three full rows give, for every parameter."""
     loaded = load(request.getfixturevalue(f"{family}_folder"))
-    encoding = TimeEncoding.NATIVE if family == "qwen3" else TimeEncoding.MROPE
+    encoding = TimeEncoding.NATIVE if family.startswith("qwen3") else TimeEncoding.MROPE
     encoder = encoder_for(loaded, Profile(prompt="short", time_encoding=encoding), reduction)
     side = 2 * loaded.checkpoint.family.factor
     clips = [noise_clip(n, side, side, seed=n) for n in (4, 8)]

@@ -129,7 +129,8 @@ def use_forked_states(model: Any) -> None:
     """Let a model's linear layers run over trees; without one they run as they are."""
     for module in model.model.language_model.modules():
         if hasattr(module, "conv1d") and hasattr(module, "A_log"):
-            module.forward = partial(_forward, module, module.forward)
+            ours: Any = torch.compiler.disable(partial(_forward, module, module.forward))  # type: ignore[no-untyped-call]
+            module.forward = ours  # where nodes stand is Python's business: a compiler stops before and goes on after
 
 
 @dataclass(frozen=True)
