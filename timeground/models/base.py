@@ -52,6 +52,10 @@ class Model(ABC):
     profile: Profile
     contents: Any
     """The identity of the model's files; "" of a server's that cannot be read from here."""
+    notice: str | None = None
+    """What a reader of its answers has to know, such as that it saw no times; None where there is nothing."""
+    prefix_sharing: str | None = None
+    """How its questions share a prefix, where that is not the way of all our families."""
 
     @abstractmethod
     def sampling(self) -> Sampling:

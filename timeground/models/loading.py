@@ -50,11 +50,11 @@ def load_weights(
 
     path = checkpoint.path
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = _dtype(dtype, device if device_map is None else "cuda")
+    dtype = as_dtype(dtype, device if device_map is None else "cuda")
     if Path(path).is_dir():
         check_folder(Path(path))
     _ = checkpoint.processor  # one that cannot be read is told before the weights are
-    with _without_report():
+    with without_report():
         model, info = or_user_error(
             AutoModelForImageTextToText.from_pretrained,
             path,
@@ -76,7 +76,7 @@ def load_weights(
 
 
 @contextmanager
-def _without_report() -> Iterator[None]:
+def without_report() -> Iterator[None]:
     """Keep transformers' table of missing weights off the screen: `check_loaded` says it in one line."""
     from transformers.utils import logging
 
@@ -103,7 +103,8 @@ def make_ours(model: Any, vision_attention: str = "auto") -> None:
     use_forked_states(model)
 
 
-def _dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:
+def as_dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:
+    """Return the dtype of a name; "auto" is bfloat16 on a GPU and float32 on a CPU. Raise UserError for others."""
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype == "auto":

@@ -19,16 +19,32 @@ def open_model(
     """Return a model for ``tiny``, a Hub id, a folder, or ``http://host:port/v1#model``.
 
     profile: a name of the table instead of the checkpoint's own. overrides: changes to single settings.
-    options: of `LocalModel.from_pretrained` or `EndpointModel.connect`; None stands for the default. For a URL
+    options: of `LocalModel.from_pretrained` or `EndpointModel.connect`; None stands for the default. With
+    `trust_remote_code` a checkpoint's own Python code may run; without, it never does. For a URL
     also `video`: ``native`` sends clips as they are (a server that `timeground serve` started), ``images`` every second
     frame as an image (any server); by default the first where it works.
     """
     given = {key: value for key, value in options.items() if value is not None}
     if is_url(name):
+        given.pop("trust_remote_code", None)  # what a server runs is the server's
         return _open_url(name, given.pop("video", None), profile=profile, overrides=overrides, **given)
-    from timeground.models.local.model import LocalModel
+    return _open_here(name, given.pop("trust_remote_code", False), profile=profile, overrides=overrides, **given)
 
-    return LocalModel.from_pretrained(name, profile=profile, overrides=overrides, **given)
+
+def _open_here(name: str, trust_remote_code: bool, **options: Any) -> Model:
+    """Return a model of one of our families, or any other through its own processor."""
+    from timeground.models.checkpoint import resolve
+    from timeground.models.families import FAMILIES
+    from timeground.models.generic.checkpoint import read_raw_config
+
+    raw = read_raw_config(name, options.get("revision"))
+    if raw.model_type in FAMILIES:
+        from timeground.models.local.model import LocalModel
+
+        return LocalModel.from_pretrained(name, **options)
+    from timeground.models.generic.model import GenericModel
+
+    return GenericModel.from_pretrained(raw, resolve(name), trust_remote_code=trust_remote_code, **options)
 
 
 def _open_url(name: str, video: str | None, **options: Any) -> Model:

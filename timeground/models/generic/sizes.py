@@ -1,0 +1,107 @@
+"""Which frames a model of others wants: measured on its processor's output, bounded by what its files say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from timeground.chat.layout import TimeEncoding
+from timeground.chat.parts import Message
+from timeground.chat.profile import Profile
+from timeground.media.sampling import Sampling
+from timeground.models.generic.prompts import PromptWriter
+from timeground.models.generic.time_text import probe_clip
+
+SIDES = (224, 448)
+"""Pixels of the frames that are shown to measure with."""
+ROOM_FOR_TEXT = 1024
+"""Tokens of a model's context that are left for question and answer."""
+USUAL_FPS = (0.1, 10.0)
+
+
+@dataclass(frozen=True)
+class FrameSizes:
+    """What frames cost."""
+
+    factor: int
+    """Pixels on the side of what is one visual token of two frames."""
+    tokens_per_pair: int | None
+    """Of every pair, where the processor brings all frames to one size; None where larger frames cost more."""
+    max_frames: int | None
+    """Most frames of a video, as the processor's settings say; None where they say nothing."""
+
+    def profile(self, base: Profile, room: int | None) -> Profile:
+        """Return a profile with a budget that fits. room: tokens that the model's context has for frames."""
+        total = min(base.total_tokens, room or base.total_tokens)
+        if self.tokens_per_pair is None:
+            return replace(base, total_tokens=max(total, base.min_tokens_per_pair))
+        if self.max_frames is not None:
+            total = min(room or 10**7, self.tokens_per_pair * max(1, self.max_frames // 2))
+        return replace(
+            base,
+            min_tokens_per_pair=self.tokens_per_pair,
+            max_tokens_per_pair=self.tokens_per_pair,
+            total_tokens=max(total, self.tokens_per_pair),
+        )
+
+    def sampling(self, profile: Profile) -> Sampling:
+        """Return which frames to read under a profile."""
+        return replace(profile.sampling(self.factor), max_frames=self.max_frames)
+
+
+def measured_sizes(writer: PromptWriter, profile: Profile) -> FrameSizes:
+    """Return what frames cost in a profile's time encoding."""
+    small, large = (_tokens_per_pair(writer, profile, side) for side in SIDES)
+    as_images = profile.time_encoding is TimeEncoding.STAMPED_IMAGES
+    video = getattr(writer.processor, "video_processor", None)
+    named = (getattr(video, name, None) for name in ("num_frames", "max_frames", "max_num_frames"))
+    most = next((value for value in named if isinstance(value, int) and value > 0), None)
+    if most is not None and as_images:
+        most *= 2  # every second frame is an image
+    if most is not None:
+        most = max(2, most)
+    if large > 1.5 * small:
+        return FrameSizes(max(1, round(SIDES[1] / math.sqrt(large))), None, most)
+    side = _fixed_side(writer)
+    factor = max(1, round(side / math.sqrt(large)))
+    return FrameSizes(factor, max(1, round((side / factor) ** 2)), most)
+
+
+def wanted_fps(writer: PromptWriter, usual: float) -> float:
+    """Return the frames a second that the processor's settings name."""
+    video = getattr(writer.processor, "video_processor", None)
+    for name in ("fps", "max_fps"):
+        value = getattr(video, name, None)
+        if isinstance(value, (int, float)) and USUAL_FPS[0] <= value <= USUAL_FPS[1]:
+            return float(value)
+    return usual
+
+
+def room_for_frames(config: Any) -> int | None:
+    """Return the tokens of a model's context that frames may take; None where it names no length."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    length = getattr(text, "max_position_embeddings", None)
+    return max(length // 2, length - ROOM_FOR_TEXT) if isinstance(length, int) else None
+
+
+def _tokens_per_pair(writer: PromptWriter, profile: Profile, side: int) -> float:
+    """Return the visual tokens of two frames of this size, or of the one image that stands for both."""
+    head = writer.head([Message.of("user", probe_clip(side, 4))], profile)
+    return max(1.0, sum(i in writer.media_ids for i in head.ids_L.tolist()) / 2)
+
+
+def _fixed_side(writer: PromptWriter) -> int:
+    """Return the side to which a processor brings frames, as far as its settings tell."""
+    names = (("crop_size", "height"), ("size", "height"), ("max_image_size", "longest_edge"), ("size", "shortest_edge"))
+    for holder in (
+        getattr(writer.processor, "video_processor", None),
+        getattr(writer.processor, "image_processor", None),
+    ):
+        for attribute, key in names:
+            value = getattr(holder, attribute, None)
+            side = value.get(key) if hasattr(value, "get") else getattr(value, key, None)
+            if isinstance(side, int) and 16 <= side <= 2048:
+                return side
+    side = getattr(getattr(writer.config, "vision_config", None), "image_size", None)
+    return side if isinstance(side, int) and side >= 16 else SIDES[1]
