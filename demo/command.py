@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that a checkpoint brings with it (never without)",
+    )
     parser.add_argument("--port", type=int, default=usual.port, help="default %(default)s; 0 takes any free port")
     parser.add_argument("--host", default=usual.host, help="address to listen on (default: this machine only)")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's servers")

@@ -148,7 +148,12 @@ class Service:
             given = self.settings
             overrides = {} if given.fps is None else {"fps": given.fps}
             self._grounder = Grounder.from_pretrained(
-                given.model, method=given.method, profile=given.profile, overrides=overrides, device=given.device
+                given.model,
+                method=given.method,
+                profile=given.profile,
+                overrides=overrides,
+                device=given.device,
+                trust_remote_code=given.trust_remote_code,
             )
         return self._grounder
 

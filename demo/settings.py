@@ -29,6 +29,8 @@ class DemoSettings:
     """As `Grounder.from_pretrained` takes it."""
     device: str | None = None
     """As `Grounder.from_pretrained` takes it."""
+    trust_remote_code: bool = False
+    """As `Grounder.from_pretrained` takes it."""
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False

@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cache", metavar="DIR", help="keep a server's answers here, and look for them here first")
     add("--concurrency", type=int, metavar="N", help="requests to a server at a time, and videos asked about (8)")
     add("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+    add(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that a checkpoint brings with it (never without)",
+    )
     add("--workers", type=int, default=1, help="processes that decode ahead; 0 decodes in this one")
     add("--processes", type=int, default=1, help="processes to share the videos on this machine (torchrun)")
 
@@ -87,7 +92,15 @@ def run(args: argparse.Namespace) -> None:
     )
     if args.concurrency is not None and args.concurrency < 1:
         raise UserError(f"--concurrency must be at least 1, got {args.concurrency}")
-    runtime = Runtime(args.device, args.workers, args.cache, args.concurrency, args.follow_links, args.calibrate)
+    runtime = Runtime(
+        args.device,
+        args.workers,
+        args.cache,
+        args.concurrency,
+        args.follow_links,
+        args.calibrate,
+        args.trust_remote_code,
+    )
     evaluate(settings, args.output_path, runtime)
 
 

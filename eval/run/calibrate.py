@@ -14,7 +14,6 @@ import numpy as np
 
 from timeground.chat.confidence import KINDS, Calibration, Scale
 from timeground.chat.profile import FILE_NAME
-from timeground.files.content_keys import model_contents
 from timeground.files.whole_files import write_text
 from timeground.metrics.calibration import FEWEST_ANSWERS, calibrated_error, calibration_error, fit_scale
 from timeground.models.base import Model
@@ -76,7 +75,7 @@ def calibrate(model: Model, claims: Sequence[Claim], settings: RunSettings, outp
     if file.parent == output:
         print(f"wrote {file}; ask the model so: --profile {file}")
     else:
-        model.contents = model_contents(settings.model)
+        model.contents = model.read_contents(settings.model)
         print(f"wrote {file}; whoever asks this model gets the calibrated confidence now")
     return fitted.to_json()
 

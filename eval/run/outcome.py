@@ -67,6 +67,7 @@ def write_outcome(
         "method": settings.method,
         "model_contents": model.contents,
         "warning": _warning(tasks, model),
+        **({"notice": model.notice} if model.notice else {}),
         "profile": model.profile.to_json(),
         "decoding": {"temperature": 0.0, "choice_by": settings.choice_by, "max_new_tokens": settings.max_new_tokens},
         "skip_missing": settings.skip_missing,
@@ -88,12 +89,14 @@ def write_outcome(
         write_samples(output / outcome.task.spec.name / "samples.jsonl", outcome.scores.samples)
     _write_json(output / "results.json", results)
     rows = sum(len(o.task.rows) for o in outcomes)
-    _write_json(output / "timings.json", _timings(seconds, rows))
+    _write_json(output / "timings.json", _timings(seconds, rows) | _sharing(model))
     write_report(output / "report.html", results, outcomes, model)
     for outcome in outcomes:
         print("\n".join([outcome.scores.to_text(), *confidence_text(outcome.extra)]))
     if results["warning"]:
         print(f"warning: {results['warning']}")
+    if model.notice:
+        print(f"notice: {model.notice}")
     print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
 
 
@@ -165,6 +168,11 @@ def _timings(seconds: Mapping[str, float], rows: int) -> dict[str, Any]:
     shares = {f"{name}_share": round(s / total, 4) for name, s in seconds.items() if name != "total"}
     rounded = {f"{name}_s": round(s, 3) for name, s in seconds.items()}
     return {**rounded, **shares, "rows": rows, "rows_per_s": round(rows / total, 3)}
+
+
+def _sharing(model: Model) -> dict[str, str]:
+    """Return how the questions about a video shared a prefix, where that is not the way of our families."""
+    return {"prefix": model.prefix_sharing} if model.prefix_sharing else {}
 
 
 def _version(name: str) -> str | None:

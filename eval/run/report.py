@@ -34,6 +34,8 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
     if results["warning"]:
         page.note(f"Warning: {results['warning']}.")
+    if results.get("notice"):
+        page.note(f"Notice: {results['notice']}.")
     if "calibration" in results:
         page.note("The confidence was fitted on these very answers (--calibrate); see ECE_held_out in results.json.")
     for outcome in outcomes:

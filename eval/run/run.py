@@ -52,6 +52,8 @@ class Runtime:
     """Whether videos may be links out of their folder."""
     calibrate: bool = False
     """Whether the model's confidence is fitted on the answers in the end; they are the same."""
+    trust_remote_code: bool = False
+    """Whether Python code that the model's files bring with them may run."""
 
     def model_options(self, model: str, world: int) -> dict[str, Any]:
         """Return the model's options. Raise UserError for an endpoint's options where the model is none."""
@@ -60,7 +62,7 @@ class Runtime:
         for name in ("cache", "concurrency"):
             if getattr(self, name) is not None:
                 raise UserError(f"--{name} is for models behind a URL; {model} runs here")
-        return {"device": self.device or _own_device(world)}
+        return {"device": self.device or _own_device(world), "trust_remote_code": self.trust_remote_code}
 
 
 def evaluate(settings: RunSettings, output: Path, runtime: Runtime) -> None:

@@ -39,7 +39,11 @@ def template(
     )
     text = "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
     each = "{% for part in message['content'] %}"
-    body = f"{each}{media}{{% endfor %}}{each}{text}{{% endfor %}}" if media_first else f"{each}{media}{text}{{% endfor %}}"
+    body = (
+        f"{each}{media}{{% endfor %}}{each}{text}{{% endfor %}}"
+        if media_first
+        else f"{each}{media}{text}{{% endfor %}}"
+    )
     answer = before.replace("{role}", "assistant")
     return (
         f"{{% for message in messages %}}{head}{body}{{{{ {after!r} }}}}{{% endfor %}}"

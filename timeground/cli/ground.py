@@ -47,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")
     parser.add_argument("--end", type=float, metavar="S", help="look only up to this second")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that a checkpoint brings with it (never without)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a video and nothing else")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="write a picture: frames, answers, truth if known")
 
@@ -79,7 +84,12 @@ def run(args: argparse.Namespace) -> None:
     _quiet()
     overrides = {} if args.fps is None else {"fps": args.fps}
     grounder = Grounder.from_pretrained(
-        args.model, method=args.method, profile=args.profile, overrides=overrides, device=args.device
+        args.model,
+        method=args.method,
+        profile=args.profile,
+        overrides=overrides,
+        device=args.device,
+        trust_remote_code=args.trust_remote_code,
     )
     failed = 0
     for task in tasks:
@@ -161,13 +171,14 @@ def _example(queries: Sequence[str]) -> Task:
 
 
 def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> dict[str, object]:
-    clip = watched.clip
+    clip, notice = watched.clip, watched.model.notice
     return {
         "video": task.video,
         "duration": clip.duration_s,
         "window": [clip.start_s, clip.end_s],
         "model": watched.model.name,
         "warning": watched.warning,
+        **({"notice": notice} if notice else {}),
         "answers": [a.to_json() for a in answers],
     }
 

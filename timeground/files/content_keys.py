@@ -22,7 +22,7 @@ CODE_VERSION = 1
 """Raised whenever a change of our code can change answers, rows or scores that runs keep."""
 
 EDGE_BYTES = 64 * 1024
-MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.py")
 PROFILE_NAME = "grounding_config.json"
 """Of the files of a model the one that says how it is asked."""
 SAID_FROM_BYTES = 2 << 30

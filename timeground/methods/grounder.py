@@ -114,8 +114,8 @@ class Grounder:
     def from_pretrained(cls, name: str = "tiny", *, method: str | type[Method] = "direct", **options: Any) -> Grounder:
         """Load a model: ``tiny``, a Hub id, a folder, or connect to ``http://host:port/v1#model``.
 
-        options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, ``profile`` (a name of
-        the table of profiles, or a ``grounding_config.json``) and ``overrides`` (a dict of
+        options: ``dtype``, ``device``, ``device_map``, ``attention``, ``revision``, ``trust_remote_code``,
+        ``profile`` (a name of the table of profiles, or a ``grounding_config.json``) and ``overrides`` (a dict of
         changes to the checkpoint's `Profile`, such as ``{"fps": 4}``).
         """
         if isinstance(method, str):
@@ -185,7 +185,8 @@ class Watched:
     @property
     def warning(self) -> str | None:
         """Return why the model's answers mean nothing about this video, if it knows only videos of another kind."""
-        return clip_warning(self.model.name, self.model.profile, self.clip)
+        told = clip_warning(self.model.name, self.model.profile, self.clip)
+        return told or (self.model.notice if self.model.sees_no_times else None)
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
         """Return an answer to each query (one string is one query), greedy, all from one reading."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.trajectory import Turn
+from timeground.files.content_keys import model_contents
 from timeground.media.sampling import Sampling
 from timeground.models.sampling import SampleSpec
 
@@ -52,10 +53,25 @@ class Model(ABC):
     profile: Profile
     contents: Any
     """The identity of the model's files; "" of a server's that cannot be read from here."""
-    notice: str | None = None
-    """What a reader of its answers has to know, such as that it saw no times; None where there is nothing."""
-    prefix_sharing: str | None = None
-    """How its questions share a prefix, where that is not the way of all our families."""
+
+    @property
+    def notice(self) -> str | None:
+        """Return what a reader of its answers has to know, such as that it saw no times; None where nothing is."""
+        return None
+
+    @property
+    def sees_no_times(self) -> bool:
+        """Return whether nothing in what it is shown tells of time, so that the times that it answers mean nothing."""
+        return False
+
+    @property
+    def prefix_sharing(self) -> str | None:
+        """Return how its questions share a prefix, where that is not the way of our families."""
+        return None
+
+    def read_contents(self, name: str) -> Any:
+        """Return the identity of the model's files as they are now. name: by which the user opened it."""
+        return model_contents(name)
 
     @abstractmethod
     def sampling(self) -> Sampling:

@@ -39,7 +39,7 @@ class RawConfig:
     @property
     def needs_own_code(self) -> bool:
         """Return whether only code in the checkpoint's own files could run it."""
-        from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+        from transformers.models.auto.auto_mappings import CONFIG_MAPPING_NAMES
 
         return bool(self.auto_map) and self.model_type not in CONFIG_MAPPING_NAMES
 
@@ -58,7 +58,9 @@ class RawConfig:
                 return found
         elif found := _built_in(self.model_type):
             return found
-        raise UserError(f"{self.name}: {_why_not(self.model_type)}; {WOULD_WORK}")
+        raise UserError(
+            f"{self.name}: model type {self.model_type!r} is not supported: {_why_not(self.model_type)}; {WOULD_WORK}"
+        )
 
 
 WOULD_WORK = (
@@ -81,10 +83,10 @@ def _built_in(model_type: str) -> str | None:
 def _why_not(model_type: str) -> str:
     from transformers import __version__
     from transformers.models.auto import modeling_auto as known
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.auto_mappings import CONFIG_MAPPING_NAMES
 
     if model_type in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return f"a {model_type!r} model takes text only, no video nor pictures"
+        return "it takes text only, no video nor pictures"
     if model_type in CONFIG_MAPPING_NAMES:
-        return f"a {model_type!r} model does not answer questions about video or pictures"
-    return f"model type {model_type!r} is unknown to transformers {__version__}"
+        return "it does not answer questions about video or pictures"
+    return f"transformers {__version__} does not know it"

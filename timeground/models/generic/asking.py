@@ -89,12 +89,18 @@ class Measured:
         """Return which frames of a video it wants."""
         return self.sizes(profile.time_encoding).sampling(profile)
 
+    def sees_no_times(self, profile: Profile) -> bool:
+        """Return whether neither a text nor the pictures tell it of time."""
+        if profile.time_encoding is TimeEncoding.DRAWN:
+            return False
+        return self.times(profile.time_encoding, profile.stamp).resolution_s is None
+
     def notice(self, profile: Profile) -> str | None:
         """Return what a reader of its answers has to know of the times that it saw; None where it saw them all."""
         if profile.time_encoding is TimeEncoding.DRAWN:
             return f"{self.name}: times are drawn on the frames, small ones may not be read by it"
         told, own = self.times(profile.time_encoding, profile.stamp), profile.time_encoding is TimeEncoding.NATIVE
-        if told.resolution_s is None:
+        if self.sees_no_times(profile):
             better = "" if not own else "; time_encoding=stamped-images or drawn may tell it"
             return f"{self.name}: NO TIMES are in what it is shown, so the times that it answers are guesses{better}"
         if not told.is_exact:

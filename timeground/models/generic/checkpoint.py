@@ -80,7 +80,7 @@ class GenericCheckpoint:
         text = self.config.get_text_config() if hasattr(self.config, "get_text_config") else self.config
         named = [getattr(text, "eos_token_id", None), getattr(self.config, "eos_token_id", None)]
         try:
-            settings = GenerationConfig.from_pretrained(self.path, revision=self.revision)
+            settings = GenerationConfig.from_pretrained(self.path, revision=self.revision or "main")
         except (OSError, ValueError):  # it has none of its own
             pass
         else:

@@ -61,9 +61,9 @@ class GenericModel(Model):
     @cached_property
     def contents(self) -> str:
         """Return the identity of its files, and of what its processor writes: another release may write otherwise."""
-        return self.read_contents()
+        return self.read_contents(self.name)
 
-    def read_contents(self) -> str:
+    def read_contents(self, name: str) -> str:
         """Return the identity as its files are now."""
         probe = self._probe
         written = f"{self.checkpoint.read_contents()} {probe.ids_L.tolist()} {probe.before} {probe.after}"
@@ -92,6 +92,11 @@ class GenericModel(Model):
     def notice(self) -> str | None:
         """Return what a reader of its answers has to know of the times that it saw; None where it saw them all."""
         return self.measured.notice(self.profile)
+
+    @property
+    def sees_no_times(self) -> bool:
+        """Return whether nothing in what it is shown tells of time."""
+        return self.measured.sees_no_times(self.profile)
 
     @cached_property
     def _probe(self) -> Head:

@@ -57,12 +57,7 @@ class Runner:
         pieces = [[i] for i in ids] if one_by_one else [list(ids)]
         found = []
         for piece in pieces:
-            given: dict[str, Any] = {
-                "input_ids": torch.tensor([piece], device=self.device),
-                "past_key_values": state.cache,
-            }
-            if "attention_mask" in self.takes:
-                given["attention_mask"] = torch.ones(1, state.length + len(piece), dtype=torch.long, device=self.device)
+            given = {"input_ids": torch.tensor([piece], device=self.device), "past_key_values": state.cache}
             found.append(self._forward(given).logits[0])
             state.length += len(piece)
         logits_SV = torch.cat(found)

@@ -71,7 +71,8 @@ class PromptWriter:
             for medium in ("image", "video", "audio"):
                 for ending in ("_token_id", "_token_index", "_patch_id"):
                     found.add(getattr(holder, medium + ending, None))
-                found.update(getattr(holder, f"{medium}_token_ids", None) or ())
+                several = getattr(holder, f"{medium}_token_ids", None)
+                found.update(several if isinstance(several, (list, tuple)) else ())
         vocabulary = len(self.tokenizer)
         unknown = self.tokenizer.unk_token_id
         return frozenset(i for i in found if isinstance(i, int) and 0 <= i < vocabulary and i != unknown)
@@ -108,9 +109,9 @@ class PromptWriter:
         options: dict[str, Any] = {"add_special_tokens": not (bos and text.startswith(bos)), "return_tensors": "pt"}
         if shown.videos:
             options["videos"] = shown.videos
-            options["videos_kwargs"] = {"video_metadata": shown.metadata, "do_sample_frames": False}
+            options["videos_kwargs"] = {**self._as_it_is, "video_metadata": shown.metadata}
         if shown.images:
-            options["images"], options["images_kwargs"] = shown.images, self._one_view
+            options["images"], options["images_kwargs"] = [shown.images], self._one_view
         try:
             made = dict(self.processor(text=[text], **options))
         except Exception as error:  # a processor of anybody's fails in ways of its own
@@ -156,6 +157,13 @@ class PromptWriter:
         if found is None:
             raise UserError(f"{self.name}: its chat template puts no special token before the question")
         return found
+
+    @cached_property
+    def _as_it_is(self) -> dict[str, Any]:
+        """Return the settings for a video whose frames were chosen already."""
+        cap = "cap_pixels_per_frame"  # without a word on it some warn
+        video = getattr(self.processor, "video_processor", None)
+        return {"do_sample_frames": False, **({cap: False} if getattr(video, cap, True) is None else {})}
 
     @cached_property
     def _one_view(self) -> dict[str, Any]:

@@ -18,6 +18,10 @@ SIDES = (224, 448)
 ROOM_FOR_TEXT = 1024
 """Tokens of a model's context that are left for question and answer."""
 USUAL_FPS = (0.1, 10.0)
+PLAUSIBLE = range(32, 1025)
+"""Pixels on the side of a frame."""
+GROWS = 1.5
+"""How many more tokens frames of the larger side cost, at least, where a processor keeps their size."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,12 @@ def measured_sizes(writer: PromptWriter, profile: Profile) -> FrameSizes:
         most *= 2  # every second frame is an image
     if most is not None:
         most = max(2, most)
-    if large > 1.5 * small:
-        return FrameSizes(max(1, round(SIDES[1] / math.sqrt(large))), None, most)
-    side = _fixed_side(writer)
+    cell = _cell(writer)
+    if large > GROWS * small:
+        return FrameSizes(cell or max(1, round(SIDES[1] / math.sqrt(large))), None, most)
+    side = cell * math.sqrt(large) if cell else _fixed_side(writer) or SIDES[1]
     factor = max(1, round(side / math.sqrt(large)))
-    return FrameSizes(factor, max(1, round((side / factor) ** 2)), most)
+    return FrameSizes(factor, max(1, round(large)), most)
 
 
 def wanted_fps(writer: PromptWriter, usual: float) -> float:
@@ -91,17 +96,30 @@ def _tokens_per_pair(writer: PromptWriter, profile: Profile, side: int) -> float
     return max(1.0, sum(i in writer.media_ids for i in head.ids_L.tolist()) / 2)
 
 
-def _fixed_side(writer: PromptWriter) -> int:
+def _fixed_side(writer: PromptWriter) -> int | None:
     """Return the side to which a processor brings frames, as far as its settings tell."""
-    names = (("crop_size", "height"), ("size", "height"), ("max_image_size", "longest_edge"), ("size", "shortest_edge"))
-    for holder in (
-        getattr(writer.processor, "video_processor", None),
-        getattr(writer.processor, "image_processor", None),
-    ):
+    names = (("crop_size", "height"), ("max_image_size", "longest_edge"), ("size", "height"), ("size", "shortest_edge"))
+    for holder in _parts(writer):
+        if isinstance(side := getattr(holder, "scale_resolution", None), int):
+            return side
         for attribute, key in names:
-            value = getattr(holder, attribute, None)
+            value: Any = getattr(holder, attribute, None)
             side = value.get(key) if hasattr(value, "get") else getattr(value, key, None)
-            if isinstance(side, int) and 16 <= side <= 2048:
+            if isinstance(side, int) and side in PLAUSIBLE:  # others name an area of pixels so
                 return side
-    side = getattr(getattr(writer.config, "vision_config", None), "image_size", None)
-    return side if isinstance(side, int) and side >= 16 else SIDES[1]
+    return None
+
+
+def _cell(writer: PromptWriter) -> int | None:
+    """Return the pixels on the side of a visual token, as far as the processor's settings tell."""
+    for part in _parts(writer):
+        patch = getattr(part, "patch_size", None)
+        merged = getattr(part, "merge_size", None) or getattr(part, "pooling_kernel_size", None)
+        if isinstance(patch, int) and isinstance(merged, int):
+            return patch * merged
+    return None
+
+
+def _parts(writer: PromptWriter) -> list[Any]:
+    found = (getattr(writer.processor, name, None) for name in ("video_processor", "image_processor"))
+    return [part for part in found if part is not None]
