@@ -120,4 +120,4 @@ class Measured:
 
     def _fitted(self, profile: Profile) -> Profile:
         fitted = self.sizes(profile.time_encoding).profile(profile, room_for_frames(self.writer.config))
-        return replace(fitted, fps=wanted_fps(self.writer, profile.fps))
+        return replace(fitted, fps=wanted_fps(self.writer, profile))

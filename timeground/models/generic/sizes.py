@@ -10,6 +10,7 @@ from timeground.chat.layout import TimeEncoding
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.media.sampling import Sampling
+from timeground.models.generic.own_sampling import OwnSampling, own_sampling
 from timeground.models.generic.prompts import PromptWriter
 from timeground.models.generic.time_text import probe_clip
 
@@ -17,7 +18,6 @@ SIDES = (224, 448)
 """Pixels of the frames that are shown to measure with."""
 ROOM_FOR_TEXT = 1024
 """Tokens of a model's context that are left for question and answer."""
-USUAL_FPS = (0.1, 10.0)
 PLAUSIBLE = range(32, 1025)
 """Pixels on the side of a frame."""
 GROWS = 1.5
@@ -57,14 +57,9 @@ class FrameSizes:
 def measured_sizes(writer: PromptWriter, profile: Profile) -> FrameSizes:
     """Return what frames cost in a profile's time encoding."""
     small, large = (_tokens_per_pair(writer, profile, side) for side in SIDES)
-    as_images = profile.time_encoding is TimeEncoding.STAMPED_IMAGES
-    video = getattr(writer.processor, "video_processor", None)
-    named = (getattr(video, name, None) for name in ("num_frames", "max_frames", "max_num_frames"))
-    most = next((value for value in named if isinstance(value, int) and value > 0), None)
-    if most is not None and as_images:
-        most *= 2  # every second frame is an image
+    most = _own(writer).max_frames
     if most is not None:
-        most = max(2, most)
+        most = max(2, most * _frames_a_picture(profile))
     cell = _cell(writer)
     if large > GROWS * small:
         return FrameSizes(cell or max(1, round(SIDES[1] / math.sqrt(large))), None, most)
@@ -73,14 +68,10 @@ def measured_sizes(writer: PromptWriter, profile: Profile) -> FrameSizes:
     return FrameSizes(factor, max(1, round(large)), most)
 
 
-def wanted_fps(writer: PromptWriter, usual: float) -> float:
-    """Return the frames a second that the processor's settings name."""
-    video = getattr(writer.processor, "video_processor", None)
-    for name in ("fps", "max_fps"):
-        value = getattr(video, name, None)
-        if isinstance(value, (int, float)) and USUAL_FPS[0] <= value <= USUAL_FPS[1]:
-            return float(value)
-    return usual
+def wanted_fps(writer: PromptWriter, profile: Profile) -> float:
+    """Return the frames a second that the processor takes itself; the profile's where it says nothing."""
+    own = _own(writer).fps
+    return profile.fps if own is None else own * _frames_a_picture(profile)
 
 
 def room_for_frames(config: Any) -> int | None:
@@ -88,6 +79,11 @@ def room_for_frames(config: Any) -> int | None:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     length = getattr(text, "max_position_embeddings", None)
     return max(length // 2, length - ROOM_FOR_TEXT) if isinstance(length, int) else None
+
+
+def _frames_a_picture(profile: Profile) -> int:
+    """Return 2 where only every second frame is shown, as an image."""
+    return 2 if profile.time_encoding is TimeEncoding.STAMPED_IMAGES else 1
 
 
 def _tokens_per_pair(writer: PromptWriter, profile: Profile, side: int) -> float:
@@ -108,6 +104,10 @@ def _fixed_side(writer: PromptWriter) -> int | None:
             if isinstance(side, int) and side in PLAUSIBLE:  # others name an area of pixels so
                 return side
     return None
+
+
+def _own(writer: PromptWriter) -> OwnSampling:
+    return own_sampling(getattr(writer.processor, "video_processor", None))
 
 
 def _cell(writer: PromptWriter) -> int | None:
