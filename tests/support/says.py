@@ -5,12 +5,13 @@ from __future__ import annotations
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
 from timeground.media.sampling import Sampling
+from timeground.models.base import Model
 
 
-class Says:
+class Says(Model):
     """Gives these texts, one to each message of a question; a single text to all of them."""
 
-    name = "says"
+    name, contents = "says", ""
     size_bytes = 0
 
     def __init__(self, texts, profile):

@@ -349,6 +349,33 @@ def video_llama_3(folder: Path) -> str:
     return save(folder, tf.VideoLlama3ForConditionalGeneration, config, processor)
 
 
+def gemma3(folder: Path) -> str:
+    """Gemma 3: takes pictures alone, each between two tokens; windowed layers (own template)."""
+    import transformers as tf
+
+    named = {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}
+    made = tokenizer(named)
+    config = tf.Gemma3Config(
+        text_config={
+            **_text(made), "head_dim": 16, "sliding_window": 32,
+            "layer_types": ["sliding_attention", "full_attention"],
+        },
+        vision_config={"image_size": 56, "patch_size": 14, **VISION},
+        mm_tokens_per_image=4,
+        **ids(
+            made, image_token_index="<image_soft_token>", boi_token_index="<start_of_image>",
+            eoi_token_index="<end_of_image>",
+        ),
+    )  # fmt: skip
+    processor = tf.Gemma3Processor(
+        image_processor=tf.Gemma3ImageProcessor(size={"height": 56, "width": 56}),
+        tokenizer=made,
+        image_seq_length=4,
+        chat_template=template("<start_of_image>", "", media_first=True),
+    )
+    return save(folder, tf.Gemma3ForConditionalGeneration, config, processor)
+
+
 @dataclass(frozen=True)
 class TinyVideoModel:
     """A tiny model, and what its processor writes of time."""

@@ -263,6 +263,28 @@ def test_other_encodings_are_refused(folders):
         open_model(folders("glm46v"), overrides={"time_encoding": "interleaved-seconds"})
 
 
+def test_a_model_of_pictures_alone(tmp_path):
+    """It is shown images after our stamps, whatever its template does with them, and answers as ``generate`` does."""
+    model = open_model(tiny_video_models.gemma3(tmp_path))
+    assert model.profile.time_encoding is TimeEncoding.STAMPED_IMAGES and model.notice is None
+    session = shown(model)
+    stamps, times = ["<0.0 seconds>", "<2.3 seconds>", "<4.2 seconds>"], clip().thinned()
+    said = "".join(stamp + "<start_of_image>" for stamp in stamps) + QUESTIONS[0]
+    processor = model.writer.processor
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": [{"type": "text", "text": said}]}], add_generation_prompt=True
+    )
+    inputs = processor(text=[prompt], images=[list(times.frames)], return_tensors="pt")
+    barred = sorted(model.writer.media_ids)
+    out = model.module.generate(**inputs, max_new_tokens=6, do_sample=False, suppress_tokens=barred)
+    (turn,) = session.ask([Message.of("user", QUESTIONS[0])], GREEDY)[0]
+    assert list(turn.ids) == out[0, inputs["input_ids"].shape[1] :].tolist()
+    with pytest.raises(UserError, match="it takes stamped-images"):
+        open_model(model.name, overrides={"time_encoding": "native"})
+    with pytest.raises(UserError, match="lower fps or total_tokens"):
+        model.check_length(10**6)
+
+
 def test_a_profile_of_its_own_is_kept(folders, tmp_path):
     """A grounding_config.json beside the weights says how it is asked, and drawn times are none in the text."""
     folder = Path(folders("internvl"))

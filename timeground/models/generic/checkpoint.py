@@ -14,7 +14,7 @@ from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
 from timeground.models.checkpoint import or_user_error, resolve
 from timeground.models.checkpoint_files import check_config, check_loaded, check_safetensors, check_template
-from timeground.models.families.generic import RawConfig
+from timeground.models.families.generic import WOULD_WORK, RawConfig
 from timeground.models.generic.prompts import PromptWriter
 from timeground.models.torchvision_repair import repair_torchvision
 
@@ -49,7 +49,13 @@ class GenericCheckpoint:
         """Return its configuration."""
         from transformers import AutoConfig
 
-        return or_user_error(AutoConfig.from_pretrained, self.path, self.revision, **self._trust)
+        found = or_user_error(AutoConfig.from_pretrained, self.path, self.revision, **self._trust)
+        if getattr(found, "is_encoder_decoder", False):
+            raise UserError(
+                f"{self.name}: model type {self.raw.model_type!r} is not supported: its decoder reads prompts through "
+                f"an encoder, which is no conversation; {WOULD_WORK}"
+            )
+        return found
 
     @cached_property
     def processor(self) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
+from timeground.errors import UserError
 from timeground.media.sampling import Sampling
 from timeground.models.base import Model
 from timeground.models.families.generic import RawConfig
@@ -17,6 +18,7 @@ from timeground.models.generic.checkpoint import GenericCheckpoint, say
 from timeground.models.generic.prefix import Runner, Sharing, measured_sharing
 from timeground.models.generic.prompts import Head
 from timeground.models.generic.session import GenericSession
+from timeground.models.generic.sizes import context_length
 from timeground.models.generic.time_text import probe_clip
 
 PROBE_QUESTION = "When does it happen?"
@@ -77,6 +79,15 @@ class GenericModel(Model):
         """Begin a conversation: what it shows is prefilled once, for all that is asked from it."""
         self.measured.check(self.profile.time_encoding)
         return GenericSession(self, messages)
+
+    def check_length(self, num_tokens: int) -> None:
+        """Raise UserError for more tokens than the model was made for: it would answer, and mean nothing by it."""
+        most = context_length(self.checkpoint.config)
+        if most is not None and num_tokens > most:
+            raise UserError(
+                f"{self.name}: prompt and answer take {num_tokens} tokens, the model is made for {most}: lower fps or "
+                "total_tokens of its profile"
+            )
 
     @cached_property
     def sharing(self) -> Sharing:

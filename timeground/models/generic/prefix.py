@@ -34,6 +34,7 @@ class Runner:
     """Runs a model's forward pass: over a prompt with its pictures, and over what follows."""
 
     def __init__(self, module: Any, name: str) -> None:
+        module = getattr(module, "thinker", module)  # what answers in models that also speak
         self.module, self.name = module, name
         self.takes = frozenset(inspect.signature(module.forward).parameters)
         self.device = next(module.parameters()).device

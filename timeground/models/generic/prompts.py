@@ -226,7 +226,7 @@ class PromptWriter:
         if self._keeps_order:
             return content
         # The template gathers all images at one place; what stands in a text it leaves there.
-        return [_text("".join(part.get("text", self.processor.image_token) for part in content))]
+        return [_text("".join(part.get("text", self._image_text) for part in content))]
 
     @cached_property
     def _keeps_order(self) -> bool:
@@ -237,6 +237,15 @@ class PromptWriter:
         return all(mark in text for mark in marks) and not any(
             a + b in text.replace("\n", "").replace(" ", "") for a, b in pairwise(marks)
         )
+
+    @cached_property
+    def _image_text(self) -> str:
+        """Return what the template writes for an image."""
+        mark = {"role": "user", "content": [_text(QUESTION)]}
+        before, _, after = self._template([mark], True).partition(QUESTION)
+        shown = self._template([{**mark, "content": [{"type": "image"}, *mark["content"]]}], True)
+        before_shown, _, after_shown = shown.partition(QUESTION)
+        return before_shown.removeprefix(before) + after_shown.removesuffix(after)
 
     def _refused(self, error: Exception) -> UserError:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

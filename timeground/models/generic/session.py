@@ -78,6 +78,7 @@ class GenericSession:
             raise UserError("this conversation is closed, or nothing was said in it yet")
         if self.read is None:
             head = self.model.writer.head(self.messages, self.profile)
+            self.model.check_length(len(head.ids_L) + self.profile.max_new_tokens)
             self.read = _Read(head, SharedPrefix(self.model.runner, head.inputs, self.model.sharing))
         return self.read
 

@@ -76,9 +76,15 @@ def wanted_fps(writer: PromptWriter, profile: Profile) -> float:
 
 def room_for_frames(config: Any) -> int | None:
     """Return the tokens of a model's context that frames may take; None where it names no length."""
+    length = context_length(config)
+    return max(length // 2, length - ROOM_FOR_TEXT) if length is not None else None
+
+
+def context_length(config: Any) -> int | None:
+    """Return the most tokens that a model was made for; None where its configuration does not say."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     length = getattr(text, "max_position_embeddings", None)
-    return max(length // 2, length - ROOM_FOR_TEXT) if isinstance(length, int) else None
+    return length if isinstance(length, int) else None
 
 
 def _frames_a_picture(profile: Profile) -> int:
