@@ -118,7 +118,7 @@ def read_config(path: str, revision: str | None = None) -> Any:
     repair_torchvision()
     from transformers import AutoConfig
 
-    return or_user_error(AutoConfig.from_pretrained, path, revision)
+    return or_user_error(AutoConfig.from_pretrained, path, revision, trust_remote_code=False)
 
 
 def read_processor(path: str, revision: str | None = None) -> Any:

@@ -16,9 +16,9 @@ from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.media.clip import Clip
+from timeground.models.generic.messages import metadata_of
 from timeground.models.generic.model import GenericModel
 from timeground.models.generic.prefix import Runner, Sharing, State, measured_sharing, with_tail
-from timeground.models.generic.prompts import metadata_of
 from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
 
@@ -219,7 +219,7 @@ def test_a_question_before_the_video_is_asked_alone(opened):
     try:
         session = shown(model)
         (turn,) = session.ask([Message.of("user", QUESTIONS[0])], GREEDY)[0]
-        made = model.writer.whole([Message.of("user", clip())], Message.of("user", QUESTIONS[0]), model.profile)
+        made = model.writer.whole([Message.of("user", clip())], QUESTIONS[0], model.profile)
         text = model.writer.tokenizer.decode(made["input_ids"][0])
         assert text.index(QUESTIONS[0]) < text.index("seconds")
         out = model.module.generate(**made, max_new_tokens=6, do_sample=False)

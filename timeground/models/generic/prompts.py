@@ -1,4 +1,4 @@
-"""Has a checkpoint's own processor write prompts: messages through its chat template, frames at their true times.
+"""Has a checkpoint's own processor write prompts, cut where questions begin.
 
 Shape legend: L tokens of the part that questions share.
 """
@@ -6,38 +6,21 @@ Shape legend: L tokens of the part that questions share.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from timeground.chat.layout import TextSegment, TimeEncoding, draw_times, encode_time
-from timeground.chat.parts import Message, Text
+from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.files.json_text import without_surrogates
-from timeground.media.clip import Clip
+from timeground.models.generic.messages import ChatText, Shown, refused
 
-RATE = 1000.0
-"""The frame rate that processors are told: they write ``index / rate``, so an index is a time in milliseconds."""
-QUESTION = "[[the question stands here]]"
 ONE_VIEW = {"do_image_splitting": False, "crop_to_patches": False, "slice_mode": False, "max_crops": 1}
 """Settings by which image processors cut a picture into several; a frame is one view."""
-
-
-@dataclass
-class Shown:
-    """What a conversation shows, in order."""
-
-    images: list[Any] = field(default_factory=list)
-    """Single pictures (PIL)."""
-    videos: list[Tensor] = field(default_factory=list)
-    """uint8 ``[T, C, H, W]`` each."""
-    metadata: list[dict[str, Any]] = field(default_factory=list)
-    """Of each video: which frames of which rate, so that they stand at their true times."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +44,7 @@ class PromptWriter:
     def __init__(self, name: str, processor: Any, config: Any, ends: Sequence[int] = ()) -> None:
         """Take a processor and configuration. ends: tokens at which the checkpoint's own settings end an answer."""
         self.name, self.processor, self.config, self.ends = name, processor, config, tuple(ends)
-        self.tokenizer = processor.tokenizer
+        self.tokenizer, self.chat = processor.tokenizer, ChatText(name, processor)
 
     @cached_property
     def media_ids(self) -> frozenset[int]:
@@ -79,7 +62,7 @@ class PromptWriter:
 
     def head(self, messages: Sequence[Message], profile: Profile) -> Head:
         """Return what all questions after these messages share. Raise UserError where the processor refuses it."""
-        before, after, shown = self._rendered(messages, profile)
+        before, after, shown = self.chat.around_question(messages, profile)
         made = self.processed(before, shown)
         cut = self._last_special(made["input_ids"][0].tolist()) + 1
         length = made["input_ids"].shape[1]
@@ -87,10 +70,10 @@ class PromptWriter:
         rest = self.tokenizer.decode(made["input_ids"][0, cut:].tolist(), skip_special_tokens=False)
         return Head(inputs["input_ids"][0], inputs, rest, after, len(shown.images) + len(shown.videos))
 
-    def whole(self, messages: Sequence[Message], question: Message, profile: Profile) -> dict[str, Any]:
+    def whole(self, messages: Sequence[Message], question: str, profile: Profile) -> dict[str, Any]:
         """Return a whole prompt in one piece, as the processor makes it."""
-        before, after, shown = self._rendered(messages, profile, question.role)
-        return self.processed(before + question.text + after, shown)
+        before, after, shown = self.chat.around_question(messages, profile)
+        return self.processed(before + without_surrogates(question) + after, shown)
 
     def tail(self, head: Head, question: str) -> list[int]:
         """Return the tokens from behind the shared part to where the answer begins."""
@@ -115,7 +98,7 @@ class PromptWriter:
         try:
             made = dict(self.processor(text=[text], **options))
         except Exception as error:  # a processor of anybody's fails in ways of its own
-            raise self._refused(error) from error
+            raise refused(self.name, self.processor, error) from error
         return {key: value for key, value in made.items() if value is not None}
 
     def answer_ids(self, text: str) -> list[int]:
@@ -138,12 +121,7 @@ class PromptWriter:
 
     def _ends_turn(self) -> int | None:
         """Return the special token that the template puts after an answer; None where it puts none."""
-        said = [Message.of("user", "?"), Message.of("assistant", QUESTION)]
-        try:
-            text = self._template([_as_dict(message) for message in said], False)
-        except UserError:
-            return None
-        ids = self.tokenizer.encode(text.partition(QUESTION)[2], add_special_tokens=False)
+        ids = self.tokenizer.encode(self.chat.after_answer(), add_special_tokens=False)
         specials = self._specials - self.media_ids
         return next((i for i in ids if i in specials), None)
 
@@ -169,129 +147,6 @@ class PromptWriter:
     def _one_view(self) -> dict[str, Any]:
         images = getattr(self.processor, "image_processor", None)
         return {key: value for key, value in ONE_VIEW.items() if hasattr(images, key)}
-
-    def _rendered(self, messages: Sequence[Message], profile: Profile, role: str = "user") -> tuple[str, str, Shown]:
-        """Return the prompt's text before and after the question, and what it shows."""
-        shown = Shown()
-        question = Message.of("user", QUESTION)
-        parts = [self._content(message, profile, shown) for message in _merged([*messages, question], profile)]
-        text = self._template(parts, True)
-        if text.count(QUESTION) != 1:
-            raise UserError(f"{self.name}: its chat template drops the question")
-        before, _, after = text.partition(QUESTION)
-        return before, after, shown
-
-    def _template(self, messages: list[dict[str, Any]], answer_follows: bool) -> str:
-        try:
-            return str(
-                self.processor.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=answer_follows, **self._no_thoughts
-                )
-            )
-        except Exception as error:  # a template of anybody's fails in ways of its own
-            raise self._refused(error) from error
-
-    @cached_property
-    def _no_thoughts(self) -> dict[str, Any]:
-        """Return the switch that many templates have for thinking; our answers are short ones."""
-        return {"enable_thinking": False} if "enable_thinking" in str(self.processor.chat_template) else {}
-
-    def _content(self, message: Message, profile: Profile, shown: Shown) -> dict[str, Any]:
-        content: list[dict[str, Any]] = []
-        for part in message.parts:
-            content += [_text(part.text)] if isinstance(part, Text) else self._clip(part.clip, profile, shown)
-        return {"role": message.role, "content": content}
-
-    def _clip(self, clip: Clip, profile: Profile, shown: Shown) -> list[dict[str, Any]]:
-        """Return a clip's parts of a message, and note its frames."""
-        if profile.time_encoding is TimeEncoding.STAMPED_IMAGES:
-            return self._stamped(clip, profile, shown)
-        clip = clip.paired()
-        if profile.time_encoding is TimeEncoding.DRAWN:
-            clip = draw_times(clip)
-        shown.videos.append(clip.frames)
-        shown.metadata.append(metadata_of(clip))
-        return [{"type": "video"}]
-
-    def _stamped(self, clip: Clip, profile: Profile, shown: Shown) -> list[dict[str, Any]]:
-        """Return every second frame as an image after its stamp, as servers are sent them."""
-        clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, profile.stamp)
-        content: list[dict[str, Any]] = []
-        for segment in segments:
-            if isinstance(segment, TextSegment):
-                content.append(_text(segment.text))
-            else:
-                shown.images.append(_picture(clip.frames[segment.first_frame]))
-                content.append({"type": "image"})
-        if self._keeps_order:
-            return content
-        # The template gathers all images at one place; what stands in a text it leaves there.
-        return [_text("".join(part.get("text", self._image_text) for part in content))]
-
-    @cached_property
-    def _keeps_order(self) -> bool:
-        """Return whether the template leaves images where they stand between texts."""
-        marks = [f"[[{number}]]" for number in range(3)]
-        parts = [part for mark in marks for part in (_text(mark), {"type": "image"})]
-        text = self._template([{"role": "user", "content": parts}], True)
-        return all(mark in text for mark in marks) and not any(
-            a + b in text.replace("\n", "").replace(" ", "") for a, b in pairwise(marks)
-        )
-
-    @cached_property
-    def _image_text(self) -> str:
-        """Return what the template writes for an image."""
-        mark = {"role": "user", "content": [_text(QUESTION)]}
-        before, _, after = self._template([mark], True).partition(QUESTION)
-        shown = self._template([{**mark, "content": [{"type": "image"}, *mark["content"]]}], True)
-        before_shown, _, after_shown = shown.partition(QUESTION)
-        return before_shown.removeprefix(before) + after_shown.removesuffix(after)
-
-    def _refused(self, error: Exception) -> UserError:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return UserError(f"{self.name}: its {type(self.processor).__name__} refuses the prompt: {reason}")
-
-
-def metadata_of(clip: Clip) -> dict[str, Any]:
-    """Return what a processor is told of a clip, so that the times that it works out are the true ones."""
-    indices = [round(seconds * RATE) for seconds in clip.frame_times_s.tolist()]
-    spacing = (indices[-1] - indices[0]) / max(1, len(indices) - 1)
-    total = round(spacing * len(indices)) or len(indices)
-    height, width = clip.frames.shape[2:]
-    return {
-        "fps": RATE,
-        "frames_indices": indices,
-        "total_num_frames": total,
-        "duration": clip.duration_s,
-        "height": int(height),
-        "width": int(width),
-    }
-
-
-def _merged(messages: Sequence[Message], profile: Profile) -> list[Message]:
-    """Return messages of which no two in a row have the same role."""
-    found: list[Message] = []
-    for message in messages:
-        if found and found[-1].role == message.role:
-            parts = (*found[-1].parts, *message.parts)
-            found[-1] = replace(found[-1], parts=parts[::-1] if profile.text_first and len(parts) == 2 else parts)
-        else:
-            found.append(message)
-    return found
-
-
-def _as_dict(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": [_text(message.text)]}
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": without_surrogates(text)}
-
-
-def _picture(frame_CHW: Tensor) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(frame_CHW.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
 def _is_per_token(value: Any, length: int) -> bool:

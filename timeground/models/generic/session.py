@@ -92,6 +92,8 @@ class GenericSession:
         """Return what a question goes on from, and its tokens."""
         if any(isinstance(part, Frames) for part in message.parts):
             raise UserError("frames are shown by `extend` before a question is asked about them")
+        if message.role != "user":
+            raise UserError(f"{self.model.name} is asked by the user; this message is of the {message.role}")
         if self.profile.text_first:
             return self._asked_first(message)
         read = self._opened
@@ -99,7 +101,7 @@ class GenericSession:
 
     def _asked_first(self, message: Message) -> tuple[SharedPrefix, list[int]]:
         """Return a prompt of its own for a question that stands before the video: all but its last token, and that."""
-        made = self.model.writer.whole(self.messages, message, self.profile)
+        made = self.model.writer.whole(self.messages, message.text, self.profile)
         length = made["input_ids"].shape[1]
         body: dict[str, Any] = {
             key: value[:, :-1] if getattr(value, "shape", None) == (1, length) else value for key, value in made.items()
