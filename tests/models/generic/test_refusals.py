@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from timeground.data_pipeline.asking import ModelSettings, open_stage_model
 
 from tests.conftest import noise_clip
 from tests.support import tiny_video_models
@@ -67,6 +68,8 @@ def test_own_code_runs_only_when_asked_for(own_code, capsys, monkeypatch, tmp_pa
         [Message.of("user", "When?")], SampleSpec(max_new_tokens=3)
     )[0]
     assert turn.ids
+    staged = open_stage_model(ModelSettings(name=str(own_code), options={"trust_remote_code": True}), "cpu")
+    assert staged.model.contents == model.contents
     before = model.contents
     (own_code / "own.py").write_text(OWN_CODE + "\n# another version\n")
     assert model.read_contents(str(own_code)) != before  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,5 +145,6 @@ def read_raw_config(name: str, revision: str | None = None) -> RawConfig:
 
 
 def say(line: str) -> None:
-    """Tell the user one line, on standard error."""
-    print(f"timeground: {line}", file=sys.stderr)
+    """Tell the user one line, on standard error; of several processes of one run, the first one does."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"timeground: {line}", file=sys.stderr)

@@ -77,7 +77,8 @@ class Runner:
     def _moved(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return value.to(self.device, self.dtype if value.is_floating_point() else None)
+        is_picture = value.is_floating_point() and value.ndim > 1  # seconds are kept as they are
+        return value.to(self.device, self.dtype if is_picture else None)
 
     def _deltas(self) -> list[Any]:
         return [part.rope_deltas for part in self.counting]
