@@ -23,8 +23,9 @@ def family_of(config: Any, where: str) -> Family:
     if config.model_type not in FAMILIES:
         titles = ", ".join(family.title for family in FAMILIES.values())
         raise UserError(
-            f"{where}: model type {config.model_type!r} is not supported; there are {titles}: training, timeground serve "
-            "and the doctor need a family's own packed prefix; all others only answer (ground, eval, demo, data)"
+            f"{where}: model type {config.model_type!r} is not supported; there are {titles}: training, "
+            "timeground serve and the doctor need a family's own packed prefix; all others only answer (ground, eval, "
+            "demo, data)"
         )
     return FAMILIES[config.model_type].from_config(config)
 

@@ -57,26 +57,27 @@ class ChatText:
         shown = Shown()
         question = Message.of("user", QUESTION)
         parts = [self._content(message, profile, shown) for message in _merged([*messages, question], profile)]
-        text = self._template(parts, True)
+        text = self._template(parts, True, profile.enable_thinking)
         if text.count(QUESTION) != 1:
             raise UserError(f"{self.name}: its chat template drops the question")
         before, _, after = text.partition(QUESTION)
         return before, after, shown
 
-    def _template(self, messages: list[dict[str, Any]], answer_follows: bool) -> str:
+    def _template(self, messages: list[dict[str, Any]], answer_follows: bool, thinking: bool = False) -> str:
+        switch = {"enable_thinking": thinking} if self._can_think else {}
         try:
             return str(
                 self.processor.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=answer_follows, **self._no_thoughts
+                    messages, tokenize=False, add_generation_prompt=answer_follows, **switch
                 )
             )
         except Exception as error:  # a template of anybody's fails in ways of its own
             raise refused(self.name, self.processor, error) from error
 
     @cached_property
-    def _no_thoughts(self) -> dict[str, Any]:
-        """Return the switch that many templates have for thinking; our answers are short ones."""
-        return {"enable_thinking": False} if "enable_thinking" in str(self.processor.chat_template) else {}
+    def _can_think(self) -> bool:
+        """Return whether the template has the switch that many have for thinking."""
+        return "enable_thinking" in str(self.processor.chat_template)
 
     def _content(self, message: Message, profile: Profile, shown: Shown) -> dict[str, Any]:
         if self._plain_texts and not any(isinstance(part, Frames) for part in message.parts):
