@@ -349,6 +349,43 @@ def video_llama_3(folder: Path) -> str:
     return save(folder, tf.VideoLlama3ForConditionalGeneration, config, processor)
 
 
+def qwen2_5_omni(folder: Path) -> str:
+    """What answers in Qwen2.5-Omni: no time in its text, three axes of positions (own template)."""
+    import transformers as tf
+
+    media = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>"}
+    sight = {"vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>"}
+    made = tokenizer({**media, **sight, "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>"})
+    names = ids(
+        made, image_token_index="<|IMAGE|>", audio_token_index="<|AUDIO|>", video_token_index="<|VIDEO|>",
+        vision_start_token_id="<|vision_bos|>", vision_end_token_id="<|vision_eos|>",
+        audio_start_token_id="<|audio_bos|>", audio_end_token_id="<|audio_eos|>",
+    )  # fmt: skip
+    config = tf.Qwen2_5OmniThinkerConfig(
+        text_config=_text(
+            made, rope_parameters={"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]}
+        ),
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "out_hidden_size": 64,
+            "fullatt_block_indexes": [1],
+        },
+        audio_config={
+            "d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "output_dim": 64,
+            "num_mel_bins": 80,
+        },
+        **names,
+    )  # fmt: skip
+    start, end = sight.values()
+    processor = tf.Qwen2_5OmniProcessor(
+        image_processor=tf.Qwen2VLImageProcessor(),
+        video_processor=tf.Qwen2VLVideoProcessor(),
+        feature_extractor=tf.WhisperFeatureExtractor(),
+        tokenizer=made,
+        chat_template=template(f"{start}<|IMAGE|>{end}", f"{start}<|VIDEO|>{end}"),
+    )
+    return save(folder, tf.Qwen2_5OmniThinkerForConditionalGeneration, config, processor)
+
+
 def gemma3(folder: Path) -> str:
     """Gemma 3: takes pictures alone, each between two tokens; windowed layers (own template)."""
     import transformers as tf
@@ -395,6 +432,7 @@ MODELS = {
     "lfm3_vl": TinyVideoModel(lfm3_vl, 0.1),
     "minicpmv4_6": TinyVideoModel(minicpmv4_6, None),
     "video_llama_3": TinyVideoModel(video_llama_3, 0.1),
+    "qwen2_5_omni": TinyVideoModel(qwen2_5_omni, None),
 }
 
 

@@ -102,7 +102,7 @@ class Measured:
         told, own = self.times(profile.time_encoding, profile.stamp), profile.time_encoding is TimeEncoding.NATIVE
         if self.sees_no_times(profile):
             better = "" if not own else "; time_encoding=stamped-images or drawn may tell it"
-            return f"{self.name}: NO TIMES are in what it is shown, so the times that it answers are guesses{better}"
+            return f"{self.name}: NO TIMES are in its text, so the times that it answers are guesses{better}"
         if not told.is_exact:
             return f"{self.name}: its processor writes whole seconds, it sees no finer times"
         if not own and self.takes_video:
