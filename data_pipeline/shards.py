@@ -22,7 +22,9 @@ from timeground.files.content_keys import (
 )
 from timeground.files.json_text import dump_json
 from timeground.files.whole_files import write_text
+from timeground.models.opening import processor_release
 
+from .asking import ModelSettings
 from .item import Item
 from .recipe import Recipe
 from .stage import Stage
@@ -137,11 +139,12 @@ def _input_digest(recipe: Recipe, items: Sequence[Item]) -> str:
 def _models(recipe: Recipe, stage: Stage) -> list[Any]:
     """Return the settings of the models that a stage asks, with the identity of their files."""
     asked = [recipe.models[name] for name in sorted(set(stage.models()))]
-    files = [(model_contents(settings.name), profile_contents(settings.profile)) for settings in asked]
-    return [
-        [settings.model_dump(mode="json"), weights, *([profile] if profile else [])]
-        for settings, (weights, profile) in zip(asked, files, strict=True)
-    ]
+    return [[settings.model_dump(mode="json"), model_contents(settings.name), *_also(settings)] for settings in asked]
+
+
+def _also(settings: ModelSettings) -> list[str]:
+    """Return what else decides a model's answers: its profile's file, and who writes its input."""
+    return [found for found in (profile_contents(settings.profile), processor_release(settings.name)) if found]
 
 
 def _prompts(recipe: Recipe, stage: Stage) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib import metadata
 from typing import Any
 
 from timeground.errors import UserError
@@ -64,3 +66,21 @@ def _open_url(name: str, video: str | None, **options: Any) -> Model:
         if video == "native":
             raise
         return endpoint
+
+
+def processor_release(name: str) -> str:
+    """Return the release of transformers, where a model's own processor writes its input; "" where we do, or a server.
+
+    Another release may write another prompt for the same files.
+    """
+    from timeground.files.content_keys import model_folder
+    from timeground.models.families import FAMILIES
+
+    folder = model_folder(name)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else None
+    except (OSError, ValueError):
+        return ""  # told when it is opened
+    if not isinstance(config, dict) or config.get("model_type") in FAMILIES:
+        return ""
+    return f"transformers {metadata.version('transformers')}"

@@ -15,6 +15,7 @@ from timeground.demo.videos import Video as DemoVideo
 from tests.support import tiny_video_models
 from timeground.cli.main import main
 from timeground.media.video import Video
+from timeground.models.opening import processor_release
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,13 @@ def test_a_pipeline_asks_it_in_other_ways(stamped, video):
         assert asked.session.read.head.num_media == 1  # type: ignore[attr-defined]
     with model.watch(clip) as asked:
         assert asked.session.read.head.num_media == clip.thinned().num_frames  # type: ignore[attr-defined]
+
+
+def test_work_of_another_release_of_transformers_is_not_taken(stamped, qwen3_folder, tmp_path, monkeypatch):
+    """Its own processor writes what such a model is shown; for our families we do, whatever the release."""
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.2.3")
+    assert processor_release(stamped) == "transformers 1.2.3"
+    assert [processor_release(name) for name in (qwen3_folder, "tiny", "http://host/v1", str(tmp_path))] == [""] * 4
 
 
 @pytest.mark.anyio
