@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import noise_clip
-from tests.support import tiny_video_models
+from tests.support import tiny_untimed_models, tiny_video_models
 from timeground.chat.layout import TimeEncoding
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
@@ -265,7 +265,7 @@ def test_other_encodings_are_refused(folders):
 
 def test_a_model_of_pictures_alone(tmp_path):
     """It is shown images after our stamps, whatever its template does with them, and answers as ``generate`` does."""
-    model = open_model(tiny_video_models.gemma3(tmp_path))
+    model = open_model(tiny_untimed_models.gemma3(tmp_path))
     assert model.profile.time_encoding is TimeEncoding.STAMPED_IMAGES and model.notice is None
     session = shown(model)
     stamps, times = ["<0.0 seconds>", "<2.3 seconds>", "<4.2 seconds>"], clip().thinned()
