@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,20 @@ def test_a_model_of_pictures_alone(tmp_path):
         open_model(model.name, overrides={"time_encoding": "native"})
     with pytest.raises(UserError, match="lower fps or total_tokens"):
         model.check_length(10**6)
+
+
+def test_a_template_without_a_place_for_video(folders, tmp_path):
+    """It is shown images, though its processor would take video."""
+    copied = tmp_path / "copy"
+    shutil.copytree(folders("glm46v"), copied)
+    template = copied / "chat_template.jinja"
+    template.write_text(template.read_text().replace("<|begin_of_video|><|video|><|end_of_video|>", ""))
+    model = open_model(str(copied))
+    assert model.profile.time_encoding is TimeEncoding.STAMPED_IMAGES and model.notice is None
+    assert shown(model).ask([Message.of("user", QUESTIONS[0])], GREEDY)[0][0].ids
+    template.write_text(template.read_text().replace("<|begin_of_image|><|image|><|end_of_image|>", ""))
+    with pytest.raises(UserError, match=r"Glm46VProcessor refuses the prompt: .*images"):
+        open_model(str(copied))
 
 
 def test_a_profile_of_its_own_is_kept(folders, tmp_path):

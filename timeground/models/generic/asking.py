@@ -34,25 +34,36 @@ class Measured:
 
     @cached_property
     def takes_video(self) -> bool:
-        """Return whether its processor has a part for video."""
-        return getattr(self.writer.processor, "video_processor", None) is not None
+        """Return whether its processor has a part for video, and its template a place for one."""
+        return self._of_video is not None
 
     @cached_property
     def usual(self) -> Profile:
         """Return how it is asked where nothing else is said.
 
         As a video, where the processor writes times between the frames, if only whole seconds; else as images after
-        our stamps, if they arrive; else as a video without times.
+        our stamps, if they arrive; else as a video without times. Raise UserError where it takes neither.
         """
-        if self.takes_video and self.times(TimeEncoding.NATIVE).resolution_s is not None:
+        if self._of_video is None:
+            _ = self.times(TimeEncoding.STAMPED_IMAGES)  # its refusal is the user's to know
+            return self._fitted(STAMPED)
+        if self._of_video.resolution_s is not None:
             return self._fitted(NATIVE)
         try:
             arrive = self.times(TimeEncoding.STAMPED_IMAGES).is_exact
         except UserError:
-            if not self.takes_video:
-                raise
             arrive = False
-        return self._fitted(STAMPED if arrive or not self.takes_video else NATIVE)
+        return self._fitted(STAMPED if arrive else NATIVE)
+
+    @cached_property
+    def _of_video(self) -> TimeText | None:
+        """Return which times are in the text of a video; None where there is no way to show one."""
+        if getattr(self.writer.processor, "video_processor", None) is None:
+            return None
+        try:
+            return self.times(TimeEncoding.NATIVE)
+        except UserError:
+            return None
 
     def profile(self, path: str, named: str | None, changes: dict[str, Any]) -> Profile:
         """Return how it is asked: as named, else as its own file or the table of known ids says, else as usual.
@@ -105,11 +116,9 @@ class Measured:
             return f"{self.name}: NO TIMES are in its text, so the times that it answers are guesses{better}"
         if not told.is_exact:
             return f"{self.name}: its processor writes whole seconds, it sees no finer times"
-        if not own and self.takes_video:
-            why = self.times(TimeEncoding.NATIVE)
-            written = "no times" if why.resolution_s is None else "whole seconds" if not why.is_exact else None
-            if written:
-                return f"{self.name}: its processor writes {written} into videos, so frames are images after our stamps"
+        if not own and self._of_video is not None and not self._of_video.is_exact:
+            written = "no times" if self._of_video.resolution_s is None else "whole seconds"
+            return f"{self.name}: its processor writes {written} into videos, so frames are images after our stamps"
         return None
 
     def _times(self, encoding: TimeEncoding, stamp: str | None = None) -> TimeText:
