@@ -43,15 +43,16 @@ class ClockClip:
     """What a frame shows at the file's own time 0; not 0 where the file was cut from a longer one."""
 
 
-def clock_picture(time_s: float) -> Picture:
-    """Return RGB ``[HEIGHT, WIDTH, 3]`` of the blocks that spell a time in seconds."""
+def clock_picture(time_s: float, width: int = WIDTH, height: int = HEIGHT) -> Picture:
+    """Return RGB ``[height, width, 3]`` of the blocks that spell a time in seconds."""
     milliseconds = round(time_s * 1000)
     if not 0 <= milliseconds < 1 << TIME_BITS:
         raise ValueError(f"the clock goes from 0 to {(1 << TIME_BITS) / 1000:.3f} s, got {time_s}")
     word = milliseconds | _check(milliseconds) << TIME_BITS
     bits = word >> np.arange(GRID * GRID) & 1
     blocks = (bits * 255).astype(np.uint8).reshape(GRID, GRID)
-    large = blocks.repeat(HEIGHT // GRID, axis=0).repeat(WIDTH // GRID, axis=1)
+    rows, columns = (np.arange(side) * GRID // side for side in (height, width))
+    large = blocks[rows][:, columns]
     return np.repeat(large[:, :, None], 3, axis=2)
 
 
@@ -74,8 +75,8 @@ def write_clock_clips(folder: Path) -> list[ClockClip]:
     by up to 2.6 s in it. The cut clip begins between two key frames, so its edit list hides some frames.
     """
     constant, variable = folder / "constant.mp4", folder / "variable.mp4"
-    _encode(constant, range(NUM_CONSTANT), 1 / CONSTANT_FPS)
-    _encode(variable, _variable_times_ms(), MILLISECOND)
+    encode_clock(constant, range(NUM_CONSTANT), 1 / CONSTANT_FPS)
+    encode_clock(variable, variable_times_ms(), MILLISECOND)
     cut = folder / "cut.mp4"
     _cut(constant, cut)
     return [
@@ -96,7 +97,7 @@ def _middles(side: int) -> list[slice]:
     return [slice(first, max(last, first + 1)) for first, last in ends]
 
 
-def _variable_times_ms() -> list[int]:
+def variable_times_ms() -> list[int]:
     """Return about 25 frames a second with jitter, a still picture, then 10 frames a second, then 30."""
     times, now = [], 0
     for number in range(NUM_VARIABLE):
@@ -108,18 +109,24 @@ def _variable_times_ms() -> list[int]:
     return times
 
 
-def _encode(path: Path, ticks: Sequence[int], tick: Fraction) -> None:
-    """Write h264 with B-frames whose frames are shown at the given times, in units of ``tick`` seconds."""
+def encode_clock(
+    path: Path, ticks: Sequence[int], tick: Fraction, width: int = WIDTH, height: int = HEIGHT, slowness: int = 1
+) -> None:
+    """Write h264 with B-frames whose frames are shown at the given times, in units of ``tick`` seconds.
+
+    slowness: how many seconds pass while the clock counts one; more than 1 for files longer than the clock.
+    """
     import av
 
     lengths = np.diff([*ticks, 2 * ticks[-1] - ticks[-2]]).tolist()
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=CONSTANT_FPS)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = tick
         stream.options = {"preset": "veryfast", "threads": "1", "g": str(KEY_FRAME_EVERY), "bf": "3"}
         for moment, length in zip(ticks, lengths, strict=True):
-            frame = av.VideoFrame.from_ndarray(clock_picture(float(moment * tick)), format="rgb24")
+            picture = clock_picture(float(moment * tick) / slowness, width, height)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base, frame.duration = moment, tick, length
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
