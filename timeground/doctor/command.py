@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="model to check: a folder, a Hub id, a server's URL, or 'tiny' (default: tiny, the bundled one)"
     )
+    parser.add_argument(
+        "--processors",
+        metavar="NAMES",
+        help="instead, check what time transformers' video processors tell: all, or model types (qwen3_vl,gemma4)",
+    )
+    parser.add_argument("--markdown", metavar="FILE", help="with --processors: also write the table as a page")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -54,6 +60,14 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console(stderr=args.json)
+    if args.processors is not None:
+        from timeground.doctor.processors.command import run_processors
+
+        if args.model is not None:
+            raise UserError("--processors checks transformers' own classes, and --model a checkpoint: give one of them")
+        return run_processors(args.processors, console, args.json, args.markdown)
+    if args.markdown is not None:
+        raise UserError("--markdown writes the table of --processors: give that too")
     report = run_doctor(args.model, console)
     if args.json:
         print(json.dumps(as_json(report), indent=2))

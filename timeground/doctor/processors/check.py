@@ -13,7 +13,6 @@ from timeground.doctor.processors.clips import WAYS, TimedClip, Way, clips_of
 from timeground.doctor.processors.reading import UNKNOWN, UNTIMED, ask
 from timeground.doctor.processors.verdicts import Finding, find
 
-NOT_ASKED = "not asked"
 TRIAL: tuple[tuple[Way, str], ...] = (("frames, metadata", "30 fps"), ("path", "30 fps"))
 OPTIONS: dict[str, dict[str, Any]] = {"embedding_gemma2": {"add_timestamps": True}}
 """What switches a processor's times on, where they are off by default."""
@@ -58,9 +57,7 @@ def check_processor(entry: Entry, clips: Sequence[TimedClip]) -> ProcessorReport
     return report
 
 
-def _ask_all(
-    report: ProcessorReport, processor: Any, clips: Sequence[TimedClip], options: dict[str, Any]
-) -> None:
+def _ask_all(report: ProcessorReport, processor: Any, clips: Sequence[TimedClip], options: dict[str, Any]) -> None:
     """Fill a report. A processor that tells no time of a plain clip is not asked further."""
     by_name = {clip.name: clip for clip in clips}
     trial = [_ask(report, processor, by_name[name], way, options) for way, name in TRIAL]

@@ -70,7 +70,10 @@ class TimedClip:
         if way == "frames, metadata":
             num_frames = len(self.file_times_s)
             given["video_metadata"] = VideoMetadata(
-                total_num_frames=num_frames, fps=self.fps, duration=num_frames / self.fps, frames_indices=list(self.indices)
+                total_num_frames=num_frames,
+                fps=self.fps,
+                duration=num_frames / self.fps,
+                frames_indices=list(self.indices),
             )
         return given
 
@@ -105,9 +108,7 @@ def clips_of(way: Way, clips: Sequence[TimedClip], samples_paths: bool) -> list[
     return [clip for clip in clips if is_meant[way](clip)]
 
 
-def _written(
-    name: str, folder: Path, ticks: Sequence[int], tick: Fraction, side: int, slowness: int = 1
-) -> TimedClip:
+def _written(name: str, folder: Path, ticks: Sequence[int], tick: Fraction, side: int, slowness: int = 1) -> TimedClip:
     """Write a file and take frames out of it: so many a second, or a fixed number of an hour."""
     path = folder / f"{name.replace(' ', '_')}.mp4"
     encode_clock(path, ticks, tick, side, side, slowness)

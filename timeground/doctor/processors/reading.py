@@ -6,6 +6,7 @@ resizes and cuts them, so each family's own patches need not be undone.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 import warnings
@@ -84,19 +85,25 @@ class Watch:
 
 def ask(processor: Any, clip: TimedClip, way: Way, options: dict[str, Any]) -> Told:
     """Hand a clip to a processor in one way, and read what it tells. Raise whatever the processor raises."""
-    arguments = {"text": processor.video_token, "return_tensors": "pt", **_small(processor), **options}
-    note = ""
+    arguments = {"text": str(processor.video_token), "return_tensors": "pt", **_small(processor), **options}
+    given, note = clip.arguments(way), ""
+    if "videos" not in inspect.signature(type(processor).__call__).parameters:
+        given["images"] = given.pop("videos")
     with quiet(), warnings.catch_warnings(), watched(processor) as watch:
         warnings.simplefilter("ignore")
         try:
-            out = processor(**arguments, **clip.arguments(way))
+            out = processor(**arguments, **given)
         except KeyError as error:
             if error.args != ("video_metadata",):
                 raise
             note = "only with `return_metadata=True`; without it: KeyError: 'video_metadata'"
             watch.frames.clear()
-            out = processor(**arguments, **clip.arguments(way), return_metadata=True)
-    frames_s = (shown_times_s(torch.as_tensor(watch.frames[-1][0])) * clip.slowness).tolist()
+            out = processor(**arguments, **given, return_metadata=True)
+    frames_s = [
+        time_s * clip.slowness
+        for videos in watch.frames[-1:]
+        for time_s in shown_times_s(torch.as_tensor(videos[0])).tolist()
+    ]
     how, times_s, unit_s = _told(processor, out, watch)
     block = _block_size(processor, len(times_s), len(frames_s)) if times_s else 1
     return Told(how, tuple(times_s), unit_s, tuple(frames_s), block, note)

@@ -58,6 +58,8 @@ def find(way: str, clip: TimedClip, told: Told) -> Finding:
     shown = told.shown_s()
     error_s = _error_s(told.times_s, shown)
     slack_s = CLOCK_SLACK_S * clip.slowness
+    if not told.unit_s:  # what can only say an even spacing cannot be closer than the file's frames are
+        slack_s = max(slack_s, 1 / clip.fps)
     verdict: Verdict
     if error_s <= FINE_S + slack_s:
         verdict, note = "ok", ""
