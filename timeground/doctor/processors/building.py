@@ -13,6 +13,7 @@ EXPECTED_TOKENS = ("audio_token", "boa_token", "eoa_token")  # asked for with a 
 SIZES = {  # what checkpoints say of their vision tower, for the processors that count its tokens
     "patch_size": 14,
     "num_image_tokens": 729,
+    "num_query_tokens": 32,
     "vision_feature_select_strategy": "default",
     "pooling_ratio": 2,
 }
@@ -80,7 +81,7 @@ def _tokenizer_class() -> Any:
     """Return the class; made when asked for, because importing transformers takes seconds."""
     from transformers import PreTrainedTokenizerFast
 
-    class WillingTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
+    class WillingTokenizer(PreTrainedTokenizerFast):
         """Any token that is looked up by its text exists; one that is asked for as an attribute does on the next try.
 
         Processors ask with `getattr(tokenizer, "image_token", default)` where there is a default. Only what one
@@ -91,7 +92,7 @@ def _tokenizer_class() -> Any:
 
         def __getattr__(self, key: str) -> Any:
             try:
-                return super().__getattr__(key)
+                return super().__getattr__(key)  # type: ignore[no-untyped-call]
             except AttributeError:
                 if not key.startswith("_"):
                     self.__dict__["missing"] = key

@@ -78,6 +78,7 @@ def _ask(report: ProcessorReport, processor: Any, clip: TimedClip, way: Way, opt
         told = ask(processor, clip, way, options)
     except Exception as error:
         return Finding(way, clip.name, "refused", note=reason(error))
+    report.note = report.note or told.note
     if told.times_s or not report.how or report.how == UNTIMED:
         report.how = told.how
     return find(way, clip, told)

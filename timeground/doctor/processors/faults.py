@@ -33,12 +33,12 @@ class Fault:
     code: str
     right: str
     note: str = ""
-    """A part of what the clocks note beside it."""
+    """A part of what the clocks note of the processor."""
 
     def is_found(self, reports: Iterable[ProcessorReport]) -> bool:
         """Return whether the clocks show it."""
         return any(
-            finding.verdict == self.verdict and self.note in finding.note
+            finding.verdict == self.verdict and self.note in report.note
             for report in reports
             if not self.processors or report.name in self.processors
             for finding in report.findings
@@ -88,7 +88,7 @@ metadata = VideoMetadata(total_num_frames=300, fps=30.0, frames_indices=[0, 150]
 for given in (metadata, None, [metadata]):  # None is what `__call__` hands on when `videos` is a path
     print(Processor.replace_video_token(me, {"num_tokens": [1]}, 0, num_frames=2, video_metadata=given))
 """,
-        "`__call__` reads `video_metadata` from the caller's arguments only. The metadata that the video processor finds "
+        "`__call__` reads `video_metadata` from the caller's arguments only. What the video processor finds "
         "in the file (`return_metadata=True`) should reach the prompt, and a list should mean one entry a video.",
     ),
     *(
@@ -150,8 +150,8 @@ me = SimpleNamespace(boi_token="<boi>", video_token="", eoi_token="<eoi>")
 metadata = VideoMetadata(total_num_frames=300, fps=30.0, frames_indices=[0, 10, 20, 29, 30])  # 0 to 1 s
 print(Processor.replace_video_token(me, {"num_soft_tokens_per_video": [1], "video_metadata": [metadata]}, 0))
 """,
-        "0.00, 0.33, 0.67, 0.97 and 1.00 s. If `mm:ss` is what the model was trained with, rounding to the nearest second "
-        "would halve the error. `embedding_gemma2` (with `add_timestamps=True`) writes the same.",
+        "0.00, 0.33, 0.67, 0.97 and 1.00 s. If `mm:ss` is what the model was trained with, rounding to the nearest "
+        "second would halve the error. `embedding_gemma2` (with `add_timestamps=True`) writes the same.",
     ),
     Fault(
         "GLM-4V: whole seconds, truncated",
@@ -218,8 +218,8 @@ metadata = videos["video_metadata"][0]
 print("rate:", metadata.fps)
 print("times:", Qwen3VLProcessor._calculate_timestamps(None, metadata.frames_indices, metadata.fps or 24)[:3])
 """,
-        "0.25, 1.25 and 2.25 s: with `do_sample_frames=False` an `fps` can only mean the rate of these frames. If it is "
-        "not to be used, an error is better than a time that is wrong by a factor of 12.",
+        "0.25, 1.25 and 2.25 s: with `do_sample_frames=False` an `fps` can only mean the rate of these frames. If it "
+        "is not to be used, an error is better than a time that is wrong by a factor of 12.",
     ),
     Fault(
         "Variable frame rate, and files that do not start at 0: `VideoMetadata` cannot say the times",
@@ -243,7 +243,7 @@ with av.open("video.mp4", "w") as container:
 _, metadata = load_video("video.mp4", backend="pyav")
 print([round(float(t), 2) for t in metadata.timestamps])
 """,
-        "`[5.0, 5.1, 5.2, 8.2, 8.3, 8.4]`. `timestamps` is frame number / mean rate for every processor. The decoders know "
-        "when each frame is shown (`pts_seconds` in torchcodec, `frame.time` in PyAV): a field of the metadata could keep it.",
+        "`[5.0, 5.1, 5.2, 8.2, 8.3, 8.4]`. `timestamps` is frame number / mean rate for every processor. The decoders "
+        "know when each frame is shown (`pts_seconds` in torchcodec, `frame.time` in PyAV); the metadata could too.",
     ),
 )

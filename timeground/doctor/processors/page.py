@@ -32,8 +32,8 @@ A checkpoint's configuration may set other values than the classes' defaults. `t
 ## The clips and the ways
 
 Clips of ten seconds at 24, 25, 29.97, 30 and 60 frames a second; one of variable rate, in which a picture stands still
-for 3 s; one whose first frame is shown at 5 s; an hour of one frame a second, and metadata that claim an hour at each of
-the rates. They are handed over as `path`; as `path, fps` (`fps=2.5, do_sample_frames=True`); and as frames that were
+for 3 s; one whose first frame is shown at 5 s; an hour of one frame a second, and metadata that claim an hour at each
+of the rates. They are handed over as `path`; as `path, fps` (`fps=2.5, do_sample_frames=True`); and as frames that were
 taken out before, 2.5 a second (`do_sample_frames=False`): with `video_metadata`, with `fps=2.5`, and with nothing.
 
 {meanings}
@@ -73,7 +73,7 @@ def page(reports: Sequence[ProcessorReport]) -> str:
 
 def _table(reports: Sequence[ProcessorReport]) -> str:
     """Return the table of those that tell a time."""
-    rows = [("processor", "how the time is told", *HEADS)]
+    rows: list[tuple[str, ...]] = [("processor", "how the time is told", *HEADS)]
     rows.append(tuple("---" for _ in rows[0]))
     for report in reports:
         columns = columns_of(report)
@@ -108,7 +108,8 @@ def _report(fault: Fault) -> str:
     """Return a report, folded."""
     seen = f"```\n{fault.seen()}\n```"
     code = f"```python\n{fault.code.strip()}\n```"
-    return f"<details><summary>{fault.title}</summary>\n\n{code}\n\nSeen:\n\n{seen}\n\nRight: {fault.right}\n\n</details>\n\n"
+    head = f"<details><summary>{fault.title}</summary>"
+    return f"{head}\n\n{code}\n\nSeen:\n\n{seen}\n\nRight: {fault.right}\n\n</details>\n\n"
 
 
 def _verdict(finding: Finding | None) -> str:

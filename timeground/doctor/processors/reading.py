@@ -178,7 +178,7 @@ def _hours(drawn: str) -> str:
 
 def _seconds(parts: Sequence[str]) -> float:
     """Return seconds of hours, minutes and seconds, the last first."""
-    return sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
+    return sum(float(part) * 60.0**place for place, part in enumerate(reversed(parts)))
 
 
 def _block_size(processor: Any, num_times: int, num_frames: int) -> int:

@@ -18,7 +18,7 @@ STYLES: dict[Verdict, str] = {
 }  # fmt: skip
 WRONG = "bold red"
 BY_WEIGHT: tuple[Verdict, ...] = (
-    "wrong", "wrong default", "drift", "uneven", "late", "not known", "refused", "rounding", "no time", "ok"
+    "wrong", "wrong default", "drift", "uneven", "late", "not known", "rounding", "ok", "refused", "no time"
 )  # fmt: skip
 ENDS = (min(RATES, key=float), max(RATES, key=float))
 NUM_SHOWN = 3  # times of a line that are written out, before the last one
@@ -45,7 +45,8 @@ class Line:
     @property
     def told(self) -> str:
         """Return some of the times that were told, each with the frames that it stands for."""
-        pairs = [f"{told:.4g} ({_span(shown)})" for told, shown in zip(self.worst.told_s, self.worst.shown_s)]
+        both = zip(self.worst.told_s, self.worst.shown_s, strict=False)  # none is shown if the numbers do not fit
+        pairs = [f"{told:.4g} ({_span(shown)})" for told, shown in both]
         return ", ".join(pairs if len(pairs) <= NUM_SHOWN + 1 else [*pairs[:NUM_SHOWN], "...", pairs[-1]])
 
 

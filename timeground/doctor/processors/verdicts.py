@@ -51,7 +51,7 @@ class Finding:
 def find(way: str, clip: TimedClip, told: Told) -> Finding:
     """Return what a processor's times of one clip are worth."""
     if not told.times_s:
-        return Finding(way, clip.name, "no time" if told.how == UNTIMED else "not known", note=told.note)
+        return Finding(way, clip.name, "no time" if told.how == UNTIMED else "not known")
     if not told.block:
         counts = f"{len(told.times_s)} times for {len(told.frames_s)} frames"
         return Finding(way, clip.name, "wrong", None, told.times_s, note=counts)
@@ -67,8 +67,7 @@ def find(way: str, clip: TimedClip, told: Told) -> Finding:
         verdict, note = "rounding", f"told in steps of {told.unit_s:g} s"
     else:
         verdict, note = _kind(told, clip)
-    notes = "; ".join(text for text in (note, told.note) if text)
-    return Finding(way, clip.name, verdict, error_s, told.times_s, tuple(shown), notes)
+    return Finding(way, clip.name, verdict, error_s, told.times_s, tuple(shown), note)
 
 
 def _kind(told: Told, clip: TimedClip) -> tuple[Verdict, str]:
