@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
 
 Picture = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
@@ -30,6 +33,7 @@ MILLISECOND = Fraction(1, 1000)
 CONSTANT_FPS = Fraction(30000, 1001)
 NUM_CONSTANT, NUM_VARIABLE = 360, 240
 KEY_FRAME_EVERY = 48
+SOUND_RATE, SOUND_SAMPLES = 16000, 1024
 CUT_FRAME = 130  # the cut clip begins with this frame of the constant one, 34 after a key frame
 
 
@@ -110,11 +114,18 @@ def variable_times_ms() -> list[int]:
 
 
 def encode_clock(
-    path: Path, ticks: Sequence[int], tick: Fraction, width: int = WIDTH, height: int = HEIGHT, slowness: int = 1
+    path: Path,
+    ticks: Sequence[int],
+    tick: Fraction,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    slowness: int = 1,
+    has_sound: bool = False,
 ) -> None:
     """Write h264 with B-frames whose frames are shown at the given times, in units of ``tick`` seconds.
 
     slowness: how many seconds pass while the clock counts one; more than 1 for files longer than the clock.
+    has_sound: add silence that starts at 0, so that the presentation does, whenever the first frame is shown.
     """
     import av
 
@@ -124,12 +135,27 @@ def encode_clock(
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = tick
         stream.options = {"preset": "veryfast", "threads": "1", "g": str(KEY_FRAME_EVERY), "bf": "3"}
+        if has_sound:
+            _add_silence(container, float(ticks[-1] * tick))
         for moment, length in zip(ticks, lengths, strict=True):
             picture = clock_picture(float(moment * tick) / slowness, width, height)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base, frame.duration = moment, tick, length
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def _add_silence(container: OutputContainer, duration_s: float) -> None:
+    """Add a track of silence from 0 on. No other track can be added after it."""
+    import av
+
+    stream = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
+    silence = np.zeros((1, SOUND_SAMPLES), dtype=np.float32)
+    for start in range(0, round(duration_s * SOUND_RATE), SOUND_SAMPLES):
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
 
 
 def _cut(source: Path, path: Path) -> None:

@@ -20,7 +20,7 @@ RATES = {"24": Fraction(24), "25": Fraction(25), "29.97": Fraction(30000, 1001),
 SIDE = 112  # pixels: whole patches of 14 and 28, for those who do not resize
 DURATION_S = 10
 PICKED_FPS = 2.5  # of the frames that a user takes out of a file of 10 s; nobody's default
-LATE_S = 5  # the first frame of the late clip is shown at this time
+LATE_S = 5  # the first frame of the late clip is shown at this time; its sound starts at 0
 VARIABLE, LATE, HOUR = "variable rate", "starts at 5 s", "1 h"
 HOUR_S, HOUR_FRAMES, HOUR_SIDE = 3600, 64, 56
 HOUR_SLOWNESS = 30  # the clock counts to 131 s: it runs slower to reach an hour, and shows it to 30 ms
@@ -111,7 +111,7 @@ def clips_of(way: Way, clips: Sequence[TimedClip], samples_paths: bool) -> list[
 def _written(name: str, folder: Path, ticks: Sequence[int], tick: Fraction, side: int, slowness: int = 1) -> TimedClip:
     """Write a file and take frames out of it: so many a second, or a fixed number of an hour."""
     path = folder / f"{name.replace(' ', '_')}.mp4"
-    encode_clock(path, ticks, tick, side, side, slowness)
+    encode_clock(path, ticks, tick, side, side, slowness, has_sound=name == LATE)
     times_s = np.array([float(moment * tick) for moment in ticks])
     span_s = float(times_s[-1] - times_s[0])
     step_s = HOUR_S / HOUR_FRAMES if slowness > 1 else 1 / PICKED_FPS

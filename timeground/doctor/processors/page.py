@@ -32,9 +32,10 @@ A checkpoint's configuration may set other values than the classes' defaults. `t
 ## The clips and the ways
 
 Clips of ten seconds at 24, 25, 29.97, 30 and 60 frames a second; one of variable rate, in which a picture stands still
-for 3 s; one whose first frame is shown at 5 s; an hour of one frame a second, and metadata that claim an hour at each
-of the rates. They are handed over as `path`; as `path, fps` (`fps=2.5, do_sample_frames=True`); and as frames that were
-taken out before, 2.5 a second (`do_sample_frames=False`): with `video_metadata`, with `fps=2.5`, and with nothing.
+for 3 s; one whose sound starts at 0 and whose first frame is shown at 5 s; an hour of one frame a second, and
+metadata that claim an hour at each of the rates. They are handed over as `path`; as `path, fps` (`fps=2.5,
+do_sample_frames=True`); and as frames that were taken out before, 2.5 a second (`do_sample_frames=False`): with
+`video_metadata`, with `fps=2.5`, and with nothing. A processor that takes every frame of a path is not handed an hour.
 
 {meanings}
 

@@ -73,13 +73,16 @@ def find(way: str, clip: TimedClip, told: Told) -> Finding:
 def _kind(told: Told, clip: TimedClip) -> tuple[Verdict, str]:
     """Return what kind of wrong it is, and its size."""
     allowed_s = told.unit_s + EVEN_S
-    if _fits(told, clip.counted_s(told.frames_s), allowed_s):
+    counted_s = clip.counted_s(told.frames_s)
+    is_counting_wrong = np.abs(np.array(counted_s) - told.frames_s).max() > allowed_s
+    if is_counting_wrong and _fits(told, counted_s, allowed_s):
         first_s = float(clip.file_times_s[0])
         return ("late", f"{-first_s:+g} s throughout") if first_s else ("uneven", "frame number / mean rate")
     said, true = np.array(told.times_s), np.array(told.shown_s())[:, 0]
-    speed, start_s = np.polyfit(true, said, 1) if len(true) > 1 else (1.0, 0.0)
+    speed, start_s = np.polyfit(true, said, 1) if len(true) > 1 else (1.0, float(said[0] - true[0]))
     is_line = np.abs(said - start_s - speed * true).max() <= allowed_s
-    if is_line and abs(speed - 1) * float(true[-1] - true[0]) <= allowed_s:
+    is_shifted = abs(said[0] - true[0]) > allowed_s
+    if is_line and is_shifted and abs(speed - 1) * float(true[-1] - true[0]) <= allowed_s:
         return "late", f"{said[0] - true[0]:+.2f} s throughout"
     if is_line and abs(speed - 1) <= SMALL_DRIFT:
         return "drift", f"{100 * (speed - 1):+.1f} %, {3600 * (speed - 1):+.0f} s in an hour"
