@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ import pytest
 import torch
 
 from timeground.cli.main import main
-from timeground.doctor.processors import command
+from timeground.doctor.processors import building, command
+from timeground.doctor.processors.building import build
 from timeground.doctor.processors.catalogue import Entry, auto_names, choose, find_entries
 from timeground.doctor.processors.check import ProcessorReport, check_processor
 from timeground.doctor.processors.clips import LATE, VARIABLE, TimedClip, write_clips
 from timeground.doctor.processors.faults import FAULTS
 from timeground.doctor.processors.page import COMMAND, page
-from timeground.doctor.processors.reading import UNKNOWN, UNTIMED, Told, read_text
+from timeground.doctor.processors.reading import UNKNOWN, UNTIMED, Told, ask, read_text
 from timeground.doctor.processors.verdicts import Finding, find
 from timeground.errors import UserError
 from timeground.media.containers.frame_index import read_index
@@ -175,6 +177,19 @@ def test_a_new_one_is_listed_as_not_known(few: list[TimedClip], monkeypatch: pyt
     assert entry == Entry("novel", (), "NovelProcessor", "Qwen3VLVideoProcessor")
     report = check_processor(entry, few)
     assert report.how == UNKNOWN and finding(report, "frames, metadata", "30 fps").verdict == "not known"
+
+
+@pytest.mark.realdata
+def test_a_real_tokenizer_is_told_the_same_times(few: list[TimedClip], monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoTokenizer
+
+    (entry,) = choose("qwen3_vl")
+    clip = next(clip for clip in few if clip.name == "30 fps")
+    made = ask(build(entry), clip, "frames, metadata", {})
+    folder = Path(os.environ["TIMEGROUND_REALDATA"]) / "qwen3-tokenizer"
+    monkeypatch.setattr(building, "new_tokenizer", lambda: AutoTokenizer.from_pretrained(folder))
+    real = ask(build(entry), clip, "frames, metadata", {})
+    assert made == real and real.times_s[0] == 0.2
 
 
 # The command

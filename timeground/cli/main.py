@@ -16,7 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ground": ("timeground.cli.ground", "find when something happens in a video"),
     "doctor": (
         "timeground.doctor.command",
-        "check the installation, and what time each reader and model believes it sees",
+        "check the installation, and what time each reader, model and processor believes it sees",
     ),
     "synth": ("timeground.cli.synth", "render SynthMoments: videos whose moments are known exactly"),
     "serve": ("timeground.cli.serve", "start a vLLM server for a model, with the flags that grounding wants"),
