@@ -135,7 +135,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
             raise UserError(f"{args.queries_file}: cannot be read as text ({error})") from None
         queries += [line.strip() for line in lines if line.strip()]
     if args.video == EXAMPLE:
-        return [replace(_example(queries), plot=args.plot)]
+        return [replace(example_task(queries), plot=args.plot)]
     if not queries:
         raise UserError("no query given; write what to look for, or give --queries-file")
     truths: list[list[Span] | None] = [None] * len(queries)
@@ -159,7 +159,7 @@ def _plot_of(plot: Path | None, video: str, num_videos: int) -> Path | None:
     return plot.with_name(f"{plot.stem}-{Path(video).stem}{plot.suffix}")
 
 
-def _example(queries: Sequence[str]) -> Task:
+def example_task(queries: Sequence[str]) -> Task:
     """Return the clip that ships with the package; without a query, one about a motion, with the known truth."""
     from timeground.data.rows import read_rows
 

@@ -21,6 +21,7 @@ from timeground.files.scratch import scratch_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from timeground.doctor.diagnosis import Trial
     from timeground.doctor.pattern import ClockClip
     from timeground.doctor.servers import Server
     from timeground.media.decode import Backend
@@ -52,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead, check what time transformers' video processors tell: all, or model types (qwen3_vl,gemma4)",
     )
     parser.add_argument("--markdown", metavar="FILE", help="with --processors: also write the table as a page")
+    parser.add_argument("--no-answer", action="store_true", help="load no weights: leave out the answer to a query")
+    parser.add_argument("--trust-remote-code", action="store_true", help="let a checkpoint's own code run")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -69,6 +72,9 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown is not None:
         raise UserError("--markdown writes the table of --processors: give that too")
     report = run_doctor(args.model, console)
+    if not args.no_answer:
+        with console.status("asking the model about the clip that ships"):
+            _try(report, args.trust_remote_code)
     if args.json:
         print(json.dumps(as_json(report), indent=2))
     else:
@@ -97,6 +103,18 @@ def run_doctor(model: str | None, console: Console) -> Report:
             with console.status("sending them to the server"):
                 report.rows += _check_server(server, clips)
     return report
+
+
+def _try(report: Report, trust_remote_code: bool) -> None:
+    """Add what the model makes of the clip that ships to a report, or a failed row where that breaks."""
+    from timeground.doctor.trial import try_model
+
+    try:
+        report.trial = try_model(report.model or BUNDLED, trust_remote_code=trust_remote_code)
+    except UserError as error:
+        report.rows.append(Row(MODEL, "an answer", "FAIL", note=str(error)))
+    except Exception as error:
+        report.rows.append(Row(MODEL, "an answer", "FAIL", note=f"broke with {reason(error)}"))
 
 
 def check_readers(clip: ClockClip) -> list[Row]:
@@ -153,11 +171,23 @@ def _open_checkpoint(model: str | None) -> Checkpoint | Row:
 
         return open_checkpoint(model or BUNDLED)
     except UserError as error:
-        if model is not None:
+        if model is None:
+            return Row(MODEL, "time encodings", "skipped", note=f"{error}; or name a model with --model")
+        if not _is_generic(model):
             raise
-        return Row(MODEL, "time encodings", "skipped", note=f"{error}; or name a model with --model")
+        return Row(
+            MODEL, "time encodings", "skipped", note="its own processor writes its input: see `times told` below"
+        )
     except Exception as error:
         return Row(MODEL, "opening it", "FAIL", note=f"broke with {reason(error)}")
+
+
+def _is_generic(model: str) -> bool:
+    """Return whether a model is one that answers through its own processor."""
+    from timeground.models.families import FAMILIES
+    from timeground.models.generic.checkpoint import read_raw_config
+
+    return read_raw_config(model, None).model_type not in FAMILIES
 
 
 def _open_server(model: str | None) -> Server | None:
@@ -207,7 +237,31 @@ def show(report: Report, console: Console) -> None:
         verdict = Text(row.verdict, STYLES[row.verdict])
         table.add_row(Text(f"{row.part}: {row.what}"), error, verdict, Text(row.note))
     console.print(table)
+    if report.trial is not None:
+        _show_trial(report.trial, report.model or BUNDLED, console)
     counts = {verdict: sum(row.verdict == verdict for row in report.rows) for verdict in STYLES}
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     advice = "" if report.ok else "; do not trust the times until this is mended"
     console.print(f"{len(report.rows)} checks: {summary}{advice}", style="green" if report.ok else "bold red")
+
+
+def _show_trial(trial: Trial, model: str, console: Console) -> None:
+    """Print what a model made of the clip that ships."""
+    from rich.table import Table
+    from rich.text import Text
+
+    each = "" if trial.tokens_per_frame is None else f" of {trial.tokens_per_frame:g} tokens"
+    lines = {
+        "prompt": trial.prompt or "not known here",
+        "times told": trial.stamps,
+        "frames": f"{trial.num_frames}{each}",
+        "memory": trial.memory,
+        "answer": f"{trial.answer!r} to {trial.query!r} in {trial.seconds:g} s; true {trial.true}, IoU {trial.iou:g}",
+        **({"note": trial.notice} if trial.notice else {}),
+    }
+    table = Table(
+        box=None, pad_edge=False, show_header=False, title=f"{model} on the clip that ships", title_justify="left"
+    )
+    for name, text in lines.items():
+        table.add_row(name, Text(text.replace("\n", "\\n")))
+    console.print(table)

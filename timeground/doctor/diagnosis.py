@@ -26,6 +26,28 @@ class Row:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a model made of the clip that ships."""
+
+    query: str
+    prompt: str | None
+    """As the model reads it, shortened; None where that is not known here."""
+    stamps: str
+    """How many times it is told, and which."""
+    num_frames: int
+    tokens_per_frame: float | None
+    memory: str
+    seconds: float
+    """To read the clip, encode it and answer; the weights were loaded before."""
+    answer: str
+    true: str
+    iou: float
+    """Of the answer's spans with the true ones, as sets."""
+    notice: str | None
+    """What to know before the answer is believed."""
+
+
 @dataclass
 class Report:
     """All that was found."""
@@ -36,6 +58,7 @@ class Report:
     """Of this machine, by name."""
     model: str | None = None
     rows: list[Row] = field(default_factory=list)
+    trial: Trial | None = None
 
     @property
     def ok(self) -> bool:

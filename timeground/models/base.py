@@ -69,6 +69,10 @@ class Model(ABC):
         """Return how its questions share a prefix, where that is not the way of our families."""
         return None
 
+    def prompt_text(self, messages: Sequence[Message], question: str) -> str | None:
+        """Return what the model reads when a question follows messages, as text; None where that is not known here."""
+        return None
+
     def read_contents(self, name: str) -> Any:
         """Return the identity of the model's files as they are now. name: by which the user opened it."""
         return model_contents(name)

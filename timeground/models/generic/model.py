@@ -80,6 +80,11 @@ class GenericModel(Model):
         self.measured.check(self.profile.time_encoding)
         return GenericSession(self, messages)
 
+    def prompt_text(self, messages: Sequence[Message], question: str) -> str:
+        """Return what the model reads when a question follows messages, as text, visual tokens one by one."""
+        ids = self.writer.whole(messages, question, self.profile)["input_ids"][0].tolist()
+        return str(self.writer.tokenizer.decode(ids, skip_special_tokens=False))
+
     def check_length(self, num_tokens: int) -> None:
         """Raise UserError for more tokens than the model was made for: it would answer, and mean nothing by it."""
         most = context_length(self.checkpoint.config)

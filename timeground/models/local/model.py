@@ -22,7 +22,7 @@ from timeground.models.loading import Loaded, load_weights
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.local.session import LocalSession
 from timeground.models.local.towers import Pixels, VisionFeatures, cut_patches, encode_vision
-from timeground.models.transcript import Shown
+from timeground.models.transcript import Shown, joined
 
 
 class LocalModel(Model):
@@ -62,6 +62,16 @@ class LocalModel(Model):
     def open(self, messages: Sequence[Message]) -> LocalSession:
         """Begin a conversation: what it shows is encoded and prefilled once, for all that is asked from it."""
         return LocalSession(self, messages)
+
+    def prompt_text(self, messages: Sequence[Message], question: str) -> str:
+        """Return what the model reads when a question follows messages, as text, visual tokens one by one."""
+        transcript, asked = self.checkpoint.transcript(), Message.of("user", question)
+        if self.profile.text_first:
+            inputs = transcript.asked_first(asked, transcript.only_video(messages[0]))
+        else:
+            laid = [piece for message in messages for piece in transcript.add(message)]
+            inputs = joined(laid).joined(transcript.question(asked))
+        return str(self.builder.tokenizer.decode(inputs.ids_L.tolist(), skip_special_tokens=False))
 
     def prefill(self, inputs: PromptInputs, features: VisionFeatures | None) -> PrefixCache:
         """Return keys and values of a prompt. features: of the visual tokens in it."""
