@@ -37,6 +37,11 @@ def qwen3_moe_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def cosmos3_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_models.make_qwen3(tmp_path_factory.mktemp("cosmos3"), shape="cosmos3_omni")
+
+
+@pytest.fixture(scope="session")
 def qwen2_5_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tiny_models.make_qwen2_5(tmp_path_factory.mktemp("qwen2_5"))
 

@@ -27,6 +27,7 @@ CASES = [
     ("qwen3_moe_folder", TimeEncoding.NATIVE, 32),
     ("qwen3_5_folder", TimeEncoding.NATIVE, 32),
     ("qwen3_5_moe_folder", TimeEncoding.NATIVE, 32),
+    ("cosmos3_folder", TimeEncoding.NATIVE, 32),
     ("qwen2_5_folder", TimeEncoding.MROPE, 28),
 ]
 

@@ -103,6 +103,7 @@ SHAPES: dict[str, TextParts] = {
     "qwen3_vl_moe": (_dense, _experts),
     "qwen3_5": (_hybrid,),
     "qwen3_5_moe": (_hybrid, _experts_and_one_for_all),
+    "cosmos3_omni": (_dense,),
 }
 """The model types of new models, with what their decoders are made of."""
 FIRST_SHAPE = next(iter(SHAPES))
