@@ -104,7 +104,7 @@ class DryRun:
         """Run prefill and sampling of a prompt's groups; `kept` is the cache of keys and values at its longest."""
         rows = group_size * len(example.questions)
         self.model.eval()
-        with torch.no_grad(), fused_attention(), Meter() as meter:
+        with torch.inference_mode(), fused_attention(), Meter() as meter:
             features = self.model.features(example.shown)
             merged = meter.now
             prefix = PrefixCache(self.model.model, example.prompt, features)

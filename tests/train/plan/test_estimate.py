@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -34,10 +35,17 @@ from timeground.data.rows import Row
 from timeground.models.loading import load
 from timeground.models.local.delta_net import FULL, LINEAR, layer_types
 from timeground.models.local.prefix_cache import PrefixCache
+from timeground.models.local.roomy_layer import LEAST_ROOM
 from timeground.models.local.towers import TowerStates
 from timeground.models.sampling import AnswerTokens, SampleSpec
 
 GROUP, LENGTH = 4, 12
+
+
+@pytest.fixture(autouse=True)
+def kernels_of_a_gpu(monkeypatch) -> None:
+    """What is predicted is a GPU's memory: keys that heads share are repeated there."""
+    monkeypatch.setattr("timeground.models.local.attention.kernels_share_keys", lambda _: False)
 
 
 def settings(path: str, **model) -> GrpoSettings:
@@ -84,6 +92,7 @@ def test_activations_are_those_of_a_real_update(family, checkpointing, request):
         model.objective(model(batch), batch, inputs, Divisor(100, 8, LENGTH))[0].backward()
 
     update()  # gradients are there before, as under DeepSpeed
+    gc.collect()
     about = 0.08 if family == "qwen3_5" else 0.05  # where nodes stand is on the CPU already, and not copied there
     with Meter() as meter:
         loss = model.objective(model(batch), batch, inputs, Divisor(100, 8, LENGTH))[0]
@@ -124,10 +133,11 @@ def test_sampling_holds_what_a_real_rollout_holds(family, request):
     text = shape.config.get_text_config()
     tokens = len(example.prompt) + sum(len(q) + GROUP * LENGTH for q in example.questions)
     kinds = layer_types(model.model)
-    keys_and_values = 2 * kinds.count(FULL) * text.num_key_value_heads * text.head_dim * 4 * tokens
+    each = 2 * kinds.count(FULL) * text.num_key_value_heads * text.head_dim * 4
     nodes = 2 + GROUP * len(example.questions)  # the prompt, the questions and each answer leave a state
     states = kinds.count(LINEAR) * nodes * _state_size(text) * 4 if LINEAR in kinds else 0
-    assert predicted.kept == pytest.approx(keys_and_values + states, rel=0.02)
+    held = predicted.kept - states
+    assert each * tokens <= held <= each * (tokens + LEAST_ROOM) * 1.02
 
 
 def _state_size(text) -> int:

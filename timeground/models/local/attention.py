@@ -38,8 +38,15 @@ def attend(
         return done
     if mask is None:
         return F.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scale, enable_gqa=groups > 1)
+    if kernels_share_keys(query.device.type):
+        return F.scaled_dot_product_attention(query, key, value, mask, scale=scale, enable_gqa=groups > 1)
     key, value = _repeated(key, groups), _repeated(value, groups)
     return F.scaled_dot_product_attention(query, key, value, mask, scale=scale)
+
+
+def kernels_share_keys(device_type: str) -> bool:
+    """Return whether kernels take keys that several heads share together with a mask; those of GPUs do not."""
+    return device_type == "cpu"
 
 
 def _is_faster_written_out(query: Tensor, key: Tensor) -> bool:

@@ -22,13 +22,14 @@ class LayerCache:
         """Begin with what layers have kept, or with nothing."""
         from transformers import DynamicCache
 
+        from timeground.models.local.roomy_layer import RoomyLayer
+
         self.model = model
         past: Any = DynamicCache(config=model.config.get_text_config())
         self.past = past
         """As transformers' decoders take it."""
         for number, kind in enumerate(layer_types(model)):
-            if kind == LINEAR:
-                self.past.layers[number] = NodeStates()
+            self.past.layers[number] = NodeStates() if kind == LINEAR else RoomyLayer()
         for number, kept in enumerate(layers):
             if isinstance(kept, NodeStates):
                 self.past.layers[number] = kept.fork()
