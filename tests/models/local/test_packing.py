@@ -121,7 +121,8 @@ def trees(draw: st.DrawFn) -> Tree:
     tree = Tree(draw(st.integers(0, 4)))
     for count in draw(st.lists(st.integers(0, 3), max_size=8)):
         tree.add(draw(st.integers(0, len(tree.parents) - 1)), count)
-    tree.grow(draw(st.lists(st.integers(0, len(tree.parents) - 1), max_size=6)))
+    leaves = sorted(set(range(len(tree.parents))) - set(tree.parents))
+    tree.grow(draw(st.lists(st.sampled_from(leaves), max_size=6)))
     return tree
 
 

@@ -29,6 +29,7 @@ class Tree:
         self.padding: int | None = None
         """The node whose tokens mean nothing, if there is one."""
         self._lineage: NDArray[np.bool_] | None = None
+        self._branched: set[int] = set()  # nodes with tokens below them
 
     def __len__(self) -> int:
         return len(self.nodes_L)
@@ -48,7 +49,17 @@ class Tree:
         self.grow([self.padding] * count)
 
     def grow(self, nodes: Sequence[int]) -> None:
-        """Append one token to each of these nodes, in this order."""
+        """Append one token to each of these nodes, in this order.
+
+        Raise ValueError for a node that others have branched off: they would see what comes behind them.
+        """
+        for node in set(nodes):
+            if node in self._branched:
+                raise ValueError(f"node {node} cannot grow: there are tokens below it")
+            above = self.parents[node]
+            while above >= 0 and above not in self._branched:
+                self._branched.add(above)
+                above = self.parents[above]
         self.nodes_L = np.concatenate([self.nodes_L, np.array(nodes, dtype=np.int64)])
 
     def depth(self, node: int) -> int:
