@@ -37,6 +37,16 @@ def test_a_cpu_build_reads_prompts_in_one_piece(tmp_path, capsys):
         assert ("--no-enable-chunked-prefill" in capsys.readouterr().out) is wanted
 
 
+def test_a_hybrid_on_a_cpu_build_keeps_no_prefixes(qwen3_5_folder, tmp_path, capsys):
+    """vLLM shares states only where it splits prompts."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 2.13.0+cpu\n")
+    python.chmod(0o755)
+    for model, wanted in ((qwen3_5_folder, True), ("tiny", False)):
+        assert main(["serve", "--dry-run", "--python", str(python), "--model", model]) == 0
+        assert ("--no-enable-prefix-caching" in capsys.readouterr().out) is wanted
+
+
 def test_room_for_adapters_is_what_vllm_has_a_size_for(capsys):
     assert main(["serve", "--dry-run", "--python", sys.executable, "--train", "--lora", "20"]) == 0
     assert "--enable-lora --max-loras 1 --max-lora-rank 32" in capsys.readouterr().out

@@ -11,8 +11,12 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timeground.errors import UserError
+
+if TYPE_CHECKING:
+    from timeground.models.checkpoint import Checkpoint
 
 PYTHON = "TIMEGROUND_VLLM"
 """Environment variable that names the Python of vLLM's environment, where it has one of its own."""
@@ -68,18 +72,20 @@ def server_command(
     let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`), and with
     adapters up to `lora_rank`.
     """
-    from timeground.models.checkpoint import resolve
+    from timeground.models.checkpoint import Checkpoint, resolve
     from timeground.models.checkpoint_files import check_folder
 
     path, program = resolve(model), _python(python)
     if Path(path).is_dir():
         check_folder(Path(path))
-    length, images, videos = _limits(path)
+    checkpoint = Checkpoint.open(path)
+    length, images, videos = _limits(checkpoint)
     command = [
         program, "-m", "vllm.entrypoints.openai.api_server",
         "--model", path, "--served-model-name", model, "--host", host, "--port", str(port), "--dtype", dtype,
         "--max-model-len", str(length), "--limit-mm-per-prompt", json.dumps({"image": images, "video": videos}),
-        *_for_clips(), *(_for_training(lora_rank) if train else []), *_for_cpu(program, length),
+        *_for_clips(), *(_for_training(lora_rank) if train else []),
+        *_for_cpu(program, length, checkpoint.family.keeps_states),
     ]  # fmt: skip
     hook = str(files("timeground.models.served.vllm") / "plugin")  # our clips; mends torchvision beside a CPU torch
     ours = {
@@ -119,8 +125,8 @@ def _for_training(lora_rank: int) -> list[str]:
     return flags
 
 
-def _for_cpu(program: str, length: int) -> list[str]:
-    """Return flags by which vLLM's CPU build reads prompts in one piece.
+def _for_cpu(program: str, length: int, keeps_states: bool) -> list[str]:
+    """Return flags by which vLLM's CPU build reads prompts in one piece; states it then keeps for one request alone.
 
     There a request with a seed whose prompt is split over steps ends the server: vLLM 0.32 winds the generator back by
     its offset, which CPU generators do not have.
@@ -129,14 +135,12 @@ def _for_cpu(program: str, length: int) -> list[str]:
     said = subprocess.run([program, "-c", ask], capture_output=True, text=True, check=False).stdout
     if not said.strip().endswith("+cpu"):
         return []
-    return ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(max(length, 8192))]
+    whole = ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(max(length, 8192))]
+    return [*whole, "--no-enable-prefix-caching"] if keeps_states else whole
 
 
-def _limits(path: str) -> tuple[int, int, int]:
+def _limits(checkpoint: Checkpoint) -> tuple[int, int, int]:
     """Return the longest sequence, most images and most videos of a prompt (Qwen2.5-VL has one for each frame pair)."""
-    from timeground.models.checkpoint import Checkpoint
-
-    checkpoint = Checkpoint.open(path)
     profile = checkpoint.profile
     images = -(-profile.total_tokens // profile.min_tokens_per_pair)
     stamps = 12 * images

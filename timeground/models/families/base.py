@@ -30,6 +30,8 @@ class Family(ABC):
     """The text after them."""
     end_token: ClassVar[str]
     """Ends an answer."""
+    keeps_states: ClassVar[bool] = False
+    """Whether some layers of its decoder keep a state in place of keys and values."""
     lora_module: ClassVar[str]
     """The name of the module whose linear layers can get adapters (LoRA)."""
     lora_targets: ClassVar[tuple[str, ...]]

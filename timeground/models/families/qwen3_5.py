@@ -18,6 +18,7 @@ class Qwen35(Qwen3VL):
 
     model_type: ClassVar[str] = "qwen3_5"
     title: ClassVar[str] = "Qwen3.5"
+    keeps_states: ClassVar[bool] = True
     lora_targets: ClassVar[tuple[str, ...]] = (*ATTENTION, *LINEAR_ATTENTION, *MLP)
 
 
