@@ -1,4 +1,4 @@
-"""`timeground data`: run a recipe, report on a run, check a file of rows."""
+"""`timeground data`: import annotations, run a recipe, report on a run, check a file of rows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 from timeground.cli.recipes import RecipeParser
 from timeground.errors import UserError
 
+from .importing.command import add_arguments as add_import
+
 if TYPE_CHECKING:
     from .recipe import Recipe
     from .work import Executor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add three commands: run, report, check."""
+    """Add four commands: import, run, report, check."""
     commands = parser.add_subparsers(
-        dest="action", metavar="run | report | check", required=True, parser_class=RecipeParser
+        dest="action", metavar="import | run | report | check", required=True, parser_class=RecipeParser
     )
+    import_parser = commands.add_parser("import", help="annotations of any kind to rows; lists what does not get in")
+    add_import(import_parser)
     run_parser = commands.add_parser("run", help="run a recipe; a run that was stopped goes on")
     add = run_parser.add_argument
     run_parser.add_recipe("a YAML file, or the name of a recipe that ships", "input.videos=clips")
@@ -49,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what is asked and return the exit status."""
+    if args.action == "import":
+        from .importing.command import run as run_import
+
+        return run_import(args)
     if args.action == "report":
         from .report import write_report
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timeground.data.row_checks import SLACK_S
 from timeground.data.rows import Row, resolve_video
 from timeground.errors import UserError
+
+if TYPE_CHECKING:
+    from timeground.media.containers.frame_index import VideoInfo
 
 CLOSE_S, CLOSE_SHARE = 1.0, 0.02
 """A stated length may differ from the file's by so many seconds, or by this share of it: published ones are rounded."""
@@ -31,30 +35,36 @@ class FileProblems:
         return found + [f"row {name!r}: {reason}" for name, reason in self.wrong.items()]
 
 
-def against_files(rows: Sequence[Row], root: Path, follow_links: bool = False) -> FileProblems:
-    """Compare rows with their files below `root`; each file's packets are listed, nothing but a frame is decoded."""
+def measure(videos: Mapping[str, float | None], root: Path, follow_links: bool = False) -> dict[str, VideoInfo | str]:
+    """Return what each video below `root` says of itself, or why it cannot be read; packets are listed, a frame decoded.
+
+    videos: their paths, with the pictures a second of those that are folders (None: the default).
+    """
     from timeground.media.containers.frame_folder import DEFAULT_FOLDER_FPS
     from timeground.media.decode import probe
 
-    def look(video: str) -> float | str:
+    def look(video: str) -> VideoInfo | str:
         try:
             path = resolve_video(root, video, follow_links=follow_links)
-            return probe(path, folder_fps[video] or DEFAULT_FOLDER_FPS).duration_s
+            return probe(path, videos[video] or DEFAULT_FOLDER_FPS)
         except UserError as error:
             return str(error)
         except Exception as error:  # a file must not end the check of the others
             return f"{type(error).__name__}: {error}"
 
-    folder_fps = {row.video: row.folder_fps for row in rows}
-    videos = list(folder_fps)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        lengths = dict(zip(videos, pool.map(look, videos), strict=True))
+        return dict(zip(videos, pool.map(look, videos), strict=True))
+
+
+def against_files(rows: Sequence[Row], root: Path, follow_links: bool = False) -> FileProblems:
+    """Compare rows with their files below `root`."""
+    measured = measure({row.video: row.folder_fps for row in rows}, root, follow_links)
     found = FileProblems()
     for row in rows:
-        length = lengths[row.video]
-        if isinstance(length, str):
-            found.unreadable[row.video] = " ".join(length.split())
-        elif reason := contradicted(row, length):
+        info = measured[row.video]
+        if isinstance(info, str):
+            found.unreadable[row.video] = " ".join(info.split())
+        elif reason := contradicted(row, info.duration_s):
             found.wrong[row.id] = reason
     return found
 
