@@ -1,1 +1,1 @@
-"""Own annotations to rows: `timeground data import`. Files to records, columns to fields, names to videos, then rows."""
+"""Own annotations to rows, `timeground data import`: files to records, columns to fields, names to videos, rows."""

@@ -27,8 +27,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "from", "onset", "start_timestamp", "timestamp_start", "starttime", "begintime",
     ),
     "end": (
-        "end", "end_time", "ends", "stop", "stop_time", "finish", "t1", "t_end", "t_stop", "time_end", "time_stop", "to",
-        "offset", "end_timestamp", "stop_timestamp", "timestamp_end", "endtime", "stoptime",
+        "end", "end_time", "ends", "stop", "stop_time", "finish", "t1", "t_end", "t_stop", "time_end", "time_stop",
+        "to", "offset", "end_timestamp", "stop_timestamp", "timestamp_end", "endtime", "stoptime",
     ),
     "spans": (
         "spans", "span", "timestamps", "timestamp", "segments", "segment", "relevant_windows", "moments", "moment",
@@ -40,8 +40,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "question": ("question",),
     "options": ("options", "choices", "candidates"),
     "answer": ("answer", "correct_answer"),
-    **{name: (name,) for name in CHECKS if name in ("window", "direction", "mirrored_query", "source", "meta", "quality",
-                                                    "difficulty", "history")},
+    "window": ("window",), "direction": ("direction",), "mirrored_query": ("mirrored_query",), "source": ("source",),
+    "meta": ("meta",), "quality": ("quality",), "difficulty": ("difficulty",), "history": ("history",),
 }  # fmt: skip
 """What a column may be called for each field of a row, the likeliest first; `length` is only ever named by the user."""
 KNOWN = frozenset(name for names in NAMES.values() for name in names)
@@ -72,7 +72,7 @@ class Columns:
 
     def lines(self) -> list[str]:
         """Return what is taken from where, for people."""
-        width = max(map(len, self.of))
+        width = max(map(len, [*self.of, "duration"]))
         found = [f"{field:<{width}} <- {name}{HOLDS[self.units.get(field, 's')]}" for field, name in self.of.items()]
         if "duration" not in self.of:
             found.append(f"{'duration':<{width}} <- the video file")
@@ -110,9 +110,9 @@ def guess(file: str, names: Sequence[str], given: Mapping[str, str], unit: str |
             )
     left = [name for name in names if name not in found.values()]
     for field, known in NAMES.items():
-        if field not in given and (name := _first(left, known)) is not None:
-            found[field] = name
-            left.remove(name)
+        if field not in given and (guessed := _first(left, known)) is not None:
+            found[field] = guessed
+            left.remove(guessed)
     if "spans" in found and "start" in found and ("end" in found or "length" in found) and "spans" not in given:
         left.append(found.pop("spans"))  # a timestamp beside a start and an end says when the line was written
     if "length" in given and "end" not in given and (end := found.pop("end", None)) is not None:

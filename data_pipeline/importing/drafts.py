@@ -6,17 +6,19 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from timeground.data.row_checks import CHECKS, contradictions, shown
 from timeground.data.rows import Row
 from timeground.data.video_checks import contradicted
 from timeground.errors import UserError
-from timeground.media.containers.frame_index import VideoInfo
 
 from .columns import Columns
 from .record import Place, Record, Refused
 from .times import Clock
+
+if TYPE_CHECKING:
+    from timeground.media.containers.frame_index import VideoInfo
 
 AS_JSON = ("meta", "quality", "difficulty", "history", "options", "window")
 """Fields that a table holds as JSON text."""
@@ -55,7 +57,7 @@ def drafts_of(record: Record, columns: Columns, video: str, info: VideoInfo, rat
             wrong = contradictions(row)
             if (beside := contradicted(row, info.duration_s)) and not wrong:
                 wrong = [beside]
-            place = record.place if query is None or not reader.is_many else record.place.inside(f"query {number}")
+            place = record.place.inside(f"query {number}") if reader.is_many else record.place
             if wrong:
                 yield Refused(place, "; ".join(wrong))
             else:
@@ -129,7 +131,7 @@ class _Reader:
     def own_id(self) -> str | None:
         """Return the id that the record gives; numbers become text."""
         value = self.value("id")
-        return None if value is None else str(value)
+        return None if value is None or self.is_many else str(value)
 
     def row(self, video: str, query: str | None, spans: list[list[float]]) -> Row:
         """Return the row. Raise UserError for a value that no row may hold."""

@@ -30,7 +30,8 @@ def rows_of(drafts: Iterable[Draft], join: bool = True) -> tuple[list[Row], list
         if draft.own_id is None:
             continue
         if (other := taken.setdefault(draft.own_id, draft)) is not draft:
-            reason = f"id {shown(draft.own_id)} is that of {other.places[0]} too; make ids unique, or leave them out (--map id=)"
+            whose = f"id {shown(draft.own_id)} is that of {other.places[0]} too"
+            reason = f"{whose}; make ids unique, or have them made (--map id=)"
             refused += [Refused(place, reason) for place in draft.places]
     numbers: dict[str, int] = {}
     ids = set(taken)

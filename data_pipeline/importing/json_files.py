@@ -126,7 +126,7 @@ def _by_key(place: Place, objects: dict[str, Any]) -> Read:
 
 
 def records_of(place: Place, entry: Any) -> Iterator[Record | Refused]:
-    """Yield the records of one object: itself, the regions of a Label Studio task, or the events that are listed in it."""
+    """Yield the records of one object: itself, the regions of a Label Studio task, or the events that it lists."""
     if not isinstance(entry, dict):
         yield Refused(place, f"not an object: {shown(entry)}")
         return

@@ -28,7 +28,7 @@ def regions_of(place: Place, task: dict[str, Any]) -> Iterator[Record | Refused]
     shared = {"video": videos, "task": task.get("id")}
     number = 0
     for name, value in _values(task):
-        for start, end, unit in _times(value):
+        for start, end in _times(value):
             inside = place.inside(f"region {number}")
             labels = next((value[key] for key in LABELS if value.get(key)), None)
             number += 1
@@ -36,7 +36,7 @@ def regions_of(place: Place, task: dict[str, Any]) -> Iterator[Record | Refused]
                 yield Refused(inside, "a region without a label; give it one")
                 continue
             for label in labels:
-                yield Record(inside, shared | {"query": label, f"start{unit}": start, f"end{unit}": end, "tier": name})
+                yield Record(inside, shared | {"query": label, "start_frame": start, "end_frame": end, "tier": name})
     if not number:
         yield Refused(place, "a task without a region on the timeline")
 
@@ -68,10 +68,11 @@ def _has_ranges(value: Any) -> bool:
     )
 
 
-def _times(value: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
+def _times(value: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield starts and ends, in frames from 0 on, or as texts that name seconds (regions beside a track of sound)."""
     if isinstance(value.get("ranges"), list):
         for span in value["ranges"]:
             start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else (None, None)
-            yield start - 1 if isinstance(start, int | float) else start, end, "_frame"
+            yield start - 1 if isinstance(start, int | float) else start, end
     elif "start" in value and "end" in value and "sequence" not in value:
-        yield value["start"], value["end"], ""
+        yield f"{value['start']}s", f"{value['end']}s"

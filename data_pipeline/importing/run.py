@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from timeground.data.row_checks import shown
 from timeground.data.rows import Row
 from timeground.data.video_checks import measure
 from timeground.errors import UserError
-from timeground.media.containers.frame_index import VideoInfo
 
 from .columns import Columns, guess
 from .drafts import Draft, Rate, drafts_of
@@ -20,6 +19,9 @@ from .files import format_of, own_reader, read_file
 from .joined import rows_of
 from .record import Place, Read, Record, Refused
 from .videos import VideoIndex
+
+if TYPE_CHECKING:
+    from timeground.media.containers.frame_index import VideoInfo
 
 MAX_RECORDS = 5_000_000
 SEEN_FIRST = 1000
@@ -37,7 +39,7 @@ class ImportSettings:
     reader: str | None = None
     columns: tuple[str, ...] = ()
     unit: str | None = None
-    rate: Rate = Rate()
+    rate: Rate = field(default_factory=Rate)
     where: dict[str, str] = field(default_factory=dict)
     source: str | None = None
     join: bool = True

@@ -37,7 +37,7 @@ def read_subtitles(path: Path) -> Read:
 
 def _cue(path: Path, block: list[tuple[int, str]]) -> Record | Refused | None:
     """Return the cue of a block of lines; None for what is none."""
-    at = next((i for i, (_, line) in enumerate(block) if "-->" in line), None)
+    at = next((i for i, (_, line) in enumerate(block) if "->" in line), None)
     if at is None:
         first = block[0][1].lstrip("\ufeff")
         if first.startswith(NO_CUE):

@@ -66,14 +66,19 @@ class Clock:
         return value / 1000 if self.unit == "ms" else value
 
     def _limited(self, what: str, time_s: float | Decimal) -> float:
-        if not abs(time_s) <= MAX_TIME_S:
+        try:
+            value = float(time_s)
+        except OverflowError:
+            value = math.inf
+        if not abs(value) <= MAX_TIME_S:
             raise UserError(f"{what} is no usable time: {shown(time_s)}")
-        return float(time_s)
+        return value
 
     def pairs(self, what: str, value: Any) -> tuple[list[list[float]], bool]:
         """Return ``[[start_s, end_s], ...]``, and whether it was a single pair, not a list of them.
 
-        value: a pair, a list of pairs or of ``{"start": ..., "end": ...}``, that as JSON, or ``0:10 - 0:20; 0:30 - 0:40``.
+        value: a pair, a list of pairs or of ``{"start": ..., "end": ...}``, JSON of that, or
+        ``0:10 - 0:20; 0:30 - 0:40``.
         Raise UserError for what is none.
         """
         if isinstance(value, str):

@@ -12,7 +12,6 @@ from urllib.parse import unquote
 from timeground.data.row_checks import shown
 from timeground.data.rows import resolve_video
 from timeground.errors import UserError
-from timeground.media.containers.frame_folder import SUFFIXES, VIDEO_SUFFIXES
 
 UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 """What Label Studio puts before the name of a file that was uploaded."""
@@ -22,9 +21,11 @@ class VideoIndex:
     """What is there. Only what lies below the root is ever found, whatever a name says."""
 
     def __init__(self, root: Path, follow_links: bool = False) -> None:
+        from timeground.media.containers.frame_folder import VIDEO_SUFFIXES
+
         if not root.is_dir():
             raise UserError(f"--videos {root}: not a folder; name the folder with the videos")
-        self.root, self.follow_links = root, follow_links
+        self.root, self.follow_links, self._endings = root, follow_links, VIDEO_SUFFIXES
         self.videos = sorted(_below(root, follow_links))
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
@@ -57,7 +58,7 @@ class VideoIndex:
         if not name.startswith(("/", "\\")) and ".." not in name and (self.root / path).is_file():
             return [path.as_posix()]
         same = self._by_name.get(path.name) or self._by_stem.get(path.name) or []
-        if not same and path.suffix.lower() in VIDEO_SUFFIXES:
+        if not same and path.suffix.lower() in self._endings:
             same = self._by_stem.get(path.stem) or []
         if not same and (uploaded := UPLOADED.fullmatch(path.name)):
             return self._named(uploaded[1])
@@ -67,6 +68,8 @@ class VideoIndex:
 
 def _below(root: Path, follow_links: bool) -> Iterator[str]:
     """Yield the files with a video's ending, and the folders of pictures."""
+    from timeground.media.containers.frame_folder import SUFFIXES, VIDEO_SUFFIXES
+
     for folder, folders, files in os.walk(root, followlinks=follow_links):
         folders[:] = [name for name in folders if not name.startswith(".")]
         place = Path(folder).relative_to(root)

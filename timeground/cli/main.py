@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "synth": ("timeground.cli.synth", "render SynthMoments: videos whose moments are known exactly"),
     "serve": ("timeground.cli.serve", "start a vLLM server for a model, with the flags that grounding wants"),
-    "data": ("timeground.data_pipeline.command", "videos and old annotations to clean training rows"),
+    "data": ("timeground.data_pipeline.command", "annotations to rows, videos and old rows to clean training rows"),
     "train": ("timeground.train.__main__", "train a model: run, sft, grpo; export a run, check a recipe"),
     "eval": ("timeground.eval.__main__", "ask a model the rows of benchmarks, and score what it says"),
     "score": (

@@ -36,7 +36,7 @@ class FileProblems:
 
 
 def measure(videos: Mapping[str, float | None], root: Path, follow_links: bool = False) -> dict[str, VideoInfo | str]:
-    """Return what each video below `root` says of itself, or why it cannot be read; packets are listed, a frame decoded.
+    """Return what each video below `root` says of itself, or why it cannot be read, without decoding it.
 
     videos: their paths, with the pictures a second of those that are folders (None: the default).
     """
