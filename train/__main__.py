@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = kinds.add_parser("check", help="check a recipe of any kind, and estimate its tokens and memory")
     check.add_argument("--json", action="store_true", help="print JSON; sizes are in bytes")
     check.add_argument("--shape", help="count with this shipped model shape, e.g. qwen3-vl-8b")
+    _add_helpers(kinds)
     for kind in (any_kind, sft, grpo, export, check):
         kind.add_argument("--processes", type=int, default=1, help="processes to start on this machine (torchrun)")
     export.set_defaults(overrides=[])
@@ -44,8 +45,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind.add_recipe(f"a YAML file, or the name of a shipped recipe such as {example}", "optimizer.lr=1e-4")
 
 
+def _add_helpers(kinds: argparse._SubParsersAction[RecipeParser]) -> None:
+    """Declare what helps to write a recipe."""
+    init = kinds.add_parser("init", help="write a recipe for rows and a model")
+    init.add_argument(
+        "--rows", type=Path, required=True, metavar="FILE", help="rows to train on (timeground data import)"
+    )
+    init.add_argument("--model", required=True, metavar="ID", help="Hub id, folder or tiny")
+    init.add_argument("--out", type=Path, metavar="my.yaml", help="the recipe (default: it is printed)")
+    init.add_argument(
+        "--kind", dest="new_kind", choices=("sft", "grpo"), default="sft", help="supervised, or reinforcement learning"
+    )
+    init.add_argument(
+        "--videos", type=Path, metavar="DIR", help="where the rows' paths start (default: beside the rows)"
+    )
+    init.add_argument("--validation-rows", type=Path, metavar="FILE", help="rows to validate on")
+    explain = kinds.add_parser("explain", help="say what a key of a recipe means, its type and its default")
+    explain.add_argument(
+        "keys", nargs="*", metavar="KEY", help="optimizer.lr, or a group such as model (default: all keys)"
+    )
+
+
+def _help(args: argparse.Namespace) -> None:
+    """Write a recipe, or explain keys."""
+    if args.kind == "init":
+        from .plan.new_recipe import init
+
+        init(args.rows, args.model, args.out, args.new_kind, args.videos, args.validation_rows)
+        return
+    from .config.explained import explain, explain_all
+
+    print("\n\n".join(map(explain, args.keys)) if args.keys else explain_all())
+
+
 def run(args: argparse.Namespace) -> None:
     """Train, in this process or in several that torchrun starts."""
+    if args.kind in ("init", "explain"):
+        _help(args)
+        return
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: give 1 or more")
     if args.kind == "check":

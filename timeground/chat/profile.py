@@ -50,13 +50,17 @@ class Profile:
     prompt: str = "timelens"
     """Name of a prompt set."""
     time_encoding: TimeEncoding = TimeEncoding.INTERLEAVED_SECONDS
+    """How times stand in the prompt."""
     stamp: str | None = None
     """Template of a stamp's text; None: the encoding's own."""
     fps: float = 2.0
-    """Which frames, and how large, as the three that follow (see `Sampling`)."""
+    """Frames a second that are read, where the budget of tokens allows (see `Sampling`)."""
     min_tokens_per_pair: int = 64
+    """Visual tokens of a pair of frames, at least: longer clips get fewer frames, not smaller ones."""
     max_tokens_per_pair: int | None = None
+    """Visual tokens of a pair of frames, at most; None: what the budget leaves."""
     total_tokens: int = 14336
+    """Visual tokens of a clip, at most."""
     text_first: bool = False
     """The question stands before the video."""
     max_new_tokens: int = 128

@@ -21,7 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "synth": ("timeground.cli.synth", "render SynthMoments: videos whose moments are known exactly"),
     "serve": ("timeground.cli.serve", "start a vLLM server for a model, with the flags that grounding wants"),
     "data": ("timeground.data_pipeline.command", "annotations to rows, videos and old rows to clean training rows"),
-    "train": ("timeground.train.__main__", "train a model: run, sft, grpo; export a run, check a recipe"),
+    "train": (
+        "timeground.train.__main__",
+        "train a model: run, sft, grpo; write, check and explain a recipe, export a run",
+    ),
     "eval": ("timeground.eval.__main__", "ask a model the rows of benchmarks, and score what it says"),
     "score": (
         "timeground.eval.score_command",

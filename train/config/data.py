@@ -26,7 +26,9 @@ class SceneSettings(Settings):
     """Which scenes of SynthMoments."""
 
     durations_s: Range = (8.0, 60.0)
+    """Shortest and longest."""
     level: Level = "full"
+    """How much goes on in a scene."""
 
 
 class StageSettings(Settings):
@@ -76,18 +78,23 @@ class DataSettings(Settings):
     """What is trained on: rows of a file, the pipeline's samples, or scenes of SynthMoments rendered on the fly."""
 
     rows: str | None = None
+    """A file of rows to train on (JSONL or Parquet)."""
     videos: str = "."
+    """The folder that the paths in the rows start from."""
     samples: str | None = Field(None, description="samples/ of a pipeline run: its rows with frames already decoded")
     validation_rows: str | None = Field(None, description="rows to validate on, under the same video root")
     follow_links: bool = Field(False, description="videos may be links out of their root; else such a one is left out")
     leave_out_bad_rows: bool = Field(False, description="train without rows that contradict themselves or their files")
     snap: Literal["nearest", "outward"] | None = Field(None, description="move true spans to stamps (TimeLens-7B)")
     synth_seed: int | None = Field(None, ge=0)
+    """Train on rendered scenes of SynthMoments, drawn from this seed."""
     synth_stages: list[StageSettings] = Field([StageSettings()], min_length=1)
+    """Which scenes, one stage after the other."""
     validation_scenes: SceneSettings = Field(SceneSettings(), description="where no validation_rows are given")
     questions_per_video: int = Field(6, ge=1, description="rows of one video that share its prefix")
     image_share: float = Field(0.0, ge=0, le=1, description="share of clips given as stamped images")
     num_workers: int = Field(2, ge=0)
+    """Processes that decode or render ahead of each training process."""
 
     @property
     def most_questions(self) -> int:

@@ -20,11 +20,16 @@ class SamplingSettings(Settings):
 
     group_size: int = Field(8, ge=1, description="answers to each question")
     temperature: float = Field(1.0, gt=0)
+    """Of sampling; the loss takes log-probabilities at it."""
     max_new_tokens: int | None = Field(None, ge=1, description="null: the checkpoint's own limit")
     top_p: float = 1.0
+    """Off, and stays off: the loss is of the whole distribution."""
     top_k: int = 0
+    """Off, as `top_p`."""
     min_p: float = 0.0
+    """Off, as `top_p`."""
     repetition_penalty: float = 1.0
+    """Off, as `top_p`."""
 
     @model_validator(mode="after")
     def _draws_from_the_model(self) -> SamplingSettings:
@@ -82,7 +87,9 @@ class LossSettings(Settings):
     ratio: Literal["token", "sequence"] = "token"
     """Importance ratio of each token, or of the whole answer (GSPO)."""
     clip_low: float = Field(0.2, ge=0)
+    """The importance ratio counts down to 1 - clip_low."""
     clip_high: float = Field(0.2, ge=0)
+    """The importance ratio counts up to 1 + clip_high."""
     kl: float = Field(0.0, ge=0)
     """Weight of the k3 estimate of the divergence from the model that the run began with."""
     kl_corrected: bool = False
@@ -121,16 +128,22 @@ class PlateauSettings(Settings):
     """When to stop early: neither smoothed reward nor smoothed spread in groups has gained for `patience` steps."""
 
     patience: int = Field(50, ge=1)
+    """Steps without a gain after which it stops."""
     min_gain: float = Field(0.005, ge=0)
+    """A gain that is smaller counts as none."""
     smoothing: float = Field(0.9, ge=0, lt=1)
+    """Of both curves: the share of its past that each value keeps."""
 
 
 class RefilterSettings(Settings):
     """ArrowGEV's and Time-R1's rounds: every `every` steps keep the rows with low < IoU <= high."""
 
     every: int = Field(ge=1)
+    """Steps between two rounds."""
     low: float = 0.0
+    """Rows at or below this IoU are left out: too hard."""
     high: float = 0.7
+    """Rows above it are left out: too easy."""
     max_rows: int = Field(2500, ge=1, description="of more, evenly spaced ones along the list sorted by IoU are kept")
 
     @model_validator(mode="after")
@@ -145,14 +158,18 @@ class GrpoSettings(RunSettings):
 
     kind: Literal["grpo"] = "grpo"
     rewards: list[RewardSettings] = Field(min_length=1)
+    """What answers earn, each with a weight; see docs/rewards.md."""
     sampling: SamplingSettings = SamplingSettings()
     contrasts: list[ContrastSettings] = Field([], description="changed clips that are answered too")
     rollout: RolloutSettings = RolloutSettings()
     loss: LossSettings = LossSettings()
     updates_per_rollout: int = Field(1, ge=1)
+    """Updates of the weights from the same answers."""
     resample: int = Field(0, ge=0, description="times that a clip whose groups are all silent is replaced")
     plateau: PlateauSettings | None = None
+    """When to stop early; null: after all steps."""
     refilter: RefilterSettings | None = None
+    """Rounds that keep the rows of the right difficulty; null: all rows."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,8 +14,11 @@ class LoraSettings(Settings):
     """Low-rank adapters instead of full weights."""
 
     rank: int = Field(16, ge=1)
+    """Of the two matrices that are added to each layer."""
     alpha: int = Field(32, ge=1)
+    """What is added is multiplied by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the inputs of an adapter that are left out while it trains."""
     targets: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1)
     """Names of the language model's linear layers that get one (``q_proj``, or ``layers.0.mlp.up_proj`` for a single
     one), or ``all-linear``. Each must be in the model. None: those of attention, linear attention and MLPs."""
@@ -41,7 +44,9 @@ class ModelSettings(Settings):
     )
     frame_head: float = Field(0.0, ge=0, description="weight of the loss of a text-to-frame head, trained beside")
     gradient_checkpointing: bool = False
+    """Activations are computed again in the backward pass: less memory, more time."""
     lora: LoraSettings | None = None
+    """Adapters are trained instead of all weights; null: all weights."""
 
     @field_validator("shape")
     @classmethod

@@ -17,16 +17,24 @@ class RunSettings(Settings):
     """What every run has. The properties say what its kind of training does; those of this class train on truth."""
 
     seed: int = Field(0, ge=0)
+    """Of the order of rows, of new weights, and of what is sampled."""
     output: str = Field(min_length=1)
+    """The run's folder."""
     steps: int = Field(ge=1)
+    """Updates of the weights."""
     videos_per_micro_batch: int = Field(1, ge=1)
+    """Clips in a forward pass of each process."""
     micro_batches: int = Field(1, ge=1, description="gradient accumulation: micro-batches an update, per process")
     save_every: int = Field(500, ge=1)
+    """Steps between two checkpoints."""
     keep_last: int = Field(2, ge=1)
-    validate_every: int = Field(0, ge=0, description="0: never")
+    """Checkpoints that are kept; older ones are removed."""
+    validate_every: int = Field(0, ge=0, description="steps between two validations; 0: never")
     validate_videos: int = Field(32, ge=1)
+    """At most so many videos are validated on."""
     method: MethodName = Field("direct", description="how the model is asked: a name, or package.module:Name")
     tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "none"
+    """Where curves are sent beside the files of the run."""
     model: ModelSettings
     data: DataSettings
     optimizer: OptimizerSettings = OptimizerSettings()

@@ -31,10 +31,12 @@ class RewardSettings(BaseModel):
     rows: list[str] | None = Field(None, min_length=1)
     """It counts only on rows of these tasks (ground, choice, yes_no, events, open) and kinds (``meta["kind"]``)."""
     weight: float = Field(1.0, allow_inf_nan=False)
+    """What its value is multiplied by before rewards are added."""
     gate: str | None = None
     """Another reward, by its label or name, that must be above 0 for this one to count (VideoRFT and Video-R1 give
     bonuses only to answers that are right)."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """The reward's own options, by name."""
     messages: bool = False
     """It takes prompts and completions as lists of messages, as TRL's own rewards do."""
 

@@ -12,17 +12,29 @@ from timeground.errors import UserError
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        (["clip", "sentence", "t_begin", "t_end"], {"video": "clip", "query": "sentence", "start": "t_begin", "end": "t_end"}),
-        (["video_id", "caption", "Start Time", "stop"], {"video": "video_id", "query": "caption", "start": "Start Time", "end": "stop"}),
+        (
+            ["clip", "sentence", "t_begin", "t_end"],
+            {"video": "clip", "query": "sentence", "start": "t_begin", "end": "t_end"},
+        ),
+        (
+            ["video_id", "caption", "Start Time", "stop"],
+            {"video": "video_id", "query": "caption", "start": "Start Time", "end": "stop"},
+        ),
         (["path", "query", "timestamps"], {"video": "path", "query": "query", "spans": "timestamps"}),
-        (["qid", "vid", "duration", "query", "relevant_windows"],
-         {"id": "qid", "video": "vid", "query": "query", "spans": "relevant_windows", "duration": "duration"}),
-        (["videoName", "label", "beginTime", "endTime", "timestamp"],
-         {"video": "videoName", "query": "label", "start": "beginTime", "end": "endTime"}),
-        (["video", "text", "start_frame", "end_frame", "frame_rate"],
-         {"video": "video", "query": "text", "start": "start_frame", "end": "end_frame", "fps": "frame_rate"}),
+        (
+            ["qid", "vid", "duration", "query", "relevant_windows"],
+            {"id": "qid", "video": "vid", "query": "query", "spans": "relevant_windows", "duration": "duration"},
+        ),
+        (
+            ["videoName", "label", "beginTime", "endTime", "timestamp"],
+            {"video": "videoName", "query": "label", "start": "beginTime", "end": "endTime"},
+        ),
+        (
+            ["video", "text", "start_frame", "end_frame", "frame_rate"],
+            {"video": "video", "query": "text", "start": "start_frame", "end": "end_frame", "fps": "frame_rate"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_guesses(names, found):
     assert guess("f", names, {}, None).of == found
 

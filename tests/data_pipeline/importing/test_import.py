@@ -63,10 +63,18 @@ def test_what_does_not_get_in_is_listed_with_line_and_reason(imported):
     assert [query for _, query, _ in came.moments()] == ["fine", "two\nlines"]
     reasons = dict(came.reasons())
     expected = {
-        3: "video 'window' is not below", 4: "ends before it starts", 5: "ends after the video", 6: "end is empty",
-        7: "query is empty", 8: "names no video", 9: "start is no time: 'soon'", 10: "starts before the video",
-        11: "cannot be read", 12: "5 cells, but there are 4 columns", 15: "60 seconds",
-    }  # fmt: skip
+        3: "video 'window' is not below",
+        4: "ends before it starts",
+        5: "ends after the video",
+        6: "end is empty",
+        7: "query is empty",
+        8: "names no video",
+        9: "start is no time: 'soon'",
+        10: "starts before the video",
+        11: "cannot be read",
+        12: "5 cells, but there are 4 columns",
+        15: "60 seconds",
+    }
     assert reasons.keys() == expected.keys()
     for line, said in expected.items():
         assert said in reasons[line], line
@@ -124,17 +132,37 @@ def test_json_lists_have_lines_and_a_broken_end_is_listed(imported):
     "tree",
     [
         {"door": {"duration": 20, "timestamps": [[1, 2], [3, 4]], "sentences": ["a", "b"]}},
-        {"version": "1", "database": {"door": {"annotations": [{"segment": [1, 2], "label": "a"},
-                                                               {"segment": [3, 4], "label": "b"}]}}},
+        {
+            "version": "1",
+            "database": {
+                "door": {"annotations": [{"segment": [1, 2], "label": "a"}, {"segment": [3, 4], "label": "b"}]}
+            },
+        },
         {"door": [{"start": 1, "end": 2, "label": "a"}, {"start": 3, "end": 4, "label": "b"}]},
-        [{"video_path": "x/door.mp4", "duration": 20, "events": [{"query": "a", "span": [[1, 2]]},
-                                                                {"query": "b", "span": [3, 4]}]}],
-        {"info": {}, "data": [{"video": "door", "query": "a", "start": 1, "end": 2},
-                              {"video": "door", "query": "b", "start": 3, "end": 4}]},
-        {"video": "door.webm", "segments": [{"text": "a", "start": 1, "end": "2"}, {"text": "b", "start": 3, "end": 4}]},
-        [{"video": {"path": "door.mp4", "bytes": None}, "query": q, "start": [s], "end": [s + 1]} for q, s in (("a", 1), ("b", 3))],
+        [
+            {
+                "video_path": "x/door.mp4",
+                "duration": 20,
+                "events": [{"query": "a", "span": [[1, 2]]}, {"query": "b", "span": [3, 4]}],
+            }
+        ],
+        {
+            "info": {},
+            "data": [
+                {"video": "door", "query": "a", "start": 1, "end": 2},
+                {"video": "door", "query": "b", "start": 3, "end": 4},
+            ],
+        },
+        {
+            "video": "door.webm",
+            "segments": [{"text": "a", "start": 1, "end": "2"}, {"text": "b", "start": 3, "end": 4}],
+        },
+        [
+            {"video": {"path": "door.mp4", "bytes": None}, "query": q, "start": [s], "end": [s + 1]}
+            for q, s in (("a", 1), ("b", 3))
+        ],
     ],
-)  # fmt: skip
+)
 def test_shapes_of_json(imported, tree):
     came = imported("m.json", json.dumps(tree))
     assert came.moments() == [("door.mp4", "a", [[1, 2]]), ("door.mp4", "b", [[3, 4]])] and came.rejected == []

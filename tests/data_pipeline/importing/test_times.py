@@ -16,11 +16,23 @@ from timeground.errors import UserError
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        (12, 12.0), (12.5, 12.5), ("12.5", 12.5), (" 12.5s ", 12.5), ("1500ms", 1.5), ("1e1", 10.0), (".5", 0.5),
-        ("0:01:02.5", 62.5), ("1:02", 62.0), ("01:02:03", 3723.0), ("00:00:01,500", 1.5), ("90:00", 5400.0), ("-3", -3.0),
-        (datetime.timedelta(seconds=2.5), 2.5), (datetime.time(0, 1, 2, 500000), 62.5),
+        (12, 12.0),
+        (12.5, 12.5),
+        ("12.5", 12.5),
+        (" 12.5s ", 12.5),
+        ("1500ms", 1.5),
+        ("1e1", 10.0),
+        (".5", 0.5),
+        ("0:01:02.5", 62.5),
+        ("1:02", 62.0),
+        ("01:02:03", 3723.0),
+        ("00:00:01,500", 1.5),
+        ("90:00", 5400.0),
+        ("-3", -3.0),
+        (datetime.timedelta(seconds=2.5), 2.5),
+        (datetime.time(0, 1, 2, 500000), 62.5),
     ],
-)  # fmt: skip
+)
 def test_seconds_and_clock_times(value, seconds):
     assert Clock().seconds("start", value) == pytest.approx(seconds)
 
@@ -28,12 +40,22 @@ def test_seconds_and_clock_times(value, seconds):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("", "start is empty"), (None, "start is empty"), (float("nan"), "start is empty"), ("soon", "is no time"),
-        ("0:75", "60 seconds"), ("1:75:00", "60 minutes"), ("00:01:02:11", "a time with frames"), ("1,5", "decimal point"),
-        (True, "is no time"), ([1], "is no time"), (float("inf"), "no usable time"), (10**400, "no usable time"),
-        ("9" * 5000, "is no time"), ("9" * 50 + ":00:00", "no usable time"),
+        ("", "start is empty"),
+        (None, "start is empty"),
+        (float("nan"), "start is empty"),
+        ("soon", "is no time"),
+        ("0:75", "60 seconds"),
+        ("1:75:00", "60 minutes"),
+        ("00:01:02:11", "a time with frames"),
+        ("1,5", "decimal point"),
+        (True, "is no time"),
+        ([1], "is no time"),
+        (float("inf"), "no usable time"),
+        (10**400, "no usable time"),
+        ("9" * 5000, "is no time"),
+        ("9" * 50 + ":00:00", "no usable time"),
     ],
-)  # fmt: skip
+)
 def test_what_is_none_says_why(value, reason):
     with pytest.raises(UserError, match=re.escape(reason)):
         Clock().seconds("start", value)

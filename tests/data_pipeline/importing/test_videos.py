@@ -33,14 +33,25 @@ def index(tmp_path: Path) -> VideoIndex:
 @pytest.mark.parametrize(
     ("name", "video"),
     [
-        ("a.mp4", "a.mp4"), ("b/a.mp4", "b/a.mp4"), ("./b/a.mp4", "b/a.mp4"), ("/data/b/a.mp4", "b/a.mp4"),
-        ("C:\\videos\\b\\a.mp4", "b/a.mp4"), ("b/a", "b/a.mp4"), ("b/a.mkv", "b/a.mp4"), ("only", "c/only.mkv"),
-        ("only.mp4", "c/only.mkv"), ("v.one", "b/v.one.webm"), ("../../c/only.mkv", "c/only.mkv"), ("x.webm", "c/x.webm"),
-        ("file:///home/me/my%20clips/only.mkv", "c/only.mkv"), ("https://host/c/only.mkv?token=1", "c/only.mkv"),
-        ("/data/local-files/?d=c/only.mkv", "c/only.mkv"), ("/data/upload/3/0a1b2c3d-only.mkv", "c/only.mkv"),
+        ("a.mp4", "a.mp4"),
+        ("b/a.mp4", "b/a.mp4"),
+        ("./b/a.mp4", "b/a.mp4"),
+        ("/data/b/a.mp4", "b/a.mp4"),
+        ("C:\\videos\\b\\a.mp4", "b/a.mp4"),
+        ("b/a", "b/a.mp4"),
+        ("b/a.mkv", "b/a.mp4"),
+        ("only", "c/only.mkv"),
+        ("only.mp4", "c/only.mkv"),
+        ("v.one", "b/v.one.webm"),
+        ("../../c/only.mkv", "c/only.mkv"),
+        ("x.webm", "c/x.webm"),
+        ("file:///home/me/my%20clips/only.mkv", "c/only.mkv"),
+        ("https://host/c/only.mkv?token=1", "c/only.mkv"),
+        ("/data/local-files/?d=c/only.mkv", "c/only.mkv"),
+        ("/data/upload/3/0a1b2c3d-only.mkv", "c/only.mkv"),
         ("pictures", "pictures"),
     ],
-)  # fmt: skip
+)
 def test_found(index, name, video):
     assert index.find([name]) == video
 
@@ -48,11 +59,18 @@ def test_found(index, name, video):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("x", "may be c/x.mp4, c/x.webm"), ("z/a.mp4", "may be a.mp4, b/a.mp4"), ("none.mp4", "is not below"),
-        ("../secret.mp4", "is not below"), ("link.mp4", "is a link out"), ("h.mp4", "is not below"), ("..", "is not below"),
-        ("", "is not below"), ("a\0.mp4/..", "may be"), ("/etc/passwd", "is not below"),
+        ("x", "may be c/x.mp4, c/x.webm"),
+        ("z/a.mp4", "may be a.mp4, b/a.mp4"),
+        ("none.mp4", "is not below"),
+        ("../secret.mp4", "is not below"),
+        ("link.mp4", "is a link out"),
+        ("h.mp4", "is not below"),
+        ("..", "is not below"),
+        ("", "is not below"),
+        ("a\0.mp4/..", "may be"),
+        ("/etc/passwd", "is not below"),
     ],
-)  # fmt: skip
+)
 def test_not_found(index, name, said):
     with pytest.raises(UserError) as error:
         index.find([name])

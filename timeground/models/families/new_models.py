@@ -30,15 +30,21 @@ class FreshModel:
     """Sizes of a new model, whose attention heads are 64 wide."""
 
     hidden_size: Count = 256
-    """Of the decoder, as the four that follow."""
+    """Of the decoder."""
     num_layers: Count = 6
+    """Of the decoder."""
     num_heads: Count = 4
+    """Of the decoder's attention."""
     num_key_value_heads: Count = 2
+    """Heads of the decoder that keys and values have."""
     intermediate_size: Count = 512
+    """Of the decoder's MLPs."""
     vision_hidden_size: Count = 128
-    """Of the vision tower, as the two that follow."""
+    """Of the vision tower."""
     vision_layers: Count = 4
+    """Of the vision tower."""
     vision_intermediate_size: Count = 384
+    """Of the vision tower's MLPs."""
     deepstack_layers: tuple[Annotated[int, Field(ge=0)], ...] = (1,)
     """Which of the tower's layers feed the decoder directly, in shapes that have this."""
     num_experts: Count = 8
@@ -46,6 +52,7 @@ class FreshModel:
     vocab_size: Count = 700
     """Ids beside the special tokens, at most."""
     max_position_embeddings: Count = 8192
+    """The longest sequence, in tokens."""
 
     def __post_init__(self) -> None:
         """Raise ValueError, which a recipe's reader turns into one line, for sizes that no model can have."""
