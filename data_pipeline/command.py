@@ -111,7 +111,7 @@ def _default_model_workers(num_workers: int) -> int:
 
 
 def _check(file: Path, root: Path | None) -> int:
-    """Print every problem of a file of rows, and return status 2 if there are any."""
+    """Print every problem of a file of rows, line by line, and return status 2 if there are any."""
     from timeground.data.rows import scan_rows
     from timeground.data.video_checks import against_files
 
@@ -120,14 +120,18 @@ def _check(file: Path, root: Path | None) -> int:
     problems = [problem for _, told in found for problem in told]
     if root is not None:
         beside = against_files(rows, root)
-        for row, told in found:
-            if row is not None and told:
-                beside.wrong.pop(row.id, None)  # its line says so already
+        named = {row.id for row, told in found if row is not None and told}
+        for name in named & beside.wrong.keys():
+            if not beside.wrong[name].startswith("duration"):
+                del beside.wrong[name]  # its line says so already
         problems += [f"{file}: {problem}" for problem in beside.lines()]
     for problem in problems:
         print(problem)
     if problems:
-        print(f"{file}: {len(problems)} problems", file=sys.stderr)
+        lines = sum(bool(told) for _, told in found)
+        print(
+            f"{file}: {len(problems)} problems, {lines} of {len(found)} lines are wrong in themselves", file=sys.stderr
+        )
         return 2
     print(f"{file}: {len(rows)} rows, no problem")
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from timeground.data.row_checks import CHECKS, contradictions, shown
 from timeground.data.rows import Row
-from timeground.data.video_checks import contradicted
+from timeground.data.video_checks import file_contradictions
 from timeground.errors import UserError
 
 from .columns import Columns
@@ -54,9 +54,7 @@ def drafts_of(record: Record, columns: Columns, video: str, info: VideoInfo, rat
     try:
         for number, (query, spans, is_single) in enumerate(reader.moments()):
             row = reader.row(video, query, spans)
-            wrong = contradictions(row)
-            if (beside := contradicted(row, info.duration_s)) and not wrong:
-                wrong = [beside]
+            wrong = contradictions(row) or file_contradictions(row, info.duration_s)
             place = record.place.inside(f"query {number}") if reader.is_many else record.place
             if wrong:
                 yield Refused(place, "; ".join(wrong))

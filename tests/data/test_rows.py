@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timeground.data.rows import Row, check_rows, from_cells, read_rows, resolve_video, to_cells, write_rows
+from timeground.data.rows import (
+    Row,
+    check_rows,
+    from_cells,
+    read_rows,
+    resolve_video,
+    row_problems,
+    to_cells,
+    write_rows,
+)
 from timeground.errors import UserError
 from timeground.spans import Span
 
@@ -239,3 +248,45 @@ def test_a_reader_of_the_old_file_keeps_the_old_file(tmp_path: Path) -> None:
     with path.open() as old:
         write_rows(path, [Row.from_json(GOOD | {"id": "new"})])
         assert json.loads(old.read())["id"] == "r1" and next(read_rows(path)).id == "new"
+
+
+def test_all_that_is_wrong_with_a_line_is_said_at_once(tmp_path: Path) -> None:
+    bad = {
+        "id": 3,
+        "vidoe": "v.mp4",
+        "duration": "60",
+        "query": "a",
+        "spans": [[1, 2], [5, 4], [1]],
+        "options": ["a", 2],
+    }
+    path = _write(tmp_path / "rows.jsonl", GOOD, bad)
+    problems = [problem.removeprefix(f"{path}:2: ") for problem in check_rows(path)]
+    expected = [
+        "unknown key vidoe (did you mean video by vidoe?)",
+        "key video is missing",
+        'id must be a string, got 3; write "3"',
+        "duration must be a number of seconds, got '60'; write it without quotes",
+        "spans[1] ends before it starts: [5, 4]; swap or drop it",
+        "spans[2] must be [start, end] in seconds",
+        "options[1] must be a string",
+    ]
+    assert len(problems) == len(expected)
+    for problem, words in zip(problems, expected, strict=True):
+        assert problem.startswith(words), problem
+    with pytest.raises(UserError, match=r"rows\.jsonl:2: unknown key vidoe"):
+        list(read_rows(path))
+
+
+values = st.none() | st.text(max_size=3) | st.integers() | st.lists(st.lists(st.floats(0, 9), max_size=3), max_size=2)
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "window", "question", "answer", "other"]), values), st.booleans())
+def test_what_is_no_row_has_problems_and_a_row_has_none(change: dict[str, Any], is_over: bool) -> None:
+    obj = GOOD | change if is_over else change
+    problems = row_problems(obj)
+    try:
+        Row.from_json(obj)
+    except UserError as error:
+        assert str(error) in problems
+    else:
+        assert problems == []

@@ -6,6 +6,7 @@ A check of one key returns the value or raises UserError. `contradictions` looks
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SLACK_S = 0.5
 """Annotated ends are rounded: what lies past an end by less is no contradiction."""
 MAX_OPTIONS = 10
+CUT = "correct the end, or the duration"
 Direction = Literal["sensitive", "insensitive", "unknown"]
 
 
@@ -30,7 +32,8 @@ def shown(value: object) -> str:
 def _text(key: str, value: object) -> str:
     """Return a string."""
     if not isinstance(value, str):
-        raise UserError(f"{key} must be a string, got {shown(value)}")
+        hint = f'; write "{value}"' if isinstance(value, int | float) else ""
+        raise UserError(f"{key} must be a string, got {shown(value)}{hint}")
     return value
 
 
@@ -49,10 +52,16 @@ def _text_or_null(key: str, value: object) -> str | None:
 def _number(key: str, value: object) -> float:
     """Return a finite number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{key} must be a number of seconds, got {shown(value)}")
+        hint = "; write it without quotes" if _is_number(value) else ""
+        raise UserError(f"{key} must be a number of seconds, got {shown(value)}{hint}")
     if not abs(value) <= MAX_TIME_S:
         raise UserError(f"{key} must be a finite number of seconds, got {shown(value)}")
     return float(value)
+
+
+def _is_number(text: object) -> bool:
+    """Return whether a text is what a number looks like in JSON."""
+    return isinstance(text, str) and re.fullmatch(r"\d+(\.\d+)?", text) is not None
 
 
 def _duration(key: str, value: object) -> float:
@@ -154,6 +163,22 @@ CHECKS: dict[str, Callable[[str, object], Any]] = {
 }  # fmt: skip
 
 
+def key_problems(key: str, value: object) -> list[str]:
+    """Return all that is wrong with what one key holds: of a list of spans or of options, with each of its entries."""
+    check = {"spans": _span, "options": _text}.get(key)
+    if check is None or not isinstance(value, list) or not value:
+        return _problem(CHECKS[key], key, value)
+    return [problem for i, entry in enumerate(value) for problem in _problem(check, f"{key}[{i}]", entry)]
+
+
+def _problem(check: Callable[[str, object], Any], key: str, value: object) -> list[str]:
+    try:
+        check(key, value)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
 def contradictions(row: Row) -> list[str]:
     """Return what of a row cannot be true together, or cannot be asked: one line each, without the row's place."""
     return [*_out_of_bounds(row), *(_choice_problems(row) if row.options is not None else _question_problems(row))]
@@ -173,15 +198,15 @@ def _out_of_bounds(row: Row) -> list[str]:
     """Return a line for each time after the end of the file, or outside the window."""
     found, window = [], row.window
     if window is not None and window.end_s > row.duration + SLACK_S:
-        found.append(f"window {window.to_list()} ends after the video, which lasts {row.duration:g} s")
+        found.append(f"window {window.to_list()} ends after the video, which lasts {row.duration:g} s; {CUT}")
     events = row.meta["events"] if row.task == "events" else []
     named = [(f"spans[{i}]", span) for i, span in enumerate(row.spans)]
     named += [(f"meta.events[{i}].span", Span(*event["span"])) for i, event in enumerate(events)]
     for name, span in named:
         if span.end_s > row.duration + SLACK_S:
-            found.append(f"{name} {span.to_list()} ends after the video, which lasts {row.duration:g} s")
+            found.append(f"{name} {span.to_list()} ends after the video, which lasts {row.duration:g} s; {CUT}")
         elif window is not None and (span.start_s < window.start_s - SLACK_S or span.end_s > window.end_s + SLACK_S):
-            found.append(f"{name} {span.to_list()} is not inside the window {window.to_list()}")
+            found.append(f"{name} {span.to_list()} is not inside the window {window.to_list()}; move one of them")
     return found
 
 

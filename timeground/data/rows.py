@@ -12,16 +12,18 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from timeground.data.row_checks import CHECKS, Direction, contradictions, shown
+from timeground.data.row_checks import CHECKS, Direction, contradictions, key_problems, shown
 from timeground.data.video_paths import resolve_video as resolve_video
 from timeground.errors import UserError
 from timeground.files.json_text import dump_json
 from timeground.files.whole_files import writing
 from timeground.spans import Span, mirror_all, shifted
 
+NOTHING_ASKED = "query is empty; write the sentence to find, or give a question"
 Task = Literal["ground", "choice", "yes_no", "events", "open"]
 
 
@@ -103,17 +105,12 @@ class Row:
 
         Raise UserError, which says which key, what is wrong, and what to do.
         """
-        if not isinstance(obj, dict):
-            raise UserError(f"a row must be a JSON object, got {shown(obj)}")
-        unknown = sorted(str(key) for key in obj if key not in CHECKS)
-        if unknown:
-            raise UserError(f"unknown key {', '.join(unknown)}; put what is your own into 'meta'")
-        missing = [key for key in ("id", "video", "duration") if key not in obj]
-        if missing:
-            raise UserError(f"key {', '.join(missing)} is missing; add it")
+        if problems := _shape_problems(obj):
+            raise UserError(problems[0])
+        assert isinstance(obj, dict)
         row = cls(**{key: CHECKS[key](key, value) for key, value in obj.items()})
         if not row.query.strip() and row.question is None and row.task != "events":
-            raise UserError("query is empty; write the sentence to find, or give a question")
+            raise UserError(NOTHING_ASKED)
         return row
 
     def to_json(self) -> dict[str, Any]:
@@ -122,6 +119,41 @@ class Row:
         obj["spans"] = [span.to_list() for span in self.spans]
         obj["window"] = self.window.to_list() if self.window else None
         return obj
+
+
+def row_problems(obj: object) -> list[str]:
+    """Return all for which `Row.from_json` would refuse an object, and what would mend it; empty for a row."""
+    found = _shape_problems(obj)
+    if not isinstance(obj, dict):
+        return found
+    found += [problem for key, value in obj.items() if key in CHECKS for problem in key_problems(key, value)]
+    if not found:
+        try:
+            Row.from_json(obj)
+        except UserError as error:
+            found.append(str(error))
+    elif not any(obj.get(key) for key in ("query", "question", "meta")):
+        found.append(NOTHING_ASKED)
+    return found
+
+
+def _shape_problems(obj: object) -> list[str]:
+    """Return which keys of an object a row does not know, and which it lacks."""
+    if not isinstance(obj, dict):
+        return [f"a row must be a JSON object, got {shown(obj)}"]
+    unknown = sorted(str(key) for key in obj if key not in CHECKS)
+    found = (
+        [f"unknown key {', '.join(unknown)}{_meant(unknown, obj)}; put what is your own into 'meta'"] if unknown else []
+    )
+    missing = [key for key in ("id", "video", "duration") if key not in obj]
+    return found + ([f"key {', '.join(missing)} is missing; add it"] if missing else [])
+
+
+def _meant(unknown: list[str], obj: dict[str, Any]) -> str:
+    """Return which keys may be meant by unknown ones, for people."""
+    free = [key for key in CHECKS if key not in obj]
+    near = [f"{close[0]} by {key}" for key in unknown if (close := get_close_matches(key, free, 1))]
+    return f" (did you mean {', '.join(near)}?)" if near else ""
 
 
 def read_rows(path: str | Path, *, root: Path | None = None) -> Iterator[Row]:
@@ -137,19 +169,19 @@ def read_rows(path: str | Path, *, root: Path | None = None) -> Iterator[Row]:
 def check_rows(path: str | Path, *, root: Path | None = None) -> list[str]:
     """Return all that `read_rows` would refuse in a file, one line each with its place; empty if that is nothing."""
     _refuse_missing(Path(path))
-    return [found for _, found in _scan(Path(path), root) if isinstance(found, str)]
+    return [problem for _, found in _scan(Path(path), root) if isinstance(found, list) for problem in found]
 
 
 def scan_rows(path: str | Path, *, root: Path | None = None) -> Iterator[tuple[Row | None, list[str]]]:
-    """Yield each row of a file with its keys that contradict each other; None and the reason for a line that is none.
+    """Yield each row of a file with its keys that contradict each other; None and the reasons for a line that is none.
 
     One line for each problem, with its place. See `row_checks.contradictions`.
     """
     _refuse_missing(Path(path))
     for number, found in _scan(Path(path), root):
         place = f"{path}:{number}"
-        if isinstance(found, str):
-            yield None, [found]
+        if isinstance(found, list):
+            yield None, found
         else:
             yield found, [f"{place}: row {shown(found.id)}: {problem}" for problem in contradictions(found)]
 
@@ -172,16 +204,16 @@ def _refuse_missing(path: Path) -> None:
         raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JSONL or Parquet file")
 
 
-def _only_rows(found: Iterator[tuple[int, Row | str]]) -> Iterator[Row]:
+def _only_rows(found: Iterator[tuple[int, Row | list[str]]]) -> Iterator[Row]:
     """Yield the rows, up to the first problem, which is raised."""
     for _, row in found:
-        if isinstance(row, str):
-            raise UserError(row)
+        if isinstance(row, list):
+            raise UserError(row[0])
         yield row
 
 
-def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | str]]:
-    """Yield every line of a file, by its number, as a row or as a message that says what is wrong with it."""
+def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | list[str]]]:
+    """Yield every line of a file, by its number, as a row or as messages that say all that is wrong with it."""
     line_of_id: dict[str, int] = {}
     for number, decoded in (_parquet_objects if path.suffix == ".parquet" else _jsonl_objects)(path):
         try:
@@ -194,8 +226,11 @@ def _scan(path: Path, root: Path | None) -> Iterator[tuple[int, Row | str]]:
             if root is not None:
                 resolve_video(root, row.video, follow_links=True)  # a link out fails its video only
             yield number, row
-        except (UserError, RecursionError) as error:
-            yield number, f"{path}:{number}: {error if isinstance(error, UserError) else 'nested too deeply'}"
+        except UserError as error:
+            all_of_it = [] if isinstance(decoded, UserError) else row_problems(decoded)
+            yield number, [f"{path}:{number}: {problem}" for problem in all_of_it or [str(error)]]
+        except RecursionError:
+            yield number, [f"{path}:{number}: nested too deeply"]
 
 
 def _jsonl_objects(path: Path) -> Iterator[tuple[int, object]]:

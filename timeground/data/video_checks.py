@@ -27,7 +27,7 @@ class FileProblems:
     unreadable: dict[str, str] = field(default_factory=dict)
     """Videos that are missing or damaged."""
     wrong: dict[str, str] = field(default_factory=dict)
-    """Ids of rows that their file contradicts."""
+    """Ids of rows that their file contradicts, with all in which it does."""
 
     def lines(self) -> list[str]:
         """Return one line for each."""
@@ -64,20 +64,25 @@ def against_files(rows: Sequence[Row], root: Path, follow_links: bool = False) -
         info = measured[row.video]
         if isinstance(info, str):
             found.unreadable[row.video] = " ".join(info.split())
-        elif reason := contradicted(row, info.duration_s):
-            found.wrong[row.id] = reason
+        elif reasons := file_contradictions(row, info.duration_s):
+            found.wrong[row.id] = "; ".join(reasons)
     return found
 
 
 def contradicted(row: Row, duration_s: float) -> str | None:
     """Return how a file's true length contradicts a row; None if it does not."""
-    off_s = abs(row.duration - duration_s)
+    return next(iter(file_contradictions(row, duration_s)), None)
+
+
+def file_contradictions(row: Row, duration_s: float) -> list[str]:
+    """Return all in which a file's true length contradicts a row."""
+    found, off_s = [], abs(row.duration - duration_s)
     if off_s > max(CLOSE_S, CLOSE_SHARE * duration_s):
-        return f"duration is {row.duration:g} s, but {row.video} lasts {duration_s:.2f} s; measure it anew"
+        found.append(f"duration is {row.duration:g} s, but {row.video} lasts {duration_s:.2f} s; measure it anew")
     for name, end_s in _ends(row):
         if end_s > duration_s + SLACK_S:
-            return f"{name} ends at {end_s:g} s, but {row.video} lasts {duration_s:.2f} s"
-    return None
+            found.append(f"{name} ends at {end_s:g} s, but {row.video} lasts {duration_s:.2f} s")
+    return found
 
 
 def _ends(row: Row) -> Iterable[tuple[str, float]]:
