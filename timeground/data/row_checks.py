@@ -88,7 +88,14 @@ def _spans(key: str, value: object) -> list[Span]:
     """Return a list of pairs."""
     if not isinstance(value, list):
         raise UserError(f"{key} must be a list of [start, end], got {shown(value)}")
+    if _is_flat(value):
+        raise UserError(f"{key}[0] must be [start, end] in seconds, got {shown(value[0])}; write [{value}]")
     return [_span(f"{key}[{i}]", pair) for i, pair in enumerate(value)]
+
+
+def _is_flat(value: list[object]) -> bool:
+    """Return whether this is one pair where a list of them should be."""
+    return len(value) == 2 and all(isinstance(end, int | float) for end in value)
 
 
 def _window(key: str, value: object) -> Span | None:
@@ -166,7 +173,7 @@ CHECKS: dict[str, Callable[[str, object], Any]] = {
 def key_problems(key: str, value: object) -> list[str]:
     """Return all that is wrong with what one key holds: of a list of spans or of options, with each of its entries."""
     check = {"spans": _span, "options": _text}.get(key)
-    if check is None or not isinstance(value, list) or not value:
+    if check is None or not isinstance(value, list) or not value or _is_flat(value):
         return _problem(CHECKS[key], key, value)
     return [problem for i, entry in enumerate(value) for problem in _problem(check, f"{key}[{i}]", entry)]
 

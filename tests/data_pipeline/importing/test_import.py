@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from timeground.data_pipeline.importing import run as importing
 from timeground.data_pipeline.importing import texts
@@ -214,7 +214,7 @@ own_rows = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(own_rows, max_size=5, unique_by=lambda row: row.id), st.booleans())
 def test_the_import_of_rows_is_the_identity(clips, rows, as_table):
     info = probe(clips / "door.mp4")
@@ -226,7 +226,7 @@ def test_the_import_of_rows_is_the_identity(clips, rows, as_table):
     assert not as_table or [Row.from_json(from_cells(cells)) for cells in written] == rows
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), times, times), max_size=12))
 def test_no_moment_is_lost_or_made_up(clips, moments):
     info = probe(clips / "door.mp4")
