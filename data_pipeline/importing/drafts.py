@@ -69,12 +69,14 @@ class _Reader:
 
     def __init__(self, fields: dict[str, Any], columns: Columns, info: VideoInfo, rate: Rate) -> None:
         self.fields, self.columns, self.info, self.rate = fields, columns, info, rate
+        self.keeps_blanks = columns.are_rows and not isinstance(fields.get("spans"), str)
+        """Our own rows tell an empty text from none; a table of texts cannot."""
         self.is_many = isinstance(self.value("query"), list | tuple)
 
     def value(self, field: str) -> Any:
         """Return what the record says of a field; None for an empty cell and a missing one."""
         value = self.fields.get(self.columns.of.get(field, ""))
-        if isinstance(value, str) and not value.strip() and not self.columns.are_rows:
+        if isinstance(value, str) and not value.strip() and not self.keeps_blanks:
             return None
         return None if isinstance(value, float) and math.isnan(value) else value
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from timeground.media.containers.frame_index import VideoInfo
 
 MAX_RECORDS = 5_000_000
-SEEN_FIRST = 1000
-"""Records of a file whose columns are looked at."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def _take(file: Path, kind: str, read: Read, settings: ImportSettings, room: int
     if len(taken.records) > room:
         raise UserError(f"{file}: more than {MAX_RECORDS:,} annotations in all; import them in parts")
     if taken.records:
-        names = {name: None for record in taken.records[:SEEN_FIRST] for name in record.fields}
+        names = {name: None for record in taken.records for name in record.fields}
         taken.columns = guess(str(file), list(names), settings.map, settings.unit)
     return taken
 

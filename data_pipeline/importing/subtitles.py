@@ -10,7 +10,7 @@ from .record import Place, Read, Record, Refused
 from .texts import whole_text
 
 MAX_BYTES = 64 << 20
-TIME = r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}"
+TIME = r"(?:\d+:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
 TIMING = re.compile(rf"\s*({TIME})\s*-->\s*({TIME})(?:\s.*)?")
 MARKUP = re.compile(r"</?[^<>\n]*>|\{\\[^{}\n]*\}")
 LANGUAGE = re.compile(r"(.+)\.[A-Za-z]{2,3}(-[A-Za-z]{2,4})?")

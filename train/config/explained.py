@@ -180,7 +180,7 @@ def _typed(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
     elif _group_of(annotation) is not None:
         words = "group"
     else:
-        words = WORDS.get(annotation) or getattr(annotation, "__name__", str(annotation))
+        words = WORDS.get(annotation) or str(getattr(annotation, "__name__", annotation))
     bare, null = (words.removesuffix(" or null"), " or null") if words.endswith(" or null") else (words, "")
     return ", ".join([bare, *bounds]) + null
 

@@ -7,7 +7,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -81,7 +81,7 @@ def init(
     try:
         shape = shape_of(settings.model)
         if shape.config.get_text_config().hidden_size < LARGE_HIDDEN_SIZE:
-            facts = Facts(rows, model, kind, root, validation_rows, found, False)
+            facts = replace(facts, is_large=False)
         remarks += [shape.warning] if shape.warning else []
     except UserError as error:
         remarks.append(str(error))
@@ -118,7 +118,7 @@ def _root(rows: Path, found: Sequence[Row]) -> Path:
 def recipe_text(facts: Facts, out: Path | None) -> str:
     """Return the recipe."""
     videos = {row.video: row.duration for row in facts.found}
-    tasks = Counter(row.task for row in facts.found)
+    tasks: Counter[str] = Counter(row.task for row in facts.found)
     rows_a_pass = ", ".join(f"{count} {task}" for task, count in tasks.most_common())
     name = out or Path("RECIPE.yaml")
     lines = [
@@ -129,7 +129,7 @@ def recipe_text(facts: Facts, out: Path | None) -> str:
         f"kind: {facts.kind}",
         "seed: 0",
         f"output: {_quoted('runs/' + name.stem)}",
-        f"steps: {facts.steps:<24} # {EPOCHS} passes over {facts.num_clips} clips",
+        f"steps: {facts.steps:<25} # {EPOCHS} passes over {facts.num_clips} clips",
         "videos_per_micro_batch: 1        # more are faster, where the memory allows",
         f"micro_batches: {facts.micro_batches:<17} # clips an update, for each process",
         f"save_every: {max(1, facts.steps // 4)}",

@@ -200,6 +200,13 @@ def test_rows_that_were_exported_are_imported_unchanged(imported, tmp_path, endi
     assert list(read_rows(tmp_path / "again.parquet")) == rows
 
 
+def test_our_own_rows_as_a_table_of_texts(imported):
+    names = ["id", "video", "duration", "query", "spans", "window", "question", "meta", "direction"]
+    cells = ["q", "door.mp4", "20", "opens", '"[[1, 2], [3, 4]]"', "", "", '"{""a"": 1}"', "sensitive"]
+    (row,) = imported("own.csv", ",".join(names) + "\n" + ",".join(cells) + "\n").rows
+    assert row == Row("q", "door.mp4", 20.0, "opens", [Span(1, 2), Span(3, 4)], None, "sensitive", meta={"a": 1})
+
+
 times = st.floats(0, 20).map(lambda time: round(time, 3))
 own_rows = st.builds(
     Row,
