@@ -112,3 +112,15 @@ def test_data_check_lists_all_of_it_with_its_line(synth_folder, tmp_path, capsys
     (Path(tmp_path) / "empty").mkdir()
     assert main(["data", "check", str(file), "--videos", str(tmp_path / "empty")]) == 2
     assert f"video {rows[0].video!r} cannot be read" in capsys.readouterr().out
+
+
+def test_a_check_says_all_in_which_a_row_and_its_file_differ(synth_folder: Path, tmp_path: Path, capsys):
+    row = next(read_rows(synth_folder / "annotations.jsonl"))
+    far = row.duration + 50
+    write_rows(
+        tmp_path / "rows.jsonl", [replace(row, duration=far, spans=[Span(0, far), Span(1, far + 9)], window=None)]
+    )
+    assert main(["data", "check", str(tmp_path / "rows.jsonl"), "--videos", str(synth_folder)]) == 2
+    said = capsys.readouterr().out
+    assert "spans[1]" in said and "correct the end, or the duration" in said  # by its own duration
+    assert "measure it anew" in said and f"spans[0] ends at {far:g} s" in said  # by the file's
