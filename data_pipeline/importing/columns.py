@@ -163,7 +163,7 @@ def _meant(name: str, names: Iterable[str]) -> str:
 
 
 def _all(names: Sequence[str]) -> str:
-    return ", ".join(map(str, names[:20])) + (", ..." if len(names) > 20 else "")
+    return ", ".join(" ".join(str(name).split()) for name in names[:20]) + (", ..." if len(names) > 20 else "")
 
 
 def parse_map(words: Sequence[str]) -> dict[str, str]:

@@ -43,6 +43,10 @@ class Refused:
     place: Place
     reason: str
 
+    def __post_init__(self) -> None:
+        """Keep the reason on one line, whatever names and values it quotes."""
+        object.__setattr__(self, "reason", " ".join(self.reason.split()))
+
     def __str__(self) -> str:
         """Return it as it is printed."""
         return f"{self.place}: {self.reason}"

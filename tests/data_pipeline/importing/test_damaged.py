@@ -18,7 +18,8 @@ REGION = {"value": {"ranges": [{"start": 1, "end": 9}], "timelinelabels": ["a"]}
 SLOT = '<TIME_SLOT TIME_SLOT_ID="{}" TIME_VALUE="{}"/>'
 WHOLE = {
     "m.csv": 'video,query,start,end\ndoor,"a, b",0:01,2\ndoor,c,3,4\n',
-    "m.jsonl": '{"video": "door", "query": "a", "spans": [[1, 2], [3, 4]]}\n{"video": "door", "query": "b", "span": [1, 2]}',
+    "m.jsonl": '{"video": "door", "query": "a", "spans": [[1, 2], [3, 4]]}\n'
+    '{"video": "door", "query": "b", "span": [1, 2]}',
     "m.json": json.dumps({"door": {"duration": 20, "timestamps": [[1, 2]], "sentences": ["a"]}}),
     "l.json": json.dumps([{"data": {"video": "door"}, "annotations": [{"result": [REGION]}]}]),
     "door.srt": "1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:03,000 --> 00:00:04,000\nb\n",
