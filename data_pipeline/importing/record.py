@@ -25,6 +25,7 @@ class Place:
 
     def inside(self, part: str) -> Place:
         """Return the place of a part of what stands here."""
+        part = " ".join(part.split())
         return replace(self, part=f"{self.part}, {part}" if self.part else part)
 
 
