@@ -15,12 +15,12 @@ LEAST_ROOM = 256
 """Tokens that are made room for at once, at least; of long prompts, a quarter as many as are held."""
 
 
-class RoomyLayer(DynamicLayer):
+class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values. With a graph they are joined anew, as transformers does it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.room: tuple[Tensor, Tensor] | None = None
+    room: tuple[Tensor, Tensor] | None = None
+    keys: Any
+    values: Any
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append keys and values ``[B, H, tokens, D]``; return all of them. The first are held as they are."""
