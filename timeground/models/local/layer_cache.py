@@ -26,10 +26,11 @@ class LayerCache:
 
         self.model = model
         past: Any = DynamicCache(config=model.config.get_text_config())
+        new_layer: Any = RoomyLayer
         self.past = past
         """As transformers' decoders take it."""
         for number, kind in enumerate(layer_types(model)):
-            self.past.layers[number] = NodeStates() if kind == LINEAR else RoomyLayer()
+            self.past.layers[number] = NodeStates() if kind == LINEAR else new_layer()
         for number, kept in enumerate(layers):
             if isinstance(kept, NodeStates):
                 self.past.layers[number] = kept.fork()
