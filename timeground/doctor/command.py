@@ -183,11 +183,14 @@ def _open_checkpoint(model: str | None) -> Checkpoint | Row:
 
 
 def _is_generic(model: str) -> bool:
-    """Return whether a model is one that answers through its own processor."""
+    """Return whether a model is there that answers through its own processor."""
     from timeground.models.families import FAMILIES
     from timeground.models.generic.checkpoint import read_raw_config
 
-    return read_raw_config(model, None).model_type not in FAMILIES
+    try:
+        return read_raw_config(model, None).model_type not in FAMILIES
+    except UserError:
+        return False
 
 
 def _open_server(model: str | None) -> Server | None:

@@ -84,7 +84,8 @@ def test_figures_of_one_recipe(capsys):
     assert items["moments of adamw, float32"] == found["sizes"]["trained"]  # 8 bytes each, a part in 8
     kv_per_token = 2 * 36 * 8 * 128 * 2  # keys and values x layers x heads x width x bytes
     longest_prompt = found["step"]["prompt_tokens"] / 8
-    assert items["cache of keys and values"] == pytest.approx(kv_per_token * (longest_prompt + 8 * 512), rel=0.03)
+    with_room = 1.25 * (longest_prompt + 8 * 512)  # for tokens that follow
+    assert items["cache of keys and values"] == pytest.approx(kv_per_token * with_room, rel=0.03)
     assert 45e9 < true_answers["peak_gpu"] < longest["peak_gpu"] < 75e9
     assert longest["card_gb"] == 80
     assert "timelens-8b-sft writes it" in found["warnings"][0]

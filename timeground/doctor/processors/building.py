@@ -52,7 +52,7 @@ def new_tokenizer() -> Any:
     tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    ends = {"eos_token": "<|end|>", "pad_token": "<|end|>", "unk_token": "<|end|>"}
+    ends = {"eos_token": "</s>", "pad_token": "</s>", "unk_token": "</s>"}
     willing = _tokenizer_class()(tokenizer_object=tokenizer, **ends)
     for name in EXPECTED_TOKENS:
         willing.give(name)
