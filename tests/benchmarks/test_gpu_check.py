@@ -12,12 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT = """
 import runpy, sys
+from importlib.machinery import PathFinder
 missing = {"pydantic", "peft", "deepspeed", "av", "decord", "gradio", "qwen_vl_utils", "torchcodec", "psutil"}
-class Absent:
-    def find_spec(self, name, *_):
-        if name.partition(".")[0] in missing:
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Absent())
+class Hiding:
+    find_distributions = PathFinder.find_distributions
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None if name.partition(".")[0] in missing else PathFinder.find_spec(name, path, target)
+sys.meta_path[:] = [Hiding if finder is PathFinder else finder for finder in sys.meta_path]
 sys.argv = ["gpu_check", *sys.argv[1:]]
 runpy.run_path("benchmarks/gpu_check.py", run_name="__main__")
 """
