@@ -26,7 +26,7 @@ from timeground.models.transcript import Shown, joined
 
 
 class LocalModel(Model):
-    """A Qwen2.5-VL or Qwen3-VL model in this process."""
+    """A model of one of our families in this process."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.module, self.checkpoint = loaded.model, loaded.checkpoint
