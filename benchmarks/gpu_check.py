@@ -27,7 +27,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # on a machine where timeground is not installed
 
-from benchmarks.gpu_step import Task, Update, checkpointing, has_grouped, make_model, random_question
+from benchmarks.gpu_step import Task, Update, checkpointing, make_model, random_question
 from timeground.models.inputs import PromptInputs
 from timeground.models.local.delta_net import KERNELS, has_states
 from timeground.models.local.prefix_cache import PrefixCache
@@ -114,7 +114,7 @@ def check_shape(check: Check, shape: str) -> None:
 def check_update(check: Check, shape: str, update: Update) -> None:
     """Time the update each way, and compare what it gives."""
     sides = {"packed": update.packed, "packed, checkpointing": update.packed, "full rows": update.full_rows}
-    if has_grouped(update.model):
+    if not has_states(update.model):
         sides["prefix-grouped"] = update.grouped
     else:
         check.skipped.append(f"{shape}: prefix-grouped: keys and values alone do not share a hybrid's prompt")

@@ -202,11 +202,6 @@ def checkpointing(model: Any, on: bool) -> Iterator[None]:
         model.gradient_checkpointing_disable()
 
 
-def has_grouped(model: Any) -> bool:
-    """Whether the prompt can be shared by keys and values alone."""
-    return not has_states(model)
-
-
 def random_question(length: int, start: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Token ids and positions of a question."""
     ids = np.random.default_rng(seed).integers(0, 1000, length)

@@ -50,7 +50,7 @@ def test_ways_to_train_by_rewards(changes, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", [0, 2, 3])
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_two_processes_give_what_one_gives(stage, synth_folder, tmp_path):
     """The same clips dealt out to two processes lead to the same update, sharded or not."""
     rows = ["data.synth_seed=null", f"data.rows={synth_folder / 'annotations.jsonl'}", f"data.videos={synth_folder}"]

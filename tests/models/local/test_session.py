@@ -23,10 +23,10 @@ ASKED = Message.of("user", "When does it move?")
 AGAIN = Message.of("user", "And the blue ring?")
 
 
-@pytest.fixture(params=["qwen3", "qwen2_5", "qwen2_5-stamped"])
+@pytest.fixture(params=["qwen3", "qwen3_5", "qwen2_5", "qwen2_5-stamped"])
 def model(request) -> LocalModel:
     name, _, stamped = request.param.partition("-")
-    encoding = TimeEncoding.NATIVE if name == "qwen3" else TimeEncoding.MROPE
+    encoding = TimeEncoding.NATIVE if name.startswith("qwen3") else TimeEncoding.MROPE
     profile = Profile(
         prompt="short", time_encoding=TimeEncoding.INTERLEAVED_SECONDS if stamped else encoding, max_new_tokens=10
     )
