@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # on a machine where time
 
 from benchmarks.gpu_step import Task, Update, checkpointing, make_model, random_question
 from timeground.models.inputs import PromptInputs
-from timeground.models.local.delta_net import KERNELS, has_states
+from timeground.models.local.delta_net import KERNELS, has_states, installed_kernels
 from timeground.models.local.prefix_cache import PrefixCache
 from timeground.models.sampling import AnswerTokens, SampleSpec
 
@@ -99,7 +98,7 @@ def check_shape(check: Check, shape: str) -> None:
     )
     if model is None:
         return
-    slow = has_states(model) and not all(find_spec(module) for module in KERNELS)
+    slow = has_states(model) and len(installed_kernels()) < len(KERNELS)
     prompt = 96 if check.quick else PROMPT_WITHOUT_KERNELS if slow else PROMPT
     if slow:
         check.found[f"{shape}: note"] = (
@@ -219,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
             "benchmark": "gpu_check",
             "device": torch.cuda.get_device_name() if gpu else "cpu",
             "sizes": {"group": GROUP, "answer_tokens": LENGTH, "question_tokens": QUESTION, "quick": args.quick},
-            "kernels": [package for module, package in KERNELS.items() if find_spec(module)],
+            "kernels": installed_kernels(),
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
             "found": check.found,
             "skipped": check.skipped,

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ from benchmarks.random_model import PROFILE, noise_clip, random_model
 from timeground.data.rows import Row
 from timeground.models.families.new_models import FIRST_SHAPE, SHAPES, FreshModel
 from timeground.models.loading import Loaded, load
-from timeground.models.local.delta_net import KERNELS
+from timeground.models.local.delta_net import installed_kernels
 from timeground.spans import Span
 
 NEW_TOKENS = PROFILE.max_new_tokens
@@ -266,11 +265,6 @@ def draw_curve(path: Path, repeats: int, family: str) -> dict[str, Any]:
     return {"by_pairs": by_pairs, "by_group": by_group}
 
 
-def kernels() -> list[str]:
-    """Return the installed packages with faster operations of linear layers; without them PyTorch's own ran."""
-    return [name for module, name in KERNELS.items() if find_spec(module) is not None]
-
-
 def main() -> None:
     """Time all sides and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -301,7 +295,7 @@ def main() -> None:
         sizes={
             "prompt_tokens": len(example.prompt) + len(example.questions[0]),
             "family": args.family,
-            "kernels": kernels(),
+            "kernels": installed_kernels(),
             "group": args.group,
             "answer_tokens": NEW_TOKENS,
             "parameters_m": round(sum(p.numel() for p in step.policy.parameters()) / 1e6, 1),

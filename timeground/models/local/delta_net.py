@@ -112,11 +112,16 @@ KERNELS = {"fla": "flash-linear-attention", "causal_conv1d": "causal-conv1d"}
 """Packages with faster operations of linear layers, by the name that is imported; transformers takes them by itself."""
 
 
+def installed_kernels() -> list[str]:
+    """Return those of these packages that are installed."""
+    return [package for module, package in KERNELS.items() if find_spec(module) is not None]
+
+
 @lru_cache(maxsize=1)
 def say_what_is_slow() -> None:
     """Say once, in one line, which kernels are missing; transformers would say it for each operation."""
-    missing = [name for module, name in KERNELS.items() if find_spec(module) is None]
-    if missing:
+    installed = installed_kernels()
+    if missing := [package for package in KERNELS.values() if package not in installed]:
         logging.getLogger("transformers.integrations.hub_kernels").setLevel(logging.ERROR)
         print(
             f"timeground: linear attention runs in PyTorch's own operations; {' and '.join(missing)} would be faster "
