@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,16 @@ class Step:
         }
 
 
+def as_transformers_runs_it(loaded: Loaded) -> Loaded:
+    """Return the same weights in a model that nothing of ours was switched on in."""
+    from transformers import AutoModelForImageTextToText
+
+    ours: Any = loaded.model
+    path = loaded.checkpoint.path
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=ours.dtype, attn_implementation="sdpa")
+    return replace(loaded, model=model.to(ours.device).eval())
+
+
 def _repeated(inputs: dict[str, Any], count: int) -> dict[str, Any]:
     return {name: value.repeat(count, *[1] * (value.ndim - 1)) for name, value in inputs.items()}
 
@@ -167,8 +177,8 @@ def make_step(num_pairs: int, group_size: int, plain: bool, family: str) -> Step
     on_gpu = torch.cuda.is_available()
     folder = random_model(f"grpo-step-{'gpu' if on_gpu else 'cpu'}", ON_GPU if on_gpu else ON_CPU, family)
     loaded = load(str(folder), dtype="bfloat16" if on_gpu else "float32")
-    if plain:  # as transformers runs it
-        loaded.model.set_attn_implementation("sdpa")
+    if plain:
+        loaded = as_transformers_runs_it(loaded)
     settings = GrpoSettings.model_validate(
         {
             "output": "unused", "steps": 1, "rewards": ["tiou"], "data": {"synth_seed": 0},

@@ -16,6 +16,7 @@ from timeground.models.checkpoint_files import check_folder, check_loaded
 from timeground.models.local import packing as sharing
 from timeground.models.local import towers as vision
 from timeground.models.local.delta_net import has_states, say_what_is_slow, use_forked_states
+from timeground.models.local.linear import use_onednn
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def without_report() -> Iterator[None]:
 
 
 def make_ours(model: Any, vision_attention: str = "auto") -> None:
-    """Switch a model to what runs on packed rows in its decoder, and in chunks in its vision tower.
+    """Switch a model to what runs on packed rows in its decoder, in chunks in its vision tower, and on fast products.
 
     vision_attention: "auto" is ours; another name is transformers' of that name.
     """
@@ -101,6 +102,7 @@ def make_ours(model: Any, vision_attention: str = "auto") -> None:
     )
     vision.use_linear_patches(model.model.visual)
     use_forked_states(model)
+    use_onednn(model)
 
 
 def as_dtype(dtype: str | torch.dtype, device: str) -> torch.dtype:

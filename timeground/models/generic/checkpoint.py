@@ -106,6 +106,7 @@ class GenericCheckpoint:
         import transformers
 
         from timeground.models.loading import as_dtype, without_report
+        from timeground.models.local.linear import use_onednn
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if Path(self.path).is_dir():
@@ -125,6 +126,7 @@ class GenericCheckpoint:
                 **self._trust,
             )
         check_loaded(info, self.path)
+        use_onednn(model)
         return (model if device_map is not None else model.to(device)).eval()
 
     @property

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from timeground.chat.layout import VisionSegment
 from timeground.models.families import Family
 from timeground.models.local.attention import attend
+from timeground.models.local.linear import linear
 
 CHUNKED_ATTENTION = "timeground_chunked_flash"
 """Name under which the vision attention is registered. It has "flash" in it because transformers hands the
@@ -77,7 +77,7 @@ def use_linear_patches(visual: Any) -> None:
 
 
 def _project_patches(projection: nn.Conv3d, patches: Tensor) -> Tensor:
-    return F.linear(patches.flatten(1), projection.weight.flatten(1), projection.bias)
+    return linear(patches.flatten(1), projection.weight.flatten(1), projection.bias)
 
 
 @dataclass(frozen=True)
