@@ -12,6 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("out", type=Path, help="folder to write videos/ and annotations.jsonl to")
     parser.add_argument("--videos", type=int, default=200, help="how many videos (default 200)")
+    parser.add_argument(
+        "--duration",
+        type=float,
+        metavar="SECONDS",
+        help="how long each video is (default: 8 to 60 seconds); from two minutes on, with long empty stretches",
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another set of videos")
     parser.add_argument(
         "--split",
@@ -29,8 +35,8 @@ def run(args: argparse.Namespace) -> None:
     from timeground.synth.files import dataset_videos, write_annotations
 
     with only_run(args.out):
-        videos = dataset_videos(args.out, args.videos, args.seed, args.split)
+        videos = dataset_videos(args.out, args.videos, args.seed, args.split, args.duration)
         for _ in track(videos, total=args.videos, description="rendering"):
             pass
-        rows = write_annotations(args.out, args.videos, args.seed, args.split)
+        rows = write_annotations(args.out, args.videos, args.seed, args.split, args.duration)
     print(f"{args.out}: {args.videos} videos, {len(rows)} rows in annotations.jsonl")

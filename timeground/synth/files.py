@@ -15,6 +15,7 @@ from timeground.files.whole_files import writing
 from timeground.media.containers.container import made_by
 from timeground.media.containers.tag import synth_tag
 from timeground.synth.frames import SPLITS, scene_seed
+from timeground.synth.long_scenes import LONG_S, LONGEST_S, long_rows, sample_long_scene
 from timeground.synth.render import Frames, render_in_chunks
 from timeground.synth.rows import make_rows
 from timeground.synth.scene import Scene
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 TIME_BASE = Fraction(1, 90000)
 """Fine enough for every frame rate here and for irregular times."""
+SHORTEST_S = 2.0
 
 
 def write_video(scene: Scene, path: Path) -> None:
@@ -77,9 +79,14 @@ def _all_frames(scene: Scene) -> Iterator[Frames]:
         yield from frames
 
 
-def dataset_videos(out: Path, num_videos: int, seed: int, split: str = "train") -> Iterator[Path]:
-    """Write the videos of a split one by one; those that this version wrote before are kept."""
-    for scene, video in _scenes(num_videos, seed, split):
+def dataset_videos(
+    out: Path, num_videos: int, seed: int, split: str = "train", duration_s: float | None = None
+) -> Iterator[Path]:
+    """Write the videos of a split one by one; those that this version wrote before are kept.
+
+    duration_s: of each; None: 8 to 60 s. Raise UserError for a number, split or duration that there is not.
+    """
+    for scene, video in _scenes(num_videos, seed, split, duration_s):
         if not _is_current(out / video):
             write_video(scene, out / video)
         yield out / video
@@ -93,18 +100,32 @@ def _is_current(path: Path) -> bool:
         return False
 
 
-def write_annotations(out: Path, num_videos: int, seed: int, split: str = "train") -> list[Row]:
+def write_annotations(
+    out: Path, num_videos: int, seed: int, split: str = "train", duration_s: float | None = None
+) -> list[Row]:
     """Write ``annotations.jsonl`` for those videos and return its rows."""
-    rows = [row for scene, video in _scenes(num_videos, seed, split) for row in make_rows(scene, video)]
+    rows_of = long_rows if duration_s is not None and duration_s >= LONG_S else make_rows
+    rows = [row for scene, video in _scenes(num_videos, seed, split, duration_s) for row in rows_of(scene, video)]
     write_rows(out / "annotations.jsonl", rows)
     return rows
 
 
-def _scenes(num_videos: int, seed: int, split: str) -> Iterator[tuple[Scene, str]]:
+def _scenes(num_videos: int, seed: int, split: str, duration_s: float | None) -> Iterator[tuple[Scene, str]]:
     if num_videos < 1:
         raise UserError(f"{num_videos} videos asked for; ask for at least one")
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
+    if duration_s is not None and not SHORTEST_S <= duration_s <= LONGEST_S:
+        raise UserError(f"a duration of {duration_s:g} s; ask for {SHORTEST_S:g} to {LONGEST_S:g} seconds")
+    stem = f"{split}-{seed}" if duration_s is None else f"{split}-{seed}-{duration_s:g}s"
     for index in range(num_videos):
-        scene = sample_scene(scene_seed(split, seed, index), unseen=split == "held_out")
-        yield scene, f"videos/{split}-{seed}-{index:05d}.mp4"
+        yield _scene(scene_seed(split, seed, index), split, duration_s), f"videos/{stem}-{index:05d}.mp4"
+
+
+def _scene(seed: int, split: str, duration_s: float | None) -> Scene:
+    unseen = split == "held_out"
+    if duration_s is None:
+        return sample_scene(seed, unseen=unseen)
+    if duration_s < LONG_S:
+        return sample_scene(seed, unseen=unseen, durations_s=(duration_s, duration_s))
+    return sample_long_scene(seed, duration_s, unseen=unseen)

@@ -45,7 +45,10 @@ def render_in_chunks(scene: Scene, times_s: Array) -> Iterator[Frames]:
 
 
 class _Painter:
-    """Draws the frames of a scene at some times; what does not change from frame to frame is computed once."""
+    """Draws the frames of a scene at some times; what does not change from frame to frame is computed once.
+
+    Where nothing changes at all, the frame before is taken.
+    """
 
     def __init__(self, scene: Scene, times_s: Array, height: int, width: int) -> None:
         self.times_s = times_s + scene.origin_s
@@ -53,9 +56,21 @@ class _Painter:
         self.noise = _Noise(scene, height, width) if scene.background.noise else None
         unit_width = width / (scene.width / scene.height)
         self.figures = [_Figure(actor, times_s, height, width, unit_width) for actor in scene.actors]
+        self.is_still = np.full(len(times_s), not scene.background.waves and self.noise is None)
+        for figure in self.figures:
+            self.is_still &= figure.is_still
+        self.last: Frames | None = None
 
     def draw(self, frames: Frames, first: int) -> None:
         """Draw the frames of as many times as there is room for, from the `first` on."""
+        still = self.is_still[first : first + len(frames)]
+        if self.last is not None and still.all():
+            frames[:] = self.last
+            return
+        self._draw(frames, first)
+        self.last = frames[-1]
+
+    def _draw(self, frames: Frames, first: int) -> None:
         times_s = self.times_s[first : first + len(frames)]
         grey = self.grey(times_s)
         if self.noise is not None:
@@ -123,11 +138,17 @@ class _Noise:
 
 
 class _Figure:
-    """An actor in the frames at some times; what it covers is computed anew only where it has moved."""
+    """An actor in the frames at some times; what it covers is computed anew only where it has moved.
+
+    ``is_still`` says of each time whether it is shown as at the time before.
+    """
 
     def __init__(self, actor: Actor, times_s: Array, height: int, width: int, unit_width: float) -> None:
         *poses, self.shown = actor.at(times_s)
-        self.poses: list[list[float]] = np.stack(poses, axis=1).tolist()
+        found = np.stack(poses, axis=1)
+        self.poses: list[list[float]] = found.tolist()
+        moves = self.shown[1:] & np.any(found[1:] != found[:-1], axis=1)
+        self.is_still = np.r_[False, (self.shown[1:] == self.shown[:-1]) & ~moves]
         self.shape, self.size, self.unit_width = actor.shape, (height, width), unit_width
         self.colour = np.array(COLOURS[actor.colour], dtype=np.float32)[:, None, None]
         self.drawn: list[float] = []
