@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import Field
 
-from timeground.chat.layout import origin_s
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import as_texts
 from timeground.cli.recipes import MethodName, Settings
@@ -100,7 +99,7 @@ class StageModel:
 
     def origin_s(self, clip: Clip) -> float:
         """Return the second of the file that the model calls 0 when it is shown this clip."""
-        return origin_s(self.profile.time_encoding, clip.start_s)
+        return self.profile.origin_s(clip.start_s)
 
     def ask(self, asked: Method, rows: Sequence[Row], **request: Any) -> list[list[Outcome]]:
         """Return the outcomes of each row; `request` takes the fields of `SampleSpec`.

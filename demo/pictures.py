@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from timeground.chat.layout import TextSegment, encode_time
+from timeground.chat.layout import TextSegment
 from timeground.chat.profile import Profile
 from timeground.media.clip import Clip
 from timeground.media.decode import decode
@@ -49,7 +49,7 @@ def strip(video: Video) -> tuple[dict[str, Any], ...]:
 
 def given_to_model(clip: Clip, profile: Profile) -> dict[str, Any]:
     """Return the model's input for a clip in its order: texts (the stamps among them) and frames."""
-    shown, segments = encode_time(clip, profile.time_encoding, profile.stamp)
+    shown, segments = profile.encode(clip)
     parts: list[dict[str, Any]] = []
     num_shown = 0
     for segment in segments:

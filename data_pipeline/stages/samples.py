@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from timeground.chat.layout import Segment, TextSegment, TimeEncoding, encode_time, origin_s
+from timeground.chat.layout import Segment, TextSegment, TimeEncoding
 from timeground.chat.prompts import row_answer, row_prompt
 from timeground.data.clip_shards import write_shard
 from timeground.data.rows import Row
@@ -58,13 +58,13 @@ class Samples(VideoStage):
     def _sample(self, clip: Clip, rows: Sequence[Row], tools: Tools) -> dict[str, Any]:
         """Return a clip as a model is shown it, with all questions about it."""
         profile = tools.model(self.model).profile
-        encoding, prompts = self.time_encoding or profile.time_encoding, profile.prompts()
-        shown, segments = encode_time(clip, encoding, profile.stamp)
-        zero_s = origin_s(encoding, clip.start_s)
+        profile = replace(profile, time_encoding=self.time_encoding or profile.time_encoding)
+        prompts, zero_s = profile.prompts(), profile.origin_s(clip.start_s)
+        shown, segments = profile.encode(clip)
         return {
             "window": [clip.start_s, clip.end_s],
             "duration": clip.duration_s,
-            "time_encoding": encoding.value,
+            "time_encoding": profile.time_encoding.value,
             "segments": [_plain(segment) for segment in segments],
             "frame_times_s": [round(t, 6) for t in shown.frame_times_s.tolist()],
             "questions": [

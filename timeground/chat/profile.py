@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timeground.chat.confidence import MEANINGS, RAW, AnswerKind, Calibration
-from timeground.chat.layout import TimeEncoding, check_stamp
+from timeground.chat.layout import Segment, TimeEncoding, check_stamp, encode_time, origin_s
 from timeground.chat.prompts import PromptSet, get_prompts
 from timeground.errors import UserError
 from timeground.files.content_keys import PROFILE_NAME
+from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -30,16 +31,21 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "max_tokens_per_pair": (1, 16384),
     "total_tokens": (1, 10**7),
     "max_new_tokens": (1, 65536),
+    "window_s": (1, 86400),
 }
 """What a model can be asked with; a folder's profile may come from anywhere."""
 
 
+_MAY_BE_NONE = ("max_tokens_per_pair", "window_s")
+_MAY_BE_FRACTIONS = ("fps", "window_s")
+
+
 def _check_number(name: str, value: Any) -> None:
-    """Refuse what is no number between the limits of a setting; only fps may be a fraction."""
+    """Refuse what is no number between the limits of a setting."""
     low, high = _LIMITS[name]
-    is_number = isinstance(value, (int, float) if name == "fps" else int) and not isinstance(value, bool)
+    is_number = isinstance(value, (int, float) if name in _MAY_BE_FRACTIONS else int) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:
-        kind = "number" if name == "fps" else "whole number"
+        kind = "number" if name in _MAY_BE_FRACTIONS else "whole number"
         raise UserError(f"{name} is {value!r}, expected a {kind} from {low:g} to {high:g}")
 
 
@@ -69,6 +75,10 @@ class Profile:
     """Whether a model that can think before it answers is to; its chat template writes which."""
     frame_head: bool = False
     """Its folder has a text-to-frame head (`timeground.models.frame_head`)."""
+    window_s: float | None = None
+    """How long a part of a video it reads best at once; None: as long as its frames come at full rate."""
+    window_times: bool = False
+    """Times begin at 0 with each part of a file that is shown; else they are the file's own."""
     knows: str | None = None
     """The only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones."""
     calibration: Calibration | None = None
@@ -77,9 +87,9 @@ class Profile:
     def __post_init__(self) -> None:
         """Refuse settings that no model can be asked with; UserError says which."""
         for name in _LIMITS:
-            if not (name == "max_tokens_per_pair" and self.max_tokens_per_pair is None):
+            if not (name in _MAY_BE_NONE and getattr(self, name) is None):
                 _check_number(name, getattr(self, name))
-        for name in ("text_first", "enable_thinking", "frame_head"):
+        for name in ("text_first", "enable_thinking", "frame_head", "window_times"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected true or false")
         for name in ("prompt", "stamp", "knows"):
@@ -114,6 +124,18 @@ class Profile:
         is_scaled = kind is not None and self.calibration is not None and self.calibration.scale(kind) is not None
         return MEANINGS[kind] if is_scaled and kind else RAW
 
+    def origin_s(self, start_s: float) -> float:
+        """Return the second of the file that the model calls 0, where it is shown the file from ``start_s`` on."""
+        return start_s if self.window_times else origin_s(self.time_encoding, start_s)
+
+    def in_its_time(self, clip: Clip) -> Clip:
+        """Return a clip with the times that the model is told."""
+        return clip.told_from(clip.start_s) if self.window_times else clip
+
+    def encode(self, clip: Clip) -> tuple[Clip, list[Segment]]:
+        """Return the clip to feed and its segments of the prompt, as `encode_time` makes them."""
+        return encode_time(self.in_its_time(clip), self.time_encoding, self.stamp)
+
     def sampling(self, factor: int) -> Sampling:
         """Return which frames to read, their sides multiples of so many pixels."""
         return Sampling(
@@ -138,7 +160,7 @@ class Profile:
         """Return it as plain data; what not every model has only where it has it."""
         fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
         del fields["calibration"]
-        for name in ("enable_thinking", "frame_head"):
+        for name in ("enable_thinking", "frame_head", "window_s", "window_times"):
             if not fields[name]:
                 del fields[name]
         return fields if self.calibration is None else fields | {"calibration": self.calibration.to_json()}

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says"
     )
     parser.add_argument(
-        "--method", default="direct", help="how the model is asked: direct, or your own as package.module:Name"
+        "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
     )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")

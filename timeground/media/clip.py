@@ -70,6 +70,15 @@ class Clip:
             end_s=min(end_s, self.end_s),
         )
 
+    def told_from(self, origin_s: float) -> Clip:
+        """Return the clip in a time that calls this second of the file 0."""
+        return replace(
+            self,
+            frame_times_s=self.frame_times_s - origin_s,
+            start_s=self.start_s - origin_s,
+            end_s=self.end_s - origin_s,
+        )
+
     def reversed(self) -> Clip:
         """Return the clip played backwards: frames flipped, times mirrored.
 

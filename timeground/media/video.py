@@ -67,6 +67,11 @@ class Video:
         return self.info.duration_s
 
     @property
+    def made_by(self) -> str:
+        """Return what tag its file carries, "" for none."""
+        return self._held[1].made_by if self._held is not None else self.info.made_by
+
+    @property
     def info(self) -> VideoInfo:
         """Return facts about the file. Raise VideoError if it cannot be read, UserError where only frames are there."""
         if self.path is None:

@@ -10,7 +10,10 @@ from timeground.named import imported
 if TYPE_CHECKING:
     from timeground.methods.base import Method
 
-METHODS = {"direct": "timeground.methods.direct:Direct"}
+METHODS = {
+    "direct": "timeground.methods.direct:Direct",
+    "windows": "timeground.methods.windows:Windows",
+}
 """Each method that ships, by where it is."""
 
 

@@ -157,9 +157,14 @@ class Method(ABC):
         return self.video.part(self.window, self.model.sampling())
 
     @property
+    def extent(self) -> Span:
+        """Return the part of the file that is meant."""
+        return self.window or Span(0.0, self.video.duration_s)
+
+    @property
     def size_bytes(self) -> int:
         """Return how much memory it holds, as far as that is known."""
-        return int(self.clip.frames.nbytes)
+        return int(self.clip.frames.nbytes) if "clip" in self.__dict__ else 0
 
     @classmethod
     def answer(cls, model: Model, video: Video, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[Outcome]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from timeground.chat.layout import origin_s
 from timeground.chat.parts import Message
 from timeground.chat.prompts import PromptSet, row_prompt
 from timeground.chat.trajectory import Status, Trajectory, Turn
@@ -32,7 +31,7 @@ class Direct(Method):
         self.shown = Message.of("user", self.clip)
         self.session = model.open([self.shown])
         self.look = Look.at(self.clip, model.sampling(), time.perf_counter() - began)
-        self.origin_s = origin_s(model.profile.time_encoding, self.clip.start_s)
+        self.origin_s = model.profile.origin_s(self.clip.start_s)
 
     def answers(self, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[list[Outcome]]:
         """Return `spec.num_answers` outcomes for each row, all from one prefix."""
@@ -47,6 +46,11 @@ class Direct(Method):
     def close(self) -> None:
         """Let go of the prefix."""
         self.session.close()
+
+    @property
+    def extent(self) -> Span:
+        """Return the part of the file that was shown."""
+        return Span(self.clip.start_s, self.clip.end_s)
 
     @property
     def size_bytes(self) -> int:

@@ -18,7 +18,7 @@ from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import NO_TRACE, Method, Outcome, Trace
 from timeground.models.base import Model
-from timeground.models.knowledge import clip_warning
+from timeground.models.knowledge import warning
 from timeground.spans import Span, leaves
 
 AnyVideo = str | PathLike[str] | Clip | Video
@@ -180,12 +180,17 @@ class Watched:
 
     def __init__(self, method: Method) -> None:
         """Hold a method's reading of a video; `Grounder.watch` makes one."""
-        self.method, self.model, self.clip = method, method.model, method.clip
+        self.method, self.model, self.video = method, method.model, method.video
+
+    @property
+    def clip(self) -> Clip:
+        """Return the frames of all of it that are read for one look."""
+        return self.method.clip
 
     @property
     def warning(self) -> str | None:
         """Return why the model's answers mean nothing about this video, if it knows only videos of another kind."""
-        told = clip_warning(self.model.name, self.model.profile, self.clip)
+        told = warning(self.model.name, self.model.profile, self.video.made_by)
         return told or (self.model.notice if self.model.sees_no_times else None)
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
@@ -222,7 +227,7 @@ class Watched:
         )
 
     def _row(self, number: int, **asked: Any) -> Row:
-        return Row(str(number), self.clip.source, self.clip.duration_s, window=self.method.window, **asked)
+        return Row(str(number), self.video.source, self.video.duration_s, window=self.method.window, **asked)
 
     def _grounding(self, query: str, outcome: Outcome) -> GroundingAnswer:
         if outcome.failure:
@@ -237,7 +242,7 @@ class Watched:
             confidence=outcome.confidence,
             model=self.model.name,
             warning=self.warning,
-            outside=leaves(said.spans, Span(self.clip.start_s, self.clip.end_s)),
+            outside=leaves(said.spans, self.method.extent),
             trace=outcome.trace,
             confidence_means=None if outcome.raw_confidence is None else profile.confidence_means(said.kind),
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from timeground.chat.layout import Segment, TextSegment, encode_time
+from timeground.chat.layout import Segment, TextSegment
 from timeground.chat.parts import Frames, Message, Role, Text
 from timeground.chat.profile import Profile
 from timeground.chat.trajectory import Turn
@@ -109,7 +109,7 @@ class Transcript:
         return laid
 
     def _shown(self, clip: Clip) -> Shown:
-        return Shown(*encode_time(clip, self.profile.time_encoding, self.profile.stamp))
+        return Shown(*self.profile.encode(clip))
 
     def _step(self, role: Role) -> str:
         """Return the text from what was last said to a message of a role."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from timeground.chat.layout import TimeEncoding, encode_time, origin_s, stamp_times_s
+from timeground.chat.layout import TimeEncoding, stamp_times_s
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.prompts import row_answer, row_prompt
@@ -214,12 +214,12 @@ class Encoder:
         Spans are snapped to the stamps where that is asked for, and in the seconds that the model is told.
         from_s: the second of the file that it calls 0, if that is not the clip's.
         """
-        clip, encoding = self.clip(item), self.shown_as(item).time_encoding
+        clip, profile = self.clip(item), self.shown_as(item)
         rows = item.rows
         if item.snap:
-            stamps_s = stamp_times_s(encode_time(clip, encoding, self.profile.stamp)[0], encoding)
+            stamps_s = stamp_times_s(clip, profile.time_encoding)
             rows = [snapped(row, stamps_s, item.snap) for row in rows]
-        return [row.told_from(origin_s(encoding, clip.start_s) if from_s is None else from_s) for row in rows]
+        return [row.told_from(profile.origin_s(clip.start_s) if from_s is None else from_s) for row in rows]
 
     def answered(self, example: Example, groups: Sequence[Sequence[Trajectory]]) -> Example:
         """Return an example with a group of trajectories below each of its questions; what was sampled are targets.

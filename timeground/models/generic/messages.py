@@ -98,6 +98,7 @@ class ChatText:
 
     def _clip(self, clip: Clip, profile: Profile, shown: Shown) -> list[dict[str, Any]]:
         """Return a clip's parts of a message, and note its frames."""
+        clip = profile.in_its_time(clip)
         if profile.time_encoding is TimeEncoding.STAMPED_IMAGES:
             return self._stamped(clip, profile, shown)
         clip = clip.paired()

@@ -103,7 +103,7 @@ class ChatSession:
         """Return every second frame as an image after its stamp: as many images as there would be frame pairs."""
         profile = self.endpoint.profile
         stamp = profile.stamp or DEFAULT_STAMPS.get(profile.time_encoding)
-        clip, segments = encode_time(clip.thinned(), TimeEncoding.STAMPED_IMAGES, stamp)
+        clip, segments = encode_time(profile.in_its_time(clip.thinned()), TimeEncoding.STAMPED_IMAGES, stamp)
         content: Content = []
         for segment in segments:
             if isinstance(segment, TextSegment):
