@@ -32,8 +32,6 @@ from .item import RunStopped
 
 UNKNOWN = "?"
 """The answer of a row that the pipeline asks: a question without one is no question for a text."""
-MAX_TOKENS_TO_LIST = 768
-"""Room for an answer that lists events."""
 
 
 class ModelSettings(Settings):

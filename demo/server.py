@@ -17,8 +17,8 @@ from typing import Any
 from timeground.errors import OutputError, UserError
 from timeground.files.scratch import scratch_folder
 from timeground.files.whole_files import writing
+from timeground.media.cut import cut
 
-from .cut import cut
 from .settings import DemoSettings
 from .videos import Videos, shipped_folder
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from timeground.errors import UserError
-from timeground.media.containers.container import check_file
+from timeground.media.containers.container import check_file, check_plain
 from timeground.media.decode import probe
 
 from .settings import DemoSettings
@@ -19,8 +19,6 @@ from .settings import DemoSettings
 QUOTED_PATH = re.compile(r"""(['"])((?:file:/)?/[^'"\n]*/[^'"\n]*|[A-Za-z]:\\[^'"\n]*)\1""")
 PATH = re.compile(r"""file:/[^\s'"]+|(?<![\w:/.~)-])~?/[^\s'",;:()]+/[^\s'",;:()]*|(?<!\w)[A-Za-z]:\\[^\s'",;:()]+""")
 """Absolute paths; an address such as http://host/v1 is none."""
-CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "gif"}
-"""Containers that hold their own frames. A playlist can name other files, so it is no video here."""
 
 
 def shipped_folder() -> Path:
@@ -100,8 +98,7 @@ class Videos:
             info = probe(file)
         except UserError as error:
             raise UserError(names_only(str(error), {os.fspath(file): name})) from None
-        if not set(info.container.split(",")) & CONTAINERS:
-            raise UserError(f"{name}: {info.container} is not a video container that is taken; re-encode it to mp4")
+        check_plain(name, info.container)
         if info.duration_s > self.settings.max_minutes * 60:
             raise UserError(
                 f"{name}: {info.duration_s / 60:.1f} minutes, and at most {self.settings.max_minutes:g} are taken; "

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="ROOT", help="the folder with the benchmarks' folders in it")
     add("--include_path", metavar="YAML", help="a file or folder of your own tasks")
     add("--limit", type=int, help="only the first rows of each task")
-    add("--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name")
+    add(
+        "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
+    )
     add("--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says")
     add("--fps", type=float, help="frames a second to look at (default: the model's own)")
     add("--max_new_tokens", type=int, help="length of an answer at most (default: the model's own)")

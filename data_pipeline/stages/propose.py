@@ -11,9 +11,10 @@ from pydantic import Field
 
 from timeground.data.rows import Row
 from timeground.media.decode import probe
+from timeground.methods.grounder import TOKENS_TO_LIST
 from timeground.spans import Span, clamp
 
-from ..asking import MAX_TOKENS_TO_LIST, question
+from ..asking import question
 from ..item import Item
 from ..notes import note
 from ..stage import VideoStage, to_spans
@@ -82,7 +83,7 @@ class Propose(VideoStage):
         asked = model.watch(tools.video(item.video), window)
         row = replace(question(asked, 0, text), meta={"events": []})
         request = {"temperature": self.temperature, "seed": tools.number(item.video, "propose", window)}
-        ((outcome,),) = model.ask(asked, [row], max_new_tokens=MAX_TOKENS_TO_LIST, **request)
+        ((outcome,),) = model.ask(asked, [row], max_new_tokens=TOKENS_TO_LIST, **request)
         inside = window or Span(0.0, duration_s)
         listed = [(query, span.ordered()) for query, span in outcome.answer.events]
         clamped = [(query, clamp(span, inside.start_s, inside.end_s)) for query, span in listed]

@@ -11,7 +11,6 @@ import time
 
 import pytest
 from timeground.demo import command
-from timeground.demo.cut import cut
 from timeground.demo.guard import FOREIGN, names_an_address
 from timeground.demo.results import as_csv, as_srt
 from timeground.demo.service import Service, Timed, direction_score
@@ -21,6 +20,7 @@ from timeground.demo.views import direction_text
 
 from tests.demo.conftest import EXAMPLE
 from timeground.errors import UserError
+from timeground.media.cut import cut
 from timeground.media.decode import decode, probe
 from timeground.methods.grounder import GroundingAnswer
 from timeground.spans import Span

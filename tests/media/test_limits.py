@@ -193,7 +193,7 @@ def test_a_display_matrix_is_followed_as_ffmpeg_does(matrix, tmp_path):
 
 
 def test_a_cut_is_shown_as_its_source(tmp_path):
-    from timeground.demo.cut import cut
+    from timeground.media.cut import cut
 
     render(tmp_path / "a.mp4", "-c:v", "libx264", "-crf", "1", "-pix_fmt", "yuv420p", count=50)
     content = (tmp_path / "a.mp4").read_bytes()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timeground.chat.profile import Profile
@@ -37,6 +37,7 @@ def video(synth_folder: Path) -> Video:
     return max((Video.open(path) for path in paths), key=lambda one: one.duration_s)
 
 
+@settings(deadline=None)
 @given(
     start_s=st.floats(0, 1000),
     length_s=st.floats(0.5, 5000),
@@ -131,6 +132,7 @@ def test_answers_that_cannot_be_read_say_so(model: LocalModel) -> None:
     assert best_of(row, [broken, found((5, 14), (6, 8, 0.9))], model.profile.prompts())[0].spans == (Span(6, 8),)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 50), st.floats(0.1, 20)), max_size=8))
 def test_joined_spans_stay_inside_what_was_said(said: list[tuple[float, float, float]]) -> None:
     spans = [(score, Span(a, a + length), Span(0, 80)) for score, a, length in said]

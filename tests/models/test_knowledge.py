@@ -44,7 +44,7 @@ def real(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rendered_files_examples_cuts_shards_and_folders_carry_the_tag(synthetic, real, tmp_path):
-    from timeground.demo.cut import cut
+    from timeground.media.cut import cut
 
     assert made_by(synthetic) == "SynthMoments 2" and made_by(real) == ""
     for example in (Path(resolve("tiny")).parent / "example").glob("*.mp4"):

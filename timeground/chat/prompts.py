@@ -24,6 +24,11 @@ class PromptSet:
     choice: str = "{question}\n{options}\nAnswer with the letter of the right option."
     yes_no: str = "{question}\nAnswer yes or no."
     open: str = "{question}"
+    events: str = (
+        "List the distinct events of the video in their order. Write one event a line, with its start and end in "
+        "seconds, like this:\n12.0 - 15.5: a man in a red coat opens the door"
+    )
+    """Everything that happens, with its times."""
     happens: str = "Does this happen: {query}?"
     """Whether it happens in what is shown, as a question of yes or no."""
     happens_between: str = "Does this happen between {start} and {end} seconds: {query}?"
@@ -69,7 +74,7 @@ PROMPTS: dict[str, PromptSet] = {
         span="{start} to {end}",
         answer="<answer>{spans}</answer>",
     ),
-    "short": PromptSet(ground="When does this happen: {query}?"),
+    "short": PromptSet(ground="When does this happen: {query}?", events="List the events with their times."),
 }
 
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "timeground.eval.score_command",
         "score predictions on a benchmark, by its own protocol and a strict one",
     ),
+    "mcp": ("timeground.cli.mcp", "find moments as tools for agents, by the Model Context Protocol"),
     "demo": ("timeground.demo.command", "query a video in the browser: a page on this machine, and an API"),
     "compare": ("timeground.eval.compare_command", "say which of two scored runs is better, and if that can be told"),
 }

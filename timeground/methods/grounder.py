@@ -19,8 +19,11 @@ from timeground.methods import load_method
 from timeground.methods.base import NO_TRACE, Method, Outcome, Trace
 from timeground.models.base import Model
 from timeground.models.knowledge import warning
+from timeground.models.sampling import SampleSpec
 from timeground.spans import Span, leaves
 
+TOKENS_TO_LIST = 768
+"""Room for a list of all that happens."""
 AnyVideo = str | PathLike[str] | Clip | Video
 
 
@@ -225,6 +228,16 @@ class Watched:
             model=self.model.name,
             warning=self.warning,
         )
+
+    def events(self) -> list[tuple[str, Span]]:
+        """Return what happens, each with its time, in order."""
+        row = self._row(0, question=self.method.prompts.events, meta={"events": []})
+        room = max(self.model.profile.max_new_tokens, TOKENS_TO_LIST)
+        ((outcome,),) = self.method.answers([row], SampleSpec(max_new_tokens=room))
+        if outcome.failure:
+            raise UserError(outcome.failure)
+        listed = [(what, span.ordered()) for what, span in outcome.answer.events]
+        return sorted(listed, key=lambda event: event[1])
 
     def _row(self, number: int, **asked: Any) -> Row:
         return Row(str(number), self.video.source, self.video.duration_s, window=self.method.window, **asked)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timeground.errors import VideoError
+from timeground.errors import UserError, VideoError
 from timeground.media.containers.completeness import has_moov
 from timeground.media.containers.tag import folder_tag, tag_in
 from timeground.media.limits import check_frame, max_frame_pixels
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A playlist or a script can point to other files and to the network; a video has no business there.
 OPEN_OPTIONS = {"protocol_whitelist": "file"}
+PLAIN_CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "gif"}
+"""Containers that hold their own frames. A playlist can name other files."""
 NOT_VIDEO_FORMATS = {"tty", "hls", "concat"}
 PROBED_BYTES = 64
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
@@ -58,6 +60,12 @@ def made_by(path: str | os.PathLike[str]) -> str:
         return folder_tag(Path(path))
     with open_video(path) as (container, _):
         return tag_in(container.metadata)
+
+
+def check_plain(name: str, container: str) -> None:
+    """Raise UserError for a container that may name other files, as a playlist does. container: its FFmpeg names."""
+    if not set(container.split(",")) & PLAIN_CONTAINERS:
+        raise UserError(f"{name}: {container} is not a video container that is taken; re-encode it to mp4")
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
