@@ -57,5 +57,10 @@ $(VLLM)/.ready:
 	$(VLLM)/bin/pip uninstall --quiet --yes torchaudio torchcodec
 	touch $@
 
+# The guides, the tutorials and the Python reference as a site in out/site; a broken link is an error.
+.PHONY: docs
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
 	rm -rf $(VENV) $(VLLM) out build dist *.egg-info
