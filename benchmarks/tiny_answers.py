@@ -28,7 +28,7 @@ from benchmarks.tiny_rows import Job, Part
 from timeground import synth
 from timeground.chat.profile import FILE_NAME
 from timeground.data.rows import Row
-from timeground.files.content_keys import model_contents, model_folder
+from timeground.files.content_keys import model_contents
 from timeground.files.whole_files import write_text
 from timeground.media.clip import Clip
 from timeground.media.video import Video
@@ -36,6 +36,7 @@ from timeground.methods.base import Method
 from timeground.methods.grounder import Grounder
 from timeground.models.base import Model
 from timeground.models.local.model import LocalModel
+from timeground.models.names import model_folder
 from timeground.synth.files import write_video
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows

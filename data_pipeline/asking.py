@@ -23,7 +23,8 @@ from timeground.methods import load_method
 from timeground.methods.base import Method, Outcome
 from timeground.models.base import Model
 from timeground.models.knowledge import clip_warning
-from timeground.models.opening import is_url, open_model
+from timeground.models.names import is_url
+from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
 from timeground.scoring import ParsedAnswer
 from timeground.spans import Span

@@ -11,7 +11,7 @@ from timeground.cli.recipes import Settings
 from timeground.data.formats import read
 from timeground.data.rows import Row, read_rows, resolve_video
 from timeground.errors import UserError
-from timeground.media.containers.frame_folder import VIDEO_SUFFIXES
+from timeground.media.suffixes import VIDEO_SUFFIXES
 
 from .item import Item
 from .notes import has_key

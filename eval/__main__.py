@@ -65,6 +65,9 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.output_path is None:
         raise UserError("give --output_path DIR, where answers and results are written")
+    from timeground.models.hub import check_name
+
+    check_name(args.model)
     if args.processes > 1:
         start_processes("timeground.eval", _words(args), args.processes)
         return

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from timeground.clock import clock_seconds
 from timeground.data.row_checks import shown
 from timeground.errors import UserError
 from timeground.spans import MAX_TIME_S
 
 MAX_CHARACTERS = 64
 """Of one time."""
-CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
 NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(s|sec|secs|seconds|ms)?", re.IGNORECASE)
 BETWEEN = re.compile(r"\s*(?:–|—|\bto\b|,|(?<=[\d\ss])-)\s*")
 
@@ -44,11 +44,12 @@ class Clock:
         return self._scaled(what, value)
 
     def _of_text(self, what: str, text: str) -> float:
-        if clock := CLOCK.fullmatch(text):
-            hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3].replace(",", "."))
-            if seconds >= 60 or (clock[1] is not None and minutes >= 60):
-                raise UserError(f"{what} {text!r}: a clock has 60 seconds in a minute and 60 minutes in an hour")
-            return self._limited(what, hours * 3600 + minutes * 60 + seconds)
+        try:
+            seconds = clock_seconds(text)
+        except UserError as error:
+            raise UserError(f"{what} {error}") from None
+        if seconds is not None:
+            return self._limited(what, seconds)
         if number := NUMBER.fullmatch(text):
             if number[2]:
                 return self._limited(what, float(number[1]) / (1000 if number[2].lower() == "ms" else 1))

@@ -21,7 +21,7 @@ class VideoIndex:
     """What is there. Only what lies below the root is ever found, whatever a name says."""
 
     def __init__(self, root: Path, follow_links: bool = False) -> None:
-        from timeground.media.containers.frame_folder import VIDEO_SUFFIXES
+        from timeground.media.suffixes import VIDEO_SUFFIXES
 
         if not root.is_dir():
             raise UserError(f"--videos {root}: not a folder; name the folder with the videos")
@@ -68,7 +68,7 @@ class VideoIndex:
 
 def _below(root: Path, follow_links: bool) -> Iterator[str]:
     """Yield the files with a video's ending, and the folders of pictures."""
-    from timeground.media.containers.frame_folder import SUFFIXES, VIDEO_SUFFIXES
+    from timeground.media.suffixes import SUFFIXES, VIDEO_SUFFIXES
 
     for folder, folders, files in os.walk(root, followlinks=follow_links):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -17,8 +17,7 @@ from timeground.chat.profile import FILE_NAME
 from timeground.files.whole_files import write_text
 from timeground.metrics.calibration import FEWEST_ANSWERS, calibrated_error, calibration_error, fit_scale
 from timeground.models.base import Model
-from timeground.models.checkpoint import TINY
-from timeground.models.opening import is_url
+from timeground.models.names import TINY, is_url
 
 from .confidence import Claim
 from .settings import RunSettings

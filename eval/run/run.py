@@ -19,7 +19,8 @@ from timeground.files.folder_lock import only_run
 from timeground.files.whole_files import refuse_unwritable
 from timeground.media.clip import Clip
 from timeground.models.base import Model
-from timeground.models.opening import is_url, open_model
+from timeground.models.names import is_url
+from timeground.models.opening import open_model
 from timeground.stopwatch import Stopwatch
 
 from ..tasks import Task, get_spec, load_task

@@ -19,7 +19,7 @@ from timeground.demo.settings import DemoSettings
 from tests.demo.conftest import EXAMPLE
 from tests.support import openai_server
 from timeground.methods.grounder import Watched
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 
 QUERY = "the blue cross can be seen"
 

@@ -34,7 +34,7 @@ from timeground.cli.main import main
 from timeground.data.rows import read_rows, write_rows
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 from timeground.spans import Span
 
 COMMAND = [sys.executable, "-m", "timeground", "eval", "--model", "tiny", "--max_new_tokens", "24"]

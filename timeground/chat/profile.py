@@ -20,6 +20,7 @@ from timeground.errors import UserError
 from timeground.files.content_keys import PROFILE_NAME
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
+from timeground.models.names import model_folder
 
 if TYPE_CHECKING:
     from timeground.models.families.base import Family
@@ -210,10 +211,15 @@ def named_profile(name: str, knows: str | None = None) -> Profile:
     return dataclasses.replace(own, knows=knows or own.knows)
 
 
+def own_profile(name_or_path: str) -> Path | None:
+    """Return the profile's file of a folder, or of a Hub id that is on this machine; None where it has none."""
+    file = (model_folder(name_or_path) or Path(name_or_path)) / FILE_NAME
+    return file if file.is_file() else None
+
+
 def profile_for(name_or_path: str, family: Family) -> Profile:
     """Return the profile of a checkpoint: its own file, else the table of known ids, else its family's default."""
-    file = Path(name_or_path) / FILE_NAME
-    if file.is_file():
+    if file := own_profile(name_or_path):
         return load_profile(file).checked(family)
     return KNOWN.get(name_or_path, family.default_profile)
 

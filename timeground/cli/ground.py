@@ -7,15 +7,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timeground.cli.progress import Bars
+from timeground.clock import parse_time, shown_span
 from timeground.errors import UserError
 from timeground.files.json_text import lines_of
+from timeground.files.scratch import scratch_folder
 from timeground.files.whole_files import refuse_unwritable
-from timeground.media.containers.frame_folder import VIDEO_SUFFIXES, pictures_in
+from timeground.media.fetch import fetch, is_web
+from timeground.media.suffixes import VIDEO_SUFFIXES
 from timeground.report.timeline import text_timeline
 from timeground.spans import Span
 
@@ -29,7 +34,11 @@ EXAMPLE_QUERY = "the blue cross grows"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("video", help=f"a video file, a folder of frames, or '{EXAMPLE}' (a clip that ships with it)")
+    parser.add_argument(
+        "video",
+        help=f"a video file, a folder of frames, an http(s) address, or '{EXAMPLE}' (a clip that ships with it); only "
+        "pictures are looked at, sound is not heard",
+    )
     parser.add_argument(
         "words", nargs="*", metavar="query", help="what to look for; further video files may stand before the queries"
     )
@@ -44,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
     )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
-    parser.add_argument("--start", type=float, metavar="S", help="look only from this second on")
-    parser.add_argument("--end", type=float, metavar="S", help="look only up to this second")
+    parser.add_argument("--start", type=_time, metavar="TIME", help="look only from here on: seconds, or 0:30:00")
+    parser.add_argument("--end", type=_time, metavar="TIME", help="look only up to here")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: a GPU if there is one)")
     parser.add_argument(
         "--trust-remote-code",
@@ -54,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a video and nothing else")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="write a picture: frames, answers, truth if known")
+
+
+def _time(text: str) -> float:
+    """Return the seconds of an option."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds (90.5) or h:mm:ss (0:01:30)") from None
 
 
 @dataclass(frozen=True)
@@ -66,19 +83,31 @@ class Task:
     """Of each query, where known."""
     plot: Path | None = None
     """Where its picture goes."""
+    file: str = ""
+    """The file on this machine, once it is known: the video itself, or what was fetched."""
 
 
 def run(args: argparse.Namespace) -> None:
     """Ground the queries in every video and print the answers; what cannot be read is told, and the rest goes on."""
+    from timeground.models.hub import check_name
+
+    check_name(args.model)
     tasks = _tasks(args)
     from timeground.media.containers.container import check_file
 
     for task in tasks:
         if task.plot:
             refuse_unwritable(task.plot)  # told before the work whose result goes there
-    for task in tasks if len(tasks) == 1 else []:
-        if not os.path.isdir(task.video):
-            check_file(task.video)  # a wrong path is told before a model is loaded
+    with scratch_folder("fetched") if any(is_web(task.video) for task in tasks) else nullcontext(Path()) as folder:
+        if len(tasks) == 1:  # a wrong path is told before a model is loaded
+            tasks = [_on_this_machine(tasks[0], folder)]
+            if not os.path.isdir(tasks[0].file):
+                check_file(tasks[0].file)
+        _ground_all(tasks, args, folder)
+
+
+def _ground_all(tasks: Sequence[Task], args: argparse.Namespace, folder: Path) -> None:
+    """Ask about every video. folder: for what is fetched."""
     from timeground.methods.grounder import Grounder
 
     _quiet()
@@ -94,19 +123,37 @@ def run(args: argparse.Namespace) -> None:
     failed = 0
     for task in tasks:
         try:
+            task = _on_this_machine(task, folder)
             _ground(task, grounder, args)
         except UserError as error:
             if len(tasks) == 1:
                 raise
             failed += 1
             print(f"timeground: {error}", file=sys.stderr)
+        finally:
+            if is_web(task.video) and task.file:
+                os.unlink(task.file)
     if failed:
         raise UserError(f"{failed} of {len(tasks)} videos could not be asked (see above)")
 
 
+def _on_this_machine(task: Task, folder: Path) -> Task:
+    """Return a task with its file; what an address gives is fetched into a folder."""
+    if task.file or not is_web(task.video):
+        return replace(task, file=task.file or task.video)
+    with Bars() as bars:
+        bar = bars.add("fetching", 0, "B")
+
+        def come(num_bytes: int, total: int | None) -> None:
+            bar.total = total or num_bytes
+            bars.update(bar, num_bytes)
+
+        return replace(task, file=str(fetch(task.video, folder, come)))
+
+
 def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
     """Ask about one video: text or a line of JSON, and a picture if one is wanted."""
-    watched = grounder.watch(task.video, start_s=args.start, end_s=args.end)
+    watched = grounder.watch(task.file, start_s=args.start, end_s=args.end)
     answers = watched.ground(task.queries)
     if args.json:
         print(json.dumps(_as_json(task, answers, watched)))
@@ -117,7 +164,7 @@ def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
 
         rows = [(a.query, a.readable_spans) for a in answers]
         truth = task.truths[0] if len(task.truths) == 1 else None
-        save_timeline(task.plot, _film(task.video, watched.clip), rows, truth, _title(watched))
+        save_timeline(task.plot, _film(task.file, watched.clip), rows, truth, _title(watched))
         print(f"wrote {task.plot}", file=sys.stderr if args.json else sys.stdout)
 
 
@@ -144,10 +191,16 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
 
 def _is_video(word: str) -> bool:
     """Return True for a file or a folder of pictures that is there, and for what is named like a video."""
+    if is_web(word):
+        return True
     if Path(word).suffix.lower() in VIDEO_SUFFIXES and " " not in Path(word).suffix:
         return True
     try:
-        return Path(word).is_file() or (Path(word).is_dir() and bool(pictures_in(Path(word))))
+        if not Path(word).is_dir():
+            return Path(word).is_file()
+        from timeground.media.containers.frame_folder import pictures_in
+
+        return bool(pictures_in(Path(word)))
     except (OSError, ValueError):
         return False  # a sentence that is too long for a name
 
@@ -176,8 +229,10 @@ def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -
         "video": task.video,
         "duration": clip.duration_s,
         "window": [clip.start_s, clip.end_s],
+        "num_frames": clip.num_frames,
         "model": watched.model.name,
         "warning": watched.warning,
+        "sparse": watched.sparse,
         **({"notice": notice} if notice else {}),
         "answers": [a.to_json() for a in answers],
     }
@@ -185,17 +240,20 @@ def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -
 
 def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> None:
     clip = watched.clip
-    name = Path(task.video).resolve().name
-    kind = "folder of pictures " if os.path.isdir(task.video) else ""
-    read = f"{clip.start_s:.1f} to {clip.end_s:.1f} s, {clip.num_frames} frames read"
+    name = Path(task.file).resolve().name
+    kind = "folder of pictures " if os.path.isdir(task.file) else ""
+    window = shown_span(Span(clip.start_s, clip.end_s), clip.duration_s).replace(" - ", " to ")
+    read = f"{window}, {clip.num_frames} frames read"
     print(f"{kind}{name}: {read} by {watched.model.name}")
     if watched.warning:
         print(f"warning: {watched.warning}")
+    if watched.sparse:
+        print(f"note: {watched.sparse} (--start, --end)")
     for answer, truth in zip(answers, task.truths, strict=True):
         print(f"\n{answer.query}")
-        print(f"  {text_timeline(answer.spans, clip.start_s, clip.end_s)}  {_said(answer)}")
+        print(f"  {text_timeline(answer.spans, clip.start_s, clip.end_s)}  {_said(answer, clip.duration_s)}")
         if truth is not None:
-            known = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in truth) or "does not happen"
+            known = ", ".join(shown_span(s, clip.duration_s) for s in truth) or "does not happen"
             print(f"  {text_timeline(truth, clip.start_s, clip.end_s)}  {known} (truth)")
 
 
@@ -213,10 +271,10 @@ def _title(watched: Watched) -> str:
     return watched.model.name if watched.warning is None else f"{watched.model.name}: {watched.warning}"
 
 
-def _said(answer: GroundingAnswer) -> str:
+def _said(answer: GroundingAnswer, video_s: float) -> str:
     if not answer.spans and not answer.absent:
         return f"no answer ({answer.rule}): {answer.text!r}"
-    said = ", ".join(f"{s.start_s:.1f} - {s.end_s:.1f} s" for s in answer.spans) or "does not happen"
+    said = ", ".join(shown_span(s, video_s) for s in answer.spans) or "does not happen"
     said += " [outside what was shown]" if answer.outside else ""
     return f"{said} ({answer.certainty})" if answer.certainty else said
 

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "timeground.doctor.command",
         "check the installation, and what time each reader, model and processor believes it sees",
     ),
+    "models": ("timeground.cli.models", "which model for which GPU, what is on this machine, and fetching one"),
     "synth": ("timeground.cli.synth", "render SynthMoments: videos whose moments are known exactly"),
     "serve": ("timeground.cli.serve", "start a vLLM server for a model, with the flags that grounding wants"),
     "data": ("timeground.data_pipeline.command", "annotations to rows, videos and old rows to clean training rows"),

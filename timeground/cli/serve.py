@@ -72,8 +72,12 @@ def server_command(
     let in as the model's token budget holds. train: rollouts, with weights that change (`_for_training`), and with
     adapters up to `lora_rank`.
     """
-    from timeground.models.checkpoint import Checkpoint, resolve
+    from timeground.models.hub import check_name
+
+    check_name(model)
+    from timeground.models.checkpoint import Checkpoint
     from timeground.models.checkpoint_files import check_folder
+    from timeground.models.names import resolve
 
     path, program = resolve(model), _python(python)
     if Path(path).is_dir():

@@ -25,6 +25,10 @@ def resolve_video(root: str | Path, video: str, *, follow_links: bool = False) -
     link.
     """
     base = Path(root).resolve()
+    if "://" in video:
+        raise UserError(
+            f"video {shown(video)} is an address; rows name files below {base}: fetch it, and name the file"
+        )
     relative = Path(video)
     if relative.is_absolute() or ".." in relative.parts:
         raise UserError(f"video {shown(video)} leaves the video root; give a path relative to {base}")

@@ -71,6 +71,10 @@ def run(args: argparse.Namespace) -> int:
         return run_processors(args.processors, console, args.json, args.markdown)
     if args.markdown is not None:
         raise UserError("--markdown writes the table of --processors: give that too")
+    if args.model is not None:
+        from timeground.models.hub import check_name
+
+        check_name(args.model)
     report = run_doctor(args.model, console)
     if not args.no_answer:
         with console.status("asking the model about the clip that ships"):
@@ -195,7 +199,7 @@ def _is_generic(model: str) -> bool:
 
 def _open_server(model: str | None) -> Server | None:
     """Return the server, if a URL is given."""
-    from timeground.models.opening import is_url
+    from timeground.models.names import is_url
 
     if model is None or not is_url(model):
         return None

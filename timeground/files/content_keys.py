@@ -17,6 +17,7 @@ from typing import Any
 from timeground.data.rows import Row
 from timeground.errors import OutputError
 from timeground.files.whole_files import write_text
+from timeground.models.names import model_folder
 
 CODE_VERSION = 1
 """Raised whenever a change of our code can change answers, rows or scores that runs keep."""
@@ -122,26 +123,6 @@ def _of_files(files: list[Path], root: Path) -> str:
         found = profile_contents(file) if file.name == PROFILE_NAME else file_contents(file)
         digest.update(name + b"\0" + found.encode() + b"\0")
     return digest.hexdigest()
-
-
-def model_folder(name: str, revision: str | None = None) -> Path | None:
-    """Return the folder of a model's files on this machine, or None."""
-    from timeground.models.checkpoint import TINY, resolve
-    from timeground.models.opening import is_url
-
-    if is_url(name):
-        return None
-    path = Path(resolve(name)) if name == TINY else Path(name).expanduser()
-    if path.is_dir():
-        return path
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        file = try_to_load_from_cache(name, "config.json", revision=revision)
-    except HFValidationError:
-        return None
-    return Path(file).parent if isinstance(file, str) else None
 
 
 class _Memory:

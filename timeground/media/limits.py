@@ -1,6 +1,6 @@
-"""How large a picture and a clip may be: sizes are looked at before any pixel is made.
+"""How large a picture, a clip and a fetched file may be: sizes are looked at before any pixel is made.
 
-One setting, the environment variable ``TIMEGROUND_SIZE_LIMIT`` (1 by default), multiplies both limits. It reaches
+One setting, the environment variable ``TIMEGROUND_SIZE_LIMIT`` (1 by default), multiplies all limits. It reaches
 worker processes, the demo and the pipeline alike.
 """
 
@@ -14,11 +14,17 @@ from timeground.errors import UserError, VideoError
 SETTING = "TIMEGROUND_SIZE_LIMIT"
 FRAME_PIXELS = 100_000_000
 CLIP_BYTES = 2 << 30
+FETCHED_BYTES = 4_000_000_000
 
 
 def max_frame_pixels() -> int:
     """Return the most pixels of one frame, as it is stored."""
     return round(FRAME_PIXELS * _factor())
+
+
+def max_fetched_bytes() -> int:
+    """Return the most bytes of a video that is fetched from the network."""
+    return round(FETCHED_BYTES * _factor())
 
 
 def check_frame(name: str | os.PathLike[str], width: int, height: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from timeground.clock import LONG_S, clock
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling, num_frames, target_times_s
 
@@ -28,6 +29,7 @@ def check_window(
     if start < 0 or start >= duration_s or (end > duration_s + WINDOW_SLACK_S and not clamp_end):
         raise UserError(
             f"{name}: the window {start:.3f} to {end:.3f} s is not inside the video, which lasts {duration_s:.3f} s"
+            + (f" ({clock(duration_s)})" if duration_s >= LONG_S else "")
         )
     if not start < end:  # also catches NaN
         raise UserError(f"{name}: the window must start before it ends, got {start:.3f} to {end:.3f} s")

@@ -13,7 +13,9 @@ from timeground.chat.prompts import LETTERS, as_texts, choice_prompt, ground_pro
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media.clip import Clip
+from timeground.media.fetch import fetched_for, is_web
 from timeground.media.selection import check_window
+from timeground.media.sparse import sparse_note
 from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import NO_TRACE, Method, Outcome, Trace
@@ -50,6 +52,8 @@ class GroundingAnswer:
     """Why its answers mean nothing about this video, if the model knows only others."""
     trace: Trace = NO_TRACE
     """Where the method looked, and how often it asked."""
+    sparse: str | None = None
+    """What was read of a long video, and what that means, where few of its frames were (`sparse_note`)."""
     confidence_means: str | None = None
     """The "mean token probability", or "P(IoU >= 0.5)" and "P(right)" of a calibrated model; None of a method's own."""
 
@@ -78,6 +82,7 @@ class GroundingAnswer:
             "confidence_means": self.confidence_means,
             "model": self.model,
             "warning": self.warning,
+            "sparse": self.sparse,
             "outside": self.outside,
             "trace": self.trace.to_json(),
         }
@@ -99,6 +104,8 @@ class ChoiceAnswer:
     model: str = ""
     """As in `GroundingAnswer`."""
     warning: str | None = None
+    """As in `GroundingAnswer`."""
+    sparse: str | None = None
     """As in `GroundingAnswer`."""
 
 
@@ -196,6 +203,15 @@ class Watched:
         told = warning(self.model.name, self.model.profile, self.video.made_by)
         return told or (self.model.notice if self.model.sees_no_times else None)
 
+    @property
+    def sparse(self) -> str | None:
+        """Return what was read, and what that means, where the video is so long that most frames were left out.
+
+        None where the method does not look at all of it at once.
+        """
+        looked_once = "clip" in vars(self.method)
+        return sparse_note(self.clip, self.model.sampling()) if looked_once else None
+
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
         """Return an answer to each query (one string is one query), greedy, all from one reading."""
         rows = [self._row(number, query=query) for number, query in enumerate(as_texts(queries))]
@@ -227,6 +243,7 @@ class Watched:
             shares=[w / sum(weights) for w in weights],
             model=self.model.name,
             warning=self.warning,
+            sparse=self.sparse,
         )
 
     def events(self) -> list[tuple[str, Span]]:
@@ -255,6 +272,7 @@ class Watched:
             confidence=outcome.confidence,
             model=self.model.name,
             warning=self.warning,
+            sparse=self.sparse,
             outside=leaves(said.spans, self.method.extent),
             trace=outcome.trace,
             confidence_means=None if outcome.raw_confidence is None else profile.confidence_means(said.kind),
@@ -262,9 +280,11 @@ class Watched:
 
 
 def as_video(video: AnyVideo) -> Video:
-    """Return a path, a clip or a video as a video."""
+    """Return a path, a clip or a video as a video; an http(s) address is fetched into a file that goes with it."""
     if isinstance(video, Video):
         return video
+    if isinstance(video, str) and is_web(video):
+        return fetched_for(Video, video)
     return Video.of(video) if isinstance(video, Clip) else Video(video)
 
 

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from importlib.resources import files
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
 from timeground.chat.profile import Profile, named_profile, profile_for
 from timeground.errors import UserError
-from timeground.files.content_keys import model_contents
+from timeground.files.content_keys import PROFILE_NAME, model_contents
 from timeground.media.sampling import Sampling
 from timeground.models.checkpoint_files import check_config, check_folder, check_template
 from timeground.models.families import Family, family_of
+from timeground.models.hub import only_on_disk
 from timeground.models.inputs import PromptBuilder
 from timeground.models.local.towers import Normalisation
+from timeground.models.names import resolve
 from timeground.models.torchvision_repair import repair_torchvision
 from timeground.models.transcript import Transcript
-
-TINY = "tiny"
 
 
 @dataclass(frozen=True)
@@ -98,27 +97,25 @@ class Checkpoint:
         return Transcript(self.builder, self.profile)
 
 
-def resolve(name: str) -> str:
-    """Return the folder or Hub id behind a name: ``tiny`` is the model that ships with the package."""
-    if name == TINY:
-        folder = Path(str(files("timeground") / "assets" / "tiny"))
-        if not (folder / "config.json").is_file():
-            raise UserError(f"the bundled model is not in {folder}; reinstall timeground")
-        return str(folder)
-    path = Path(name).expanduser()
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise UserError(f"{name}: no config.json in this folder; give a model folder as save_pretrained writes it")
-    if name.startswith((".", "/", "~")) and not path.is_dir():
-        raise UserError(f"{name}: there is no such model folder")
-    return str(path) if path.is_dir() else name
-
-
 def read_config(path: str, revision: str | None = None) -> Any:
     """Return a model's configuration. Raise UserError where it cannot be read."""
     repair_torchvision()
     from transformers import AutoConfig
 
-    return or_user_error(AutoConfig.from_pretrained, path, revision, trust_remote_code=False)
+    found = or_user_error(AutoConfig.from_pretrained, path, revision, trust_remote_code=False)
+    fetch_profile(path, revision)
+    return found
+
+
+def fetch_profile(path: str, revision: str | None = None) -> None:
+    """Bring the profile that a Hub id may have onto this machine, beside its configuration."""
+    if Path(path).is_dir():
+        return
+    from transformers.utils.hub import cached_file
+
+    may_lack = {f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "connection_errors")}
+    only_here = only_on_disk(path, revision)
+    or_user_error(partial(cached_file, filename=PROFILE_NAME), path, revision, local_files_only=only_here, **may_lack)
 
 
 def read_processor(path: str, revision: str | None = None) -> Any:
@@ -137,7 +134,12 @@ def read_processor(path: str, revision: str | None = None) -> Any:
 
 
 def or_user_error(call: Any, path: str, revision: str | None, **options: Any) -> Any:
-    """Call a ``from_pretrained``, and say in one line what is wrong with the model if it fails."""
+    """Call a ``from_pretrained``, and say in one line what is wrong with the model if it fails.
+
+    A Hub id is looked for before, so that one that is mistyped or out of reach is told at once.
+    """
+    if not Path(path).is_dir() and only_on_disk(path, revision):
+        options["local_files_only"] = True
     try:
         return call(path, revision=revision, **options)
     except Exception as error:  # damaged files make libraries fail in ways of their own

@@ -39,6 +39,16 @@ def check_folder(folder: Path, *, weights: bool = True) -> None:
         check_safetensors(file)
 
 
+def missing_files(folder: Path) -> list[str]:
+    """Return what a model folder lacks, by what its own index says; only names are looked at."""
+    try:
+        check_folder(folder, weights=False)
+        _weight_files(folder)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
 def check_config(folder: Path) -> None:
     """Refuse a ``config.json`` that is no JSON object."""
     _check_json(folder / "config.json")

@@ -8,11 +8,7 @@ from typing import Any
 
 from timeground.errors import UserError
 from timeground.models.base import Model
-
-
-def is_url(name: str) -> bool:
-    """Return whether a model's name is the address of a server."""
-    return name.startswith(("http://", "https://"))
+from timeground.models.names import is_url, model_folder, resolve
 
 
 def open_model(
@@ -35,7 +31,6 @@ def open_model(
 
 def _open_here(name: str, trust_remote_code: bool, **options: Any) -> Model:
     """Return a model of one of our families, or any other through its own processor."""
-    from timeground.models.checkpoint import resolve
     from timeground.models.families import FAMILIES
     from timeground.models.generic.checkpoint import read_raw_config
 
@@ -73,7 +68,6 @@ def processor_release(name: str) -> str:
 
     Another release may write another prompt for the same files.
     """
-    from timeground.files.content_keys import model_folder
     from timeground.models.families import FAMILIES
 
     folder = model_folder(name)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from timeground.clock import LONG_S, clock, shown_span, shown_time
 from timeground.errors import UserError
 from timeground.files.whole_files import writing
-from timeground.media.clip import Clip
 from timeground.spans import Span
+
+if TYPE_CHECKING:
+    from timeground.media.clip import Clip
 
 WIDTH_IN, FILM_IN = 11.0, 1.3
 COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
@@ -58,12 +62,22 @@ def save_timeline(
         for span in spans or ():
             bars.barh(place, span.length_s, left=span.start_s, height=0.62, color=colour)
             middle = (span.start_s + span.end_s) / 2
-            bars.text(middle, place, f"{span.start_s:.1f} - {span.end_s:.1f}", ha="center", va="center", fontsize=8)
+            bars.text(
+                middle,
+                place,
+                shown_span(span, clip.duration_s).removesuffix(" s"),
+                ha="center",
+                va="center",
+                fontsize=8,
+            )
         if not spans:
             said = " no readable answer" if spans is None else " does not happen"
             bars.text(clip.start_s, place, said, va="center", fontsize=8, color=colour)
     bars.set_yticks(range(len(labelled)), [label for label, _ in labelled], fontsize=9)
     bars.set(xlim=(clip.start_s, clip.end_s), ylim=(len(labelled) - 0.5, -0.5), xlabel="seconds")
+    if clip.duration_s >= LONG_S:
+        bars.xaxis.set_major_formatter(lambda time_s, _: clock(time_s))
+        bars.set_xlabel("")
     for side in ("top", "right", "left"):
         bars.spines[side].set_visible(False)
     bars.tick_params(axis="y", length=0)
@@ -95,4 +109,10 @@ def _draw_film(axes: object, clip: Clip) -> None:
         index = int((clip.frame_times_s - (left + slot_s / 2)).abs().argmin())
         picture = clip.frames[index].permute(1, 2, 0).numpy()
         axes.imshow(picture, extent=(left + 0.02 * slot_s, left + 0.98 * slot_s, 0.16, 1), aspect="auto")
-        axes.text(left + slot_s / 2, 0.0, f"{float(clip.frame_times_s[index]):.1f} s", ha="center", fontsize=7)
+        axes.text(
+            left + slot_s / 2,
+            0.0,
+            shown_time(float(clip.frame_times_s[index]), clip.duration_s),
+            ha="center",
+            fontsize=7,
+        )

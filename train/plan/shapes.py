@@ -13,11 +13,12 @@ import yaml
 
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
-from timeground.models.checkpoint import Checkpoint, resolve
+from timeground.models.checkpoint import Checkpoint
 from timeground.models.families.new_models import new_config
 from timeground.models.inputs import PromptBuilder
 from timeground.models.loading import Loaded, make_ours
 from timeground.models.local.towers import Normalisation
+from timeground.models.names import resolve
 from timeground.models.torchvision_repair import repair_torchvision
 
 from ..config import RECIPES, ModelSettings

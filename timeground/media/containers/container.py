@@ -24,6 +24,7 @@ PLAIN_CONTAINERS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "
 """Containers that hold their own frames. A playlist can name other files."""
 NOT_VIDEO_FORMATS = {"tty", "hls", "concat"}
 PROBED_BYTES = 64
+NOT_LIVE = "webcams, pipes and streams are not read: record a part (ffmpeg -i INPUT -t 60 part.mp4) and give that file"
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 
@@ -74,11 +75,13 @@ def check_file(path: str | os.PathLike[str]) -> None:
     try:
         status = file.stat()
     except FileNotFoundError:
-        raise VideoError(f"{path}: no such file; check the path and the video root") from None
+        raise VideoError(f"{path}: {_no_file(os.fspath(path))}") from None
     except (OSError, ValueError) as error:  # a name that is too long, a null character, a loop of links
         raise VideoError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+    if stat.S_ISCHR(status.st_mode):
+        raise VideoError(f"{path}: a device; {NOT_LIVE}")
     if not stat.S_ISREG(status.st_mode):
-        raise VideoError(f"{path}: not a file")
+        raise VideoError(f"{path}: not a file; {NOT_LIVE}" if stat.S_ISFIFO(status.st_mode) else f"{path}: not a file")
     if not os.access(file, os.R_OK):
         raise VideoError(f"{path}: no permission to read it")
     if status.st_size == 0:
@@ -86,6 +89,18 @@ def check_file(path: str | os.PathLike[str]) -> None:
     with file.open("rb") as data:
         if data.read(4) == APPLE_DOUBLE:
             raise VideoError(f"{path}: not a video, but what macOS keeps beside one (AppleDouble); leave it out")
+
+
+def _no_file(path: str) -> str:
+    """Return why a path that leads nowhere is none, where it is a stream's or a camera's name."""
+    scheme = path.partition(":/")[0].lower()
+    if scheme in ("http", "https"):
+        return "an address is fetched on the command line of ground and by Grounder only; fetch it and give the file"
+    if ":/" in path and scheme.isalnum() and len(scheme) > 1:
+        return f"a {scheme} stream; {NOT_LIVE}"
+    if path == "-" or path.isdigit() or path.startswith(("/dev/video", "video=")):
+        return f"no such file; {NOT_LIVE}"
+    return "no such file; check the path and the video root"
 
 
 def damaged(path: str | os.PathLike[str], error: object) -> VideoError:
@@ -112,7 +127,7 @@ def _main_stream(path: str | os.PathLike[str], container: InputContainer) -> Vid
 
     stream = container.streams.best("video")
     if stream is None or container.format.name in NOT_VIDEO_FORMATS:
-        kind = "it holds only sound" if container.streams.audio else "it is not a video"
+        kind = "it holds only sound, which is not listened to" if container.streams.audio else "it is not a video"
         raise VideoError(f"{path}: no video stream: {kind}")
     if stream.disposition & Disposition.attached_pic:
         raise VideoError(f"{path}: no video stream: it holds sound and a cover picture")

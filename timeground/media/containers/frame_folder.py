@@ -26,11 +26,8 @@ from timeground.media.containers.frame_index import Ints, Times, VideoInfo
 from timeground.media.containers.picture import Canvas
 from timeground.media.containers.tag import folder_tag
 from timeground.media.pictures import picture_pixels, picture_size
+from timeground.media.suffixes import SUFFIXES, VIDEO_SUFFIXES
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg", ".wmv", ".ogv", ".3gp"}
-)
 TIMES_FILES = ("timestamps.json", "timestamps.txt")
 DEFAULT_FOLDER_FPS = 2.0
 MAX_FPS, MAX_TIME_S, MAX_TIMES_BYTES = 1000, 1e7, 64 << 20

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 from timeground.chat.layout import TimeEncoding
-from timeground.chat.profile import FILE_NAME, KNOWN, Profile, load_profile, named_profile
+from timeground.chat.profile import KNOWN, Profile, load_profile, named_profile, own_profile
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling
 from timeground.models.generic.prompts import PromptWriter
@@ -70,10 +69,9 @@ class Measured:
 
         changes: to single settings. Raise UserError for a time encoding that cannot be given to its processor.
         """
-        file = Path(path) / FILE_NAME
         if named:
             found = named_profile(named)
-        elif file.is_file():
+        elif file := own_profile(path):
             found = load_profile(file)
         else:
             found = KNOWN.get(path) or self.usual

@@ -13,10 +13,12 @@ import torch
 
 from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
-from timeground.models.checkpoint import or_user_error, resolve
+from timeground.models.checkpoint import fetch_profile, or_user_error
 from timeground.models.checkpoint_files import check_config, check_loaded, check_safetensors, check_template
 from timeground.models.families.generic import WOULD_WORK, RawConfig
 from timeground.models.generic.prompts import PromptWriter
+from timeground.models.hub import only_on_disk
+from timeground.models.names import resolve
 from timeground.models.torchvision_repair import repair_torchvision
 
 
@@ -87,7 +89,10 @@ class GenericCheckpoint:
         text = self.config.get_text_config() if hasattr(self.config, "get_text_config") else self.config
         named = [getattr(text, "eos_token_id", None), getattr(self.config, "eos_token_id", None)]
         try:
-            settings = GenerationConfig.from_pretrained(self.path, revision=self.revision or "main")
+            only_here = not Path(self.path).is_dir() and only_on_disk(self.path, self.revision)
+            settings = GenerationConfig.from_pretrained(
+                self.path, revision=self.revision or "main", local_files_only=only_here
+            )
         except (OSError, ValueError):  # it has none of its own
             pass
         else:
@@ -143,6 +148,7 @@ def read_raw_config(name: str, revision: str | None = None) -> RawConfig:
     if Path(path).is_dir():
         check_config(Path(path))
     fields, _ = or_user_error(PreTrainedConfig.get_config_dict, path, revision)
+    fetch_profile(path, revision)
     return RawConfig(name, fields)
 
 
