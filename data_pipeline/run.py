@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
+from timeground.cli.progress import Bar, Bars
 from timeground.cli.recipes import dump
 from timeground.files.folder_lock import only_run
 from timeground.files.whole_files import write_text
@@ -159,37 +157,25 @@ def _forget_failures(recipe: Recipe, plan: Plan) -> None:
 class Display:
     """One bar for each stage: videos, rate, rows dropped, time left."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Bars) -> None:
         self.bars = bars
-        self.current: TaskID | None = None
+        self.current: Bar | None = None
         self.num_rejected = 0
 
     def stage(self, name: str, total: int, done: int, rejected: int) -> None:
         """Begin a new stage; `done` videos of it were done before."""
         self.num_rejected = rejected
-        self.current = self.bars.add_task(name, total=total, completed=done, rate="", rejected=rejected)
+        self.current = self.bars.add(name, total, "videos", done)
 
     def advance(self, videos: int, rejected: int) -> None:
         """Show that more videos are through, and that so many rows of theirs were dropped."""
-        if self.current is None:
-            return
-        self.num_rejected += rejected
-        self.bars.update(self.current, advance=videos, rejected=self.num_rejected)
-        task = next(task for task in self.bars.tasks if task.id == self.current)
-        speed = task.finished_speed or task.speed
-        self.bars.update(self.current, rate=f"{speed:.2f} videos/s" if speed else "")
+        if self.current is not None:
+            self.num_rejected += rejected
+            self.bars.advance(self.current, videos, f"{self.num_rejected} rows dropped")
 
 
 @contextmanager
 def display(shown: bool = True) -> Iterator[Display]:
     """Show bars on standard error, for as long as the block lasts."""
-    columns = (
-        TextColumn("{task.description:<11}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[rejected]} rows dropped"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:
+    with Bars(shown) as bars:
         yield Display(bars)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from timeground.models.opening import processor_release
 from .asking import ModelSettings
 from .item import Item
 from .recipe import Recipe
-from .stage import Stage
+from .stage import Stage, source_of
 from .tools import read_prompt
 
 
@@ -77,6 +78,11 @@ class Plan:
         return sum(self.counts(position, shard)[name] for shard in range(self.num_shards))
 
 
+def folder_name(stage: str) -> str:
+    """Return a stage's name as a part of a folder's: one's own is a path."""
+    return re.sub(r"[^\w-]+", "_", stage)
+
+
 def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
     """Name the folder of each stage by a hash of all before it, and write what came in."""
     work = Path(recipe.output) / "work"
@@ -84,9 +90,9 @@ def make_plan(recipe: Recipe, items: Sequence[Item]) -> Plan:
     folders, digest = [], _input_digest(recipe, items)
     folders.append(work / f"00-input-{digest[:10]}")
     for number, stage in enumerate(recipe.stages, start=1):
-        files = [path_contents(file) for file in stage.files()]
+        files = [path_contents(file) for file in (*stage.files(), *source_of(stage))]
         digest = _hash([digest, stage.model_dump(mode="json"), _models(recipe, stage), _prompts(recipe, stage), files])
-        folders.append(work / f"{number:02d}-{stage.stage}-{digest[:10]}")
+        folders.append(work / f"{number:02d}-{folder_name(stage.stage)}-{digest[:10]}")
     plan = Plan(tuple(folders), len(shards), len(items))
     for shard in plan.missing(0):
         write_shard(plan.file(0, shard), shards[shard])

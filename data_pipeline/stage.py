@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from timeground.cli.recipes import Settings
 from timeground.data.rows import Row
 from timeground.errors import UserError
+from timeground.named import imported
 from timeground.spans import Span
 
 from .item import Item
@@ -101,10 +103,34 @@ def _validated(value: Any) -> Stage:
     if isinstance(value, Stage):
         return value
     name = value.get("stage") if isinstance(value, dict) else value
+    if isinstance(value, dict) and isinstance(name, str) and ":" in name:
+        return _own_stage(name).model_validate(value)
     if not isinstance(value, dict) or not isinstance(name, str) or name not in STAGES:
         problem = "there is no stage {name}; there are: {there}"
         raise PydanticCustomError("no_stage", problem, {"name": repr(name), "there": ", ".join(STAGES)})
     return STAGES[name].model_validate(value)
+
+
+def _own_stage(name: str) -> type[Stage]:
+    """Return a user's stage, by ``file.py:Name`` or ``package.module:Name``. Raise a validation error if it is none."""
+    try:
+        found = imported(name, "stage", STAGES)
+    except UserError as error:
+        raise PydanticCustomError("no_stage", "{problem}", {"problem": str(error)}) from None
+    kinds = (VideoStage, GlobalStage, OutputStage)
+    if not (isinstance(found, type) and issubclass(found, kinds)) or inspect.isabstract(found):
+        problem = "{name} is no stage: derive it from VideoStage, GlobalStage or OutputStage, with its method"
+        raise PydanticCustomError("no_stage", problem, {"name": name})
+    if isinstance(found.model_fields["stage"].default, str):
+        raise PydanticCustomError("no_stage", "{name}: leave out its field `stage`; recipes name it", {"name": name})
+    return found
+
+
+def source_of(stage: Stage) -> list[Path]:
+    """Return the file of a stage that does not ship: another text is another stage, and runs anew."""
+    if type(stage).__module__.partition(".")[0] == "timeground":
+        return []
+    return [Path(inspect.getfile(type(stage)))]
 
 
 AnyStage = Annotated[SerializeAsAny[Stage], PlainValidator(_validated)]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timeground.cli.launching import end_process, entry_point, start_processes
 from timeground.cli.recipes import RecipeParser
 from timeground.errors import UserError
+
+if TYPE_CHECKING:
+    from .config import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind.add_argument(
             "--resume-from", metavar="STEP", help="go on from this checkpoint of the run, not from its newest"
         )
+        kind.add_argument("--print-settings", action="store_true", help="print every setting as resolved, and stop")
         kind.add_argument(
             "--accept-changed-data",
             action="store_true",
@@ -85,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: give 1 or more")
+    if args.kind in ("run", "sft", "grpo") and _is_told(args):
+        return
     if args.kind == "check":
         from .plan.command import check
 
@@ -96,6 +104,22 @@ def run(args: argparse.Namespace) -> None:
 
         _work(args)
         leave_distributed()
+
+
+def _is_told(args: argparse.Namespace) -> bool:
+    """Print the settings, if they are wanted, or that the run is over; return whether that is all."""
+    if args.print_settings:
+        from .config import load_any_recipe
+
+        print(load_any_recipe(args.recipe, args.overrides).to_yaml(), end="")
+        return True
+    from .finished import finished
+
+    going_back = args.resume_from is not None or getattr(args, "after", None) is not None
+    line = None if going_back else finished(args.recipe, args.overrides)
+    if line is not None and os.environ.get("RANK", "0") == "0":
+        print(line)
+    return line is not None
 
 
 def _words(args: argparse.Namespace) -> list[str]:
@@ -112,6 +136,7 @@ def _work(args: argparse.Namespace) -> None:
     """Do this process's share of a run."""
     from . import phases
     from .config import load_any_recipe
+    from .runtime.distributed import on_first_rank
     from .runtime.run import Going
 
     if args.kind == "export":
@@ -123,6 +148,15 @@ def _work(args: argparse.Namespace) -> None:
         what = f"its kind is {recipe.kind}" if recipe.kind else "it has phases"
         raise UserError(f"recipe {args.recipe}: {what}; start it with timeground train {recipe.kind or 'run'}")
     phases.train(recipe, Going(args.resume_from, args.accept_changed_data, getattr(args, "after", None)))
+    on_first_rank(lambda: _end(args, recipe))
+
+
+def _end(args: argparse.Namespace, recipe: Recipe) -> None:
+    """Note that a run is over, and say where its model is."""
+    from .finished import note_finished, try_it
+
+    note_finished(args.recipe, args.overrides, recipe.output, recipe.steps)
+    print(try_it(recipe.output))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

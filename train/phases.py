@@ -23,12 +23,14 @@ from timeground.models.checkpoint import Checkpoint
 from . import sft
 from .config import Phase, Recipe, RunSettings, remarks
 from .config.kept import refuse_other_settings
-from .data.inventory import look_at_data
+from .data.inventory import Looked, look_at_data
 from .data.kept import keep_data
 from .data.rejected import Rejected, forget_notes, told
 from .data.sources import REJECTED
+from .first_screen import at_start, memory_line
 from .fresh import make_fresh_model
 from .grpo import trainer
+from .plan.memory import Sizes
 from .runtime.checkpoints import chosen, finished_checkpoints, step_of
 from .runtime.distributed import init_distributed, on_first_rank
 from .runtime.journal import Journal
@@ -81,6 +83,8 @@ def _train_phase(recipe: Recipe, phase: Phase, going: Going, journal: Journal) -
     run = kind_of(phase).set_up_run(phase, going, start_of(recipe, phase))
     if not run.done:
         run.state.update(_known_before(recipe, phase))
+    if not run.rank and phase.is_first:
+        print(memory_line(phase.settings, Sizes.of(run.loaded.model), run.world))
     journal.begin(phase.name, phase.first_step, run.done)
     known = kind_of(phase).train(run, journal)
     if phase.is_last:
@@ -141,14 +145,17 @@ def prepare(recipe: Recipe, going: Going, processes: int) -> None:
         _reopen(recipe, going.resume_from)
     if going.after is not None:
         take_over(recipe, going.after)
-    print(recipe.to_yaml())
-    for phase in recipe.phases:
-        for remark in remarks(phase.settings):
-            print(f"{phase.name}: {remark}" if phase.name else remark)
     forget_notes(recipe.output)
-    for phase in recipe.phases:
-        if not is_over(phase):
-            _look(phase, going, processes)
+    found = [(phase, None if is_over(phase) else look_at_data(phase.settings, processes)) for phase in recipe.phases]
+    told = [
+        f"{phase.name}: {remark}" if phase.name else remark
+        for phase, looked in found
+        for remark in (*remarks(phase.settings), *(looked.remarks if looked else ()))
+    ]
+    print(at_start(recipe, found, told, processes))
+    for phase, looked in found:
+        if looked is not None:
+            _keep(phase, looked, going)
     model = recipe.settings.model
     if model.fresh is not None and not (recipe.output / "fresh" / "config.json").exists():
         profile = Profile().with_changes(model.profile)
@@ -197,13 +204,10 @@ def _reopen(recipe: Recipe, resume_from: str) -> None:
             shutil.rmtree(phase.folder / "model", ignore_errors=True)
 
 
-def _look(phase: Phase, going: Going, processes: int) -> None:
-    """Look at the data of a phase; list what is passed over."""
+def _keep(phase: Phase, looked: Looked, going: Going) -> None:
+    """Keep what a phase's data were; list what is passed over."""
     settings: RunSettings = phase.settings
     output = Path(settings.output)
-    looked = look_at_data(settings, processes)
-    for remark in looked.remarks:
-        print(f"{phase.name}: {remark}" if phase.name else remark)
     if part := looked.training:
         if part.none_is_left:
             video, reason = next(iter(part.unreadable.items()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from timeground.errors import UserError
@@ -22,9 +23,11 @@ from ..work import Task, do_task, make_tools
 class ShardActor:
     """A Ray actor: does tasks one after the other, and keeps its models open."""
 
-    def __init__(self, recipe: str) -> None:
+    def __init__(self, recipe: str, folder: str) -> None:
         import torch
 
+        with suppress(OSError):
+            os.chdir(folder)  # stages of one's own are named from where the command was typed
         torch.set_num_threads(1)
         self.recipe = Recipe.model_validate_json(recipe)
         self.tools = make_tools(self.recipe, "cuda" if torch.cuda.is_available() else None)
@@ -69,7 +72,7 @@ class RayExecutor:
         resources: dict[str, Any] = {"num_gpus": 1} if has_gpus else {"num_cpus": 1}
         rows = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=len(tasks))
         recipe = self.recipe.model_dump_json()
-        done = rows.map(ShardActor, fn_constructor_args=(recipe,), concurrency=size, **resources)
+        done = rows.map(ShardActor, fn_constructor_args=(recipe, os.getcwd()), concurrency=size, **resources)
         for row in done.iter_rows():
             if row["stopped"]:
                 raise RunStopped(row["stopped"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -62,8 +60,7 @@ def own_reader(name: str) -> Callable[[Path], Read]:
 
     It is given the path of each file. It is the user's own code, and runs because the user names it.
     """
-    file, _, function = name.rpartition(":")
-    found = _from_file(Path(file), function) if file.endswith(".py") else imported(name, "reader", READERS)
+    found = imported(name, "--reader", READERS)
     if not callable(found):
         raise UserError(f"--reader {name}: not a function; give one that takes a path and yields dicts")
 
@@ -89,19 +86,3 @@ def _entries(found: Any, name: str) -> Iterable[Any]:
     if not isinstance(found, Iterable) or isinstance(found, str | bytes | dict):
         raise UserError(f"--reader {name}: gave {shown(found)}; it has to yield, or return a list of, dicts")
     return found
-
-
-def _from_file(file: Path, function: str) -> Any:
-    if not file.is_file():
-        raise UserError(f"--reader {file}: no such file")
-    spec = importlib.util.spec_from_file_location(f"timeground_reader_{file.stem}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses in it look themselves up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"--reader {file}: cannot be imported ({type(error).__name__}: {error})") from error
-    if not hasattr(module, function):
-        raise UserError(f"--reader {file}:{function}: nothing in it is called {function!r}")
-    return getattr(module, function)

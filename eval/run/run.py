@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from timeground.cli.progress import Bars
 from timeground.errors import UserError
 from timeground.files.folder_lock import only_run
 from timeground.files.whole_files import refuse_unwritable
@@ -157,12 +156,12 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime
                 shown = group, next(found)[1], next(found)[1] if other else None
             yield shown
 
-    with _progress(rank == 0) as progress:
-        bar = progress.add_task(task.spec.name, total=len(groups), completed=len(groups) - len(todo))
+    with Bars(rank == 0) as bars:
+        bar = bars.add(task.spec.name, len(groups), "videos", len(groups) - len(todo))
         at_once = (runtime.concurrency or AT_ONCE) if is_url(asker.settings.model) else 0
         for answers in _side_by_side(asker, decoded(), at_once) if at_once else (_asked(asker, *s) for s in decoded()):
             file.add(replace(answer, video=videos[answer.id]) for answer in answers)
-            progress.advance(bar)
+            bars.advance(bar)
 
 
 def _side_by_side(asker: Asker, shown: Iterator[Shown], at_once: int) -> Iterator[list[Answer]]:
@@ -198,11 +197,6 @@ def _asked(asker: Asker, group: Group, clip: Clip | Exception, other: Clip | Exc
         return [Answer(row.id, error=str(clip)) for row in group.rows]
     video = group.video(clip, asker.model.sampling())
     return asker.answers(video, group.rows, other if isinstance(other, Clip) else None)
-
-
-def _progress(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, disable=not shown, transient=False)
 
 
 def _own_device(world: int) -> str | None:

@@ -81,14 +81,21 @@ def test_out_of_reach_is_told_within_two_seconds(online):
         ("a/b/c", "no Hub id"),
     ],
 )
-@pytest.mark.parametrize(
-    "words", [["ground", "example"], ["eval", "--tasks", "synth", "--output_path", "x"], ["serve"]]
-)
-def test_commands_say_in_a_line_what_was_meant(name, said, words, capsys):
+def test_a_line_says_what_was_meant(name, said):
     only_on_disk.cache_clear()
-    assert main([*words, "--model", name]) == 2
+    with pytest.raises(UserError) as told:
+        check_name(name)
+    assert said in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ground", "example"], ["eval", "--tasks", "synth", "--output_path", "x"], ["serve"], ["doctor"], ["demo"]],
+)
+def test_every_command_that_opens_a_model_says_so(words, capsys):
+    assert main([*words, "--model", "TimeLens-8B"]) == 2
     error = capsys.readouterr().err
-    assert said in error and error.count("\n") == 1, error
+    assert "did you mean TencentARC/TimeLens-8B?" in error and error.count("\n") == 1, error
 
 
 def test_the_check_loads_no_library_of_models():

@@ -29,14 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Render the videos, with a progress bar; a killed run goes on where it was."""
-    from rich.progress import track
-
+    from timeground.cli.progress import Bars
     from timeground.files.folder_lock import only_run
     from timeground.synth.files import dataset_videos, write_annotations
 
     with only_run(args.out):
         videos = dataset_videos(args.out, args.videos, args.seed, args.split, args.duration)
-        for _ in track(videos, total=args.videos, description="rendering"):
-            pass
+        with Bars() as bars:
+            bar = bars.add("rendering", args.videos, "videos")
+            for _ in videos:
+                bars.advance(bar)
         rows = write_annotations(args.out, args.videos, args.seed, args.split, args.duration)
     print(f"{args.out}: {args.videos} videos, {len(rows)} rows in annotations.jsonl")

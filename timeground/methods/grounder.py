@@ -191,6 +191,7 @@ class Watched:
     def __init__(self, method: Method) -> None:
         """Hold a method's reading of a video; `Grounder.watch` makes one."""
         self.method, self.model, self.video = method, method.model, method.video
+        self._looks_once = "clip" in vars(method)  # it has read all of it at once; others look at parts
 
     @property
     def clip(self) -> Clip:
@@ -209,8 +210,7 @@ class Watched:
 
         None where the method does not look at all of it at once.
         """
-        looked_once = "clip" in vars(self.method)
-        return sparse_note(self.clip, self.model.sampling()) if looked_once else None
+        return sparse_note(self.clip, self.model.sampling()) if self._looks_once else None
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
         """Return an answer to each query (one string is one query), greedy, all from one reading."""

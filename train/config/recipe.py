@@ -13,10 +13,10 @@ import yaml
 from timeground.cli.recipes import SettingsType, read_recipe, read_tree, validated
 from timeground.errors import UserError
 
+from ..finished import RECIPES as RECIPES
 from .grpo import GrpoSettings
 from .run import SftSettings
 
-RECIPES = Path(__file__).parent.parent / "recipes"
 AnySettings = SftSettings | GrpoSettings
 KINDS: dict[str, type[SftSettings] | type[GrpoSettings]] = {"sft": SftSettings, "grpo": GrpoSettings}
 OF_THE_RUN = ("output", "tracker", "phases")

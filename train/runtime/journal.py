@@ -8,8 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from timeground.cli.progress import Bar, Bars
 from timeground.files.json_text import lines_of
 from timeground.files.whole_files import output_errors, write_text, writing
 
@@ -28,7 +27,8 @@ class Journal:
         self.last = time.perf_counter()
         self.files: dict[str, TextIO] = {}
         self.kept: set[str] = set()
-        self.progress: Progress | None = None
+        self.bars: Bars | None = None
+        self.bar: Bar | None = None
         self.offset, self.head = 0, dict[str, Any]()
 
     def begin(self, phase: str, offset: int, done: int) -> None:
@@ -39,31 +39,17 @@ class Journal:
         self.offset, self.head = offset, {"phase": phase} if phase else {}
         if not self.active:
             return
-        if self.progress is None:
+        if self.bars is None:
             files = ("metrics", "timings", "samples")
             kept = [_keep_lines(self.output / f"{name}.jsonl", offset + done) for name in files]
             self.kept = set(kept[0])
-            self.progress = self._bar(offset + done)
+            self.bars = Bars().__enter__()
+            self.bar = self.bars.add("training", self.steps, "steps", offset + done)
         self.last = time.perf_counter()
-
-    def _bar(self, done: int) -> Progress:
-        """Return the progress bar, started."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:.2f} steps/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[shown]}"),
-        )
-        progress = Progress(*columns, refresh_per_second=2)
-        self.bar = progress.add_task("training", total=self.steps, completed=done, rate=0.0, shown="")
-        progress.start()
-        return progress
 
     def step(self, step: int, metrics: dict[str, Any], timings: dict[str, Any]) -> None:
         """Note one finished step (counted from 1)."""
-        if self.progress is None:
+        if self.bars is None or self.bar is None:
             return
         now = time.perf_counter()
         seconds, self.last = now - self.last, now
@@ -71,8 +57,7 @@ class Journal:
         self._write("metrics", {"step": step, **self.head, **metrics})
         self._write("timings", {"step": step, **self.head, "seconds": round(seconds, 4), **timings})
         name = "reward" if "reward" in metrics else "loss"
-        shown = f"{name} {metrics[name]:.4f}"
-        self.progress.update(self.bar, completed=step, rate=1 / max(seconds, 1e-9), shown=shown)
+        self.bars.update(self.bar, step, f"{name} {metrics[name]:.4f}")
         if self.tracker is not None:
             self.tracker.log({**metrics, "seconds": seconds}, step=step)
 
@@ -94,8 +79,8 @@ class Journal:
 
     def say(self, text: str) -> None:
         """Print a line above the progress bar."""
-        if self.progress is not None:
-            self.progress.console.print(text, markup=False, highlight=False)
+        if self.bars is not None:
+            print(text)  # a bar on the same screen makes room for it
 
     def close(self) -> None:
         """Finish the files and the bar, and draw the curves; nothing is drawn of a run that was never begun."""
@@ -103,8 +88,8 @@ class Journal:
             self.tracker.finish()
         for file in self.files.values():
             file.close()
-        if self.progress is not None:
-            self.progress.stop()
+        if self.bars is not None:
+            self.bars.__exit__(None, None, None)
             draw_curves(self.output)
 
     def _write(self, name: str, line: dict[str, Any]) -> None:
