@@ -23,6 +23,7 @@ from timeground.models.checkpoint import read_processor
 from timeground.models.frame_head import FILE_NAME as FRAME_HEAD
 from timeground.models.frame_head import save_weights
 from timeground.models.loading import Loaded
+from timeground.quiet import quietly
 
 from .adapters import merged
 from .config import DataSettings
@@ -53,7 +54,7 @@ def export_model(
         weights = merged(state_of_model, lora_scale) if lora_scale else state_of_model
         cast = {name: t.to(dtype) if dtype and t.is_floating_point() else t for name, t in weights.items()}
         processor = read_processor(loaded.checkpoint.path, loaded.checkpoint.revision)
-        with writing(folder) as part:
+        with quietly(), writing(folder) as part:
             loaded.model.save_pretrained(part, state_dict=cast)
             _name_dtype(part / "config.json", str(dtype or loaded.model.dtype).removeprefix("torch."))
             processor.save_pretrained(part)

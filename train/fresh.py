@@ -11,6 +11,7 @@ from timeground.chat.profile import Profile
 from timeground.files.whole_files import writing
 from timeground.models.families.new_models import FIRST_SHAPE, FreshModel, new_config, new_processor
 from timeground.models.families.qwen_vl import END, MARKS, PAD, SPECIAL_TOKENS, call_text
+from timeground.quiet import quietly
 from timeground.synth.language import ORDER, PHRASES
 from timeground.synth.scene import COLOURS, SHAPES
 
@@ -34,7 +35,7 @@ def make_fresh_model(folder: Path, sizes: FreshModel, profile: Profile, seed: in
     model = model_class.from_config(config)
     model.generation_config.eos_token_id = processor.tokenizer.convert_tokens_to_ids(END)
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
-    with writing(folder) as part:
+    with quietly(), writing(folder) as part:
         model.save_pretrained(part)
         processor.save_pretrained(part)
         profile.save(part)

@@ -110,7 +110,6 @@ def _ground_all(tasks: Sequence[Task], args: argparse.Namespace, folder: Path) -
     """Ask about every video. folder: for what is fetched."""
     from timeground.methods.grounder import Grounder
 
-    _quiet()
     overrides = {} if args.fps is None else {"fps": args.fps}
     grounder = Grounder.from_pretrained(
         args.model,
@@ -277,11 +276,3 @@ def _said(answer: GroundingAnswer, video_s: float) -> str:
     said = ", ".join(shown_span(s, video_s) for s in answer.spans) or "does not happen"
     said += " [outside what was shown]" if answer.outside else ""
     return f"{said} ({answer.certainty})" if answer.certainty else said
-
-
-def _quiet() -> None:
-    """Keep transformers' bars and advice out of what the command prints."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

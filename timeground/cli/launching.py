@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from timeground.errors import UserError
+from timeground.quiet import quiet_process
 
 
 def start_processes(module: str, arguments: Sequence[str], processes: int) -> None:
@@ -31,6 +32,7 @@ def entry_point(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Run the main of a program that launchers start: a user's mistake is one line on standard error and status 2."""
+    quiet_process()
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # the deepspeed launcher's
     add_arguments(parser)

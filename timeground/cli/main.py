@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from timeground import __version__
 from timeground.errors import UserError
 from timeground.files.whole_files import NO_ROOM, output_error
+from timeground.quiet import quiet_process
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ground": ("timeground.cli.ground", "find when something happens in a video"),
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # what a model or a file's name says may hold what UTF-8 cannot
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    quiet_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="timeground",

@@ -23,6 +23,7 @@ from timeground.models.local.towers import Normalisation
 from timeground.models.names import resolve
 from timeground.models.torchvision_repair import repair_torchvision
 from timeground.models.transcript import Transcript
+from timeground.quiet import quietly
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def or_user_error(call: Any, path: str, revision: str | None, **options: Any) ->
     if not Path(path).is_dir() and only_on_disk(path, revision):
         options["local_files_only"] = True
     try:
-        return call(path, revision=revision, **options)
+        with quietly():
+            return call(path, revision=revision, **options)
     except Exception as error:  # damaged files make libraries fail in ways of their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(

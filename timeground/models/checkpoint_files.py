@@ -40,9 +40,9 @@ def check_folder(folder: Path, *, weights: bool = True) -> None:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Return what a model folder lacks, by what its own index says; only names are looked at."""
+    """Return what a model folder lacks of configuration and weights, as its own index has them; only names are read."""
     try:
-        check_folder(folder, weights=False)
+        check_config(folder)
         _weight_files(folder)
     except UserError as error:
         return [str(error)]

@@ -14,9 +14,19 @@ from timeground.errors import UserError
 from timeground.files.content_keys import MODEL_FILES
 from timeground.models.checkpoint_files import missing_files
 from timeground.models.hub import only_on_disk
+from timeground.models.names import model_folder
 
 
-def download(name: str) -> str:
+def bring_weights(path: str, revision: str | None = None) -> None:
+    """Fetch a Hub id whose weights are not on this machine, with a bar of ours; a folder is left as it is."""
+    if Path(path).is_dir() or only_on_disk(path, revision):
+        return
+    there = model_folder(path, revision)
+    if there is None or missing_files(there):
+        download(path, revision)
+
+
+def download(name: str, revision: str | None = None) -> str:
     """Fetch the files of a model that are not on this machine, and return what was done in one line.
 
     Raise UserError where the Hub does not give it, or there is no room.
@@ -24,11 +34,11 @@ def download(name: str) -> str:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    if only_on_disk(name):
+    if only_on_disk(name, revision):
         raise UserError(f"{name}: nothing can be fetched: the Hub is not asked (HF_HUB_OFFLINE), or does not answer")
     disable_progress_bars()
     try:
-        files = snapshot_download(name, allow_patterns=list(MODEL_FILES), dry_run=True)
+        files = snapshot_download(name, revision=revision, allow_patterns=list(MODEL_FILES), dry_run=True)
     except Exception as error:  # of the network, of the Hub, of a gated model
         raise UserError(f"{name}: {_reason(error)}") from None
     if not any(file.filename.endswith(".safetensors") for file in files):
@@ -47,7 +57,7 @@ def download(name: str) -> str:
         bar = bars.add("fetching", missing_bytes, "B")
         try:
             with _watched(blobs, lambda come: bars.update(bar, min(come, missing_bytes))):
-                folder = snapshot_download(name, allow_patterns=list(MODEL_FILES))
+                folder = snapshot_download(name, revision=revision, allow_patterns=list(MODEL_FILES))
         except Exception as error:
             raise UserError(f"{name}: {_reason(error)}; the same line goes on with what is there") from None
     if missing := missing_files(Path(folder)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import torch
 from timeground.errors import UserError
 from timeground.models.checkpoint import Checkpoint, or_user_error
 from timeground.models.checkpoint_files import check_folder, check_loaded
+from timeground.models.downloading import bring_weights
 from timeground.models.local import packing as sharing
 from timeground.models.local import towers as vision
 from timeground.models.local.delta_net import has_states, say_what_is_slow, use_forked_states
@@ -55,18 +54,18 @@ def load_weights(
     if Path(path).is_dir():
         check_folder(Path(path))
     _ = checkpoint.processor  # one that cannot be read is told before the weights are
-    with without_report():
-        model, info = or_user_error(
-            AutoModelForImageTextToText.from_pretrained,
-            path,
-            checkpoint.revision,
-            dtype=dtype,
-            device_map=device_map,
-            use_safetensors=True,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+    bring_weights(path, checkpoint.revision)
+    model, info = or_user_error(
+        AutoModelForImageTextToText.from_pretrained,
+        path,
+        checkpoint.revision,
+        dtype=dtype,
+        device_map=device_map,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+    )
     check_loaded(info, path)
     if device_map is None:
         model = model.to(device)
@@ -74,19 +73,6 @@ def load_weights(
     if has_states(model):
         say_what_is_slow()
     return Loaded(checkpoint, model.eval())
-
-
-@contextmanager
-def without_report() -> Iterator[None]:
-    """Keep transformers' table of missing weights off the screen: `check_loaded` says it in one line."""
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def make_ours(model: Any, vision_attention: str = "auto") -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from timeground.quiet import quietly
+
 from ..config import EngineSettings, OptimizerSettings
 from ..optimizers import make_optimizer
 
@@ -22,8 +24,9 @@ def init_distributed() -> tuple[int, int]:
     if "RANK" not in os.environ:
         os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1")
         os.environ["MASTER_PORT"] = str(_free_port())
-    import deepspeed
-    from deepspeed.ops import __compatible_ops__
+    with quietly():
+        import deepspeed
+        from deepspeed.ops import __compatible_ops__
 
     if not torch.cuda.is_available():
         __compatible_ops__["deepspeed_shm_comm"] = False  # else the first run compiles C++ for a minute

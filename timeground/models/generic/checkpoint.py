@@ -15,6 +15,7 @@ from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
 from timeground.models.checkpoint import fetch_profile, or_user_error
 from timeground.models.checkpoint_files import check_config, check_loaded, check_safetensors, check_template
+from timeground.models.downloading import bring_weights
 from timeground.models.families.generic import WOULD_WORK, RawConfig
 from timeground.models.generic.prompts import PromptWriter
 from timeground.models.hub import only_on_disk
@@ -110,26 +111,26 @@ class GenericCheckpoint:
         """Return the model with its weights, read from safetensors only. The options are those of `load_weights`."""
         import transformers
 
-        from timeground.models.loading import as_dtype, without_report
+        from timeground.models.loading import as_dtype
         from timeground.models.local.linear import use_onednn
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if Path(self.path).is_dir():
             for file in Path(self.path).glob("*.safetensors"):
                 check_safetensors(file)
-        with without_report():
-            model, info = or_user_error(
-                getattr(transformers, self.auto_class).from_pretrained,
-                self.path,
-                self.revision,
-                dtype=as_dtype(dtype, device if device_map is None else "cuda"),
-                device_map=device_map,
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                **({} if attention in (None, "auto") else {"attn_implementation": attention}),
-                **self._trust,
-            )
+        bring_weights(self.path, self.revision)
+        model, info = or_user_error(
+            getattr(transformers, self.auto_class).from_pretrained,
+            self.path,
+            self.revision,
+            dtype=as_dtype(dtype, device if device_map is None else "cuda"),
+            device_map=device_map,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **({} if attention in (None, "auto") else {"attn_implementation": attention}),
+            **self._trust,
+        )
         check_loaded(info, self.path)
         use_onednn(model)
         return (model if device_map is not None else model.to(device)).eval()
