@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; they are named as in lmms-eval where it has them."""
     add = parser.add_argument
     add("--model", default="tiny", help="tiny, a Hub id, a folder, or http://host:port/v1#name")
-    add("--tasks", help="names joined by commas; --tasks list shows them", required=True)
+    add("--tasks", help="names joined by commas; --tasks list shows them")
+    add("--download", metavar="TASKS", help="fetch their annotations below --data, or say where to get them, and stop")
+    add("--with-videos", action="store_true", help="with --download: the videos too, where they are published as files")
     add("--output_path", type=Path, metavar="DIR", help="where everything is written; a run there is gone on with")
     add("--data", metavar="ROOT", help="the folder with the benchmarks' folders in it")
     add("--include_path", metavar="YAML", help="a file or folder of your own tasks")
@@ -55,10 +57,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--processes", type=int, default=1, help="processes to share the videos on this machine (torchrun)")
 
 
+def _download(args: argparse.Namespace) -> None:
+    """Fetch the annotations of tasks; what cannot be fetched is told, and the rest goes on."""
+    from .download import download
+    from .tasks import get_spec
+
+    include = Path(args.include_path) if args.include_path else None
+    specs = [get_spec(name, include) for name in args.download.split(",") if name]
+    failed = []
+    for spec in specs:
+        try:
+            print("\n".join(download(spec, Path(args.data or "data"), args.with_videos)))
+        except UserError as error:
+            failed.append(str(error))
+    if failed:
+        raise UserError("\n".join(failed))
+
+
 def run(args: argparse.Namespace) -> None:
     """Evaluate, in this process or in several that torchrun starts."""
     from .tasks import read_specs
 
+    if args.download is not None:
+        _download(args)
+        return
+    if args.tasks is None:
+        raise UserError("give --tasks NAMES; --tasks list shows them, --download NAMES fetches their annotations")
     if args.tasks == "list":
         include = Path(args.include_path) if args.include_path else None
         _print_tasks(read_specs(include).values())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def web_server(pages: Mapping[str, Page]) -> Iterator[tuple[str, list[str]]]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
+            path = unquote(self.path.partition("?")[0])
             asked.append(path)
             page = pages.get(path, Page(b"nothing here", 404))
             self.send_response(page.status)

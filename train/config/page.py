@@ -11,9 +11,9 @@ from .explained import Entry, entries
 HEAD = """# Every key of a training recipe
 
 Made from the settings (`python -m timeground.train.config.page docs/settings.md`); a test keeps it current.
-`timeground train explain KEY` prints one, `timeground train init` writes a recipe with those that one starts with. Keys are
-dotted where groups lie in each other: `optimizer.lr=1e-4` on the command line is `optimizer: {lr: 1e-4}` in a file. What
-stands once in a recipe with `phases` may stand in each phase.
+`timeground train explain KEY` prints one, `timeground train init` writes a recipe with those that one starts with.
+Keys are dotted where groups lie in each other: `optimizer.lr=1e-4` on the command line is `optimizer: {lr: 1e-4}` in
+a file. What stands once in a recipe with `phases` may stand in each phase.
 """
 
 
