@@ -129,16 +129,12 @@ def _fetch_archives(archives: list[tuple[str, int]], total: int, videos: Path, w
         for address, _ in archives:
             part = videos / f".{address.rpartition('/')[2]}.part"
             try:
-                url = _url(address)
-                with httpx.stream(
-                    "GET", url, follow_redirects=True, timeout=TIMEOUT, headers=_token(address)
-                ) as answer:
+                with _asked(address) as answer, part.open("wb") as out:
                     if answer.status_code != 200:
-                        _refuse(url, f"the server says {answer.status_code}", where)
-                    with part.open("wb") as out:
-                        for piece in answer.iter_bytes(1 << 20):
-                            out.write(piece)
-                            bars.advance(bar, len(piece))
+                        _refuse(_url(address), f"the server says {answer.status_code}", where)
+                    for piece in answer.iter_bytes(1 << 20):
+                        out.write(piece)
+                        bars.advance(bar, len(piece))
                 with tarfile.open(part) as archive:
                     archive.extractall(videos, filter="data")  # nothing leaves the folder
             except (httpx.HTTPError, tarfile.TarError, EOFError) as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from timeground.scoring import ParsedAnswer, parse, score
     from timeground.spans import Span
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "chat.parts": ("Frames", "Message", "Text"),

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ def context() -> BaseContext:
 def import_ahead() -> None:
     """Start the fork server, so that it imports while the caller reads its recipe and its rows."""
     if context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # Windows has none
+
         forkserver.ensure_running()
 
 

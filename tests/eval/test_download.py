@@ -60,9 +60,6 @@ def server(monkeypatch):
         monkeypatch.setattr(downloading, "GITHUB", address)
         monkeypatch.setattr(constants, "ENDPOINT", address)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(
-            hf_api.HfApi, "__init__", lambda self, _of=hf_api.HfApi.__init__: _of(self, endpoint=address)
-        )
         yield asked
 
 

@@ -7,8 +7,8 @@ import importlib
 import io
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from timeground import __version__
 from timeground.errors import UserError
 from timeground.files.whole_files import NO_ROOM, output_error
 from timeground.quiet import quiet_process
@@ -34,9 +34,50 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "mcp": ("timeground.cli.mcp", "find moments as tools for agents, by the Model Context Protocol"),
     "demo": ("timeground.demo.command", "query a video in the browser: a page on this machine, and an API"),
+    "completion": ("timeground.cli.completion", "print what a shell needs to complete commands and options"),
     "compare": ("timeground.eval.compare_command", "say which of two scored runs is better, and if that can be told"),
 }
 """Each command's module has `add_arguments(parser)` and `run(args)`, which may return an exit status."""
+
+
+class _Version(argparse.Action):
+    """Says the version; the commit is asked for only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from timeground.version import version_line
+
+        print(version_line())
+        parser.exit()
+
+
+Runs = dict[str, Callable[[argparse.Namespace], int | None]]
+"""What runs each command that was loaded."""
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """Return the parser with the options of every command; that loads them all."""
+    return _parser(list(COMMANDS))[0]
+
+
+def _parser(loaded: Sequence[str]) -> tuple[argparse.ArgumentParser, Runs]:
+    """Return the parser, with the options of some commands, and what runs these."""
+    parser = argparse.ArgumentParser(
+        prog="timeground",
+        description="Find when something happens in a video, and train the models that do it.",
+    )
+    parser.add_argument("--version", action=_Version, help="say the version and the commit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    runs: Runs = {}
+    for name, (module_name, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name in loaded:
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            runs[name] = module.run
+    return parser, runs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,20 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     quiet_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="timeground",
-        description="Find when something happens in a video, and train the models that do it.",
-    )
-    parser.add_argument("--version", action="version", version=f"timeground {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((a for a in arguments if not a.startswith("-")), None)
-    runs: dict[str, Callable[[argparse.Namespace], int | None]] = {}
-    for name, (module_name, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        if name == chosen:
-            module = importlib.import_module(module_name)
-            module.add_arguments(command)
-            runs[name] = module.run
+    parser, runs = _parser([chosen] if chosen else [])
     args = parser.parse_args(arguments)
     try:
         return runs[args.command](args) or 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 import sys
 import time
 from typing import Any
@@ -84,6 +83,10 @@ def _memory(model: Model) -> str:
 
     if torch.cuda.is_available():
         return f"weights {weights:.2f} GiB, at most {torch.cuda.max_memory_allocated() / GIB:.2f} GiB on the GPU"
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return f"weights {weights:.2f} GiB"
     unit = 1 if sys.platform == "darwin" else 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
     return f"weights {weights:.2f} GiB, at most {most:.2f} GiB in this process"

@@ -6,6 +6,7 @@ Shape legend: B rows, P prefix, S suffix, L = P + S, N answer tokens of all rows
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ def made_ahead(make: Callable[[int], Item], numbers: range, num_workers: int, at
     options: dict[str, Any] = {}
     if num_workers:
         options = {
-            "multiprocessing_context": "fork",
+            "multiprocessing_context": "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn",
             "prefetch_factor": max(2, math.ceil(at_once / num_workers)),
             "worker_init_fn": partial(_set_up_worker, os.getpid()),
         }

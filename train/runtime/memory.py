@@ -18,8 +18,10 @@ def peak_memory_mb() -> int:
     """Return the most memory that this process has held, on its GPU where it has one."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() >> 20
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
