@@ -16,12 +16,22 @@ from timeground.errors import UserError
 from timeground.files.json_text import lines_of
 from timeground.files.scratch import scratch_folder
 from timeground.report.page import Page
+from timeground.report.row_table import Column, TableRow
 from timeground.spans import total_length_s
 
 from .notes import difficulty, quality
 from .shards import read_plan
 
 MOST_REASONS = 40
+MOST_ROWS = 2000
+COLUMNS = (
+    Column("asked"),
+    Column("video"),
+    Column("state", is_filter=True),
+    Column("last stage", is_filter=True),
+    Column("when"),
+    Column("id"),
+)
 Values = Callable[[Row], list[float]]
 
 
@@ -131,20 +141,34 @@ def _histogram(page: Page, title: str, before: Iterable[Row], after: Iterable[Ro
 
 
 def _samples(page: Page, after: list[Row], rejected: list[dict[str, Any]], root: Path, count: int) -> None:
-    """Show rows with a strip of frames: as many of those changed, those dropped and those left as they came."""
-    page.heading("Samples")
+    """Show rows with their histories: those changed, those dropped and those left as they came.
+
+    As many of each are shown with a strip of frames.
+    """
+    page.heading("Rows")
     dropped = [(Row.from_json(one["row"]), f"{one['class']}: {one['reason']}") for one in rejected if one["row"]]
-    changed = [(row, "; ".join(f"{e['stage']}: {e['why']}" for e in row.history)) for row in after if row.history]
-    plain = [(row, "") for row in after if not row.history]
-    for name, rows in (("Changed", changed), ("Dropped", dropped), ("As they came", plain)):
-        share = max(1, count // 3) if count else 0
-        picked = rows[:: max(1, len(rows) // max(1, share))][:share]
-        if picked:
-            page.heading(name, 3)
-        for row, why in picked:
-            caption = f"{row.id}: {row.query or row.question}" + (f" ({why})" if why else "")
-            picture = _strip(root, row)
-            page.picture(picture, caption) if picture else page.note(caption)
+    groups = {
+        "changed": [(row, "") for row in after if row.history],
+        "dropped": dropped,
+        "as it came": [(row, "") for row in after if not row.history],
+    }
+    shown = [entry for state, rows in groups.items() for entry in _table_rows(state, rows, root, max(0, count // 3))]
+    page.rows(COLUMNS, shown)
+    if sum(map(len, groups.values())) > len(shown):
+        page.note(f"Of each kind the first {MOST_ROWS} are listed; rows.jsonl and rejected.jsonl have all.")
+
+
+def _table_rows(state: str, rows: list[tuple[Row, str]], root: Path, num_strips: int) -> Iterable[TableRow]:
+    """Yield rows of one kind; as many as are wanted, spread over them, with a strip of frames."""
+    rows = rows[:MOST_ROWS]
+    step = max(1, len(rows) // max(1, num_strips))
+    with_strips = set(range(0, len(rows), step)[:num_strips])
+    for number, (row, why) in enumerate(rows):
+        times = ", ".join(f"{span.start_s:.1f} - {span.end_s:.1f}" for span in row.spans)
+        lines = [why] * bool(why) + [f"{e['stage']}: {e['what']}, {e['why']}" for e in row.history]
+        stage = row.history[-1]["stage"] if row.history else ""
+        cells = [row.query or row.question, row.video, state, stage, times or "does not happen", row.id]
+        yield TableRow(cells, lines, _strip(root, row) if number in with_strips else None)
 
 
 def _strip(root: Path, row: Row) -> bytes | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from timeground.metrics.intervals import few_videos_note
 
 from .compare import Comparison, compare
+from .compare_page import write_page
 from .samples import read_samples
 
 
@@ -18,12 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="what --output_path named, or a samples.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="the other one")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--page", type=Path, metavar="HTML", help="also write a page: both runs, and every row of both")
 
 
 def run(args: argparse.Namespace) -> None:
     """Compare every metric that both have."""
     a, b = read_samples(args.a), read_samples(args.b)
     found = compare(a, b)
+    if args.page is not None:
+        write_page(args.page, found, a, b, (args.a.name, args.b.name))
     if args.json:
         print(json.dumps([asdict(one) | {"verdict": one.verdict} for one in found], indent=2))
         return

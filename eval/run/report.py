@@ -1,4 +1,4 @@
-"""The report page of a run: scores, how they spread, and the worst answers as pictures."""
+"""The report page of a run: scores with their intervals, how they spread, and every row with what was said of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from timeground.files.scratch import scratch_folder
 from timeground.media.decode import decode_request
 from timeground.models.base import Model
 from timeground.report.page import Page
+from timeground.report.row_table import Column, TableRow
 from timeground.report.timeline import save_timeline
 from timeground.spans import Span
 
+from ..published import published
 from ..samples import Sample
 from .confidence import confidence_text, risk_lines
 from .videos import group_rows
@@ -23,8 +25,18 @@ from .videos import group_rows
 if TYPE_CHECKING:
     from .outcome import TaskOutcome
 
-NUM_WORST = 6
-OUTSIDE = " [outside what was shown]"
+NUM_WORST = 12
+"""Rows of a task that are shown with their frames, the worst answers."""
+ROW_COLUMNS = (
+    Column("asked"),
+    Column("video"),
+    Column("kind", is_filter=True),
+    Column("worth", is_number=True),
+    Column("said"),
+    Column("true"),
+    Column("confidence", is_number=True),
+    Column("answer", is_filter=True),
+)
 EDGES_S = (0, 5, 10, 20, 40, 80, 160, 320)
 
 
@@ -42,10 +54,11 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
         page.heading(outcome.task.spec.name)
         page.note(outcome.task.spec.about)
         _add_scores(page, outcome)
+        _add_published(page, outcome)
         _add_probes(page, outcome.extra.get("probes", {}))
         _add_confidence(page, outcome)
         _add_spread(page, outcome)
-        _add_worst(page, outcome, model)
+        _add_rows(page, outcome, model)
     page.write(path)
 
 
@@ -58,6 +71,10 @@ def _add_scores(page: Page, outcome: TaskOutcome) -> None:
     )
     official = scores.official or {}
     names = list(dict.fromkeys([*scores.headline, *official, *scores.strict]))[:30]
+    page.intervals(
+        "strict protocol, percent, with 95 % intervals",
+        {name: [_with_interval(scores, name)] for name in names if name in scores.intervals},
+    )
     page.table(
         ["metric", "official", "strict", "95 % interval"],
         [
@@ -125,28 +142,80 @@ def _add_spread(page: Page, outcome: TaskOutcome) -> None:
         page.bars("mIoU by source", sources)
 
 
-def _add_worst(page: Page, outcome: TaskOutcome, model: Model) -> None:
-    """Add the lowest IoUs with the frames that were looked at; a video that cannot be read is left out."""
+def _add_rows(page: Page, outcome: TaskOutcome, model: Model) -> None:
+    """Add every row with what was said of it, the worst first; the first of these with the frames that it is about."""
     rows = {row.id: row for row in outcome.task.rows}
-    answered = [s for s in outcome.scores.samples if s.iou is not None and s.text is not None and rows[s.id].spans]
-    worst = sorted(answered, key=lambda s: (s.iou, s.doc_id))[:NUM_WORST]
-    if worst:
-        page.heading("worst answers", 3)
-    for sample in worst:
-        row = rows[sample.id]
-        (group,) = group_rows([row], outcome.task.video_root)
-        try:
-            clip = decode_request(group.request(model.sampling()))
-        except (UserError, VideoError):
-            continue
-        said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]
-        shown = said if said or sample.failure is None else None
-        with scratch_folder("report") as folder:
-            save_timeline(folder / "film.png", clip, [("answer", shown)], row.spans)
-            png = (folder / "film.png").read_bytes()
-        page.picture(
-            png, f"IoU {sample.iou:.2f}: {row.query} ({row.video}) said: {sample.text}{OUTSIDE * sample.outside}"
-        )
+    samples = [sample for sample in outcome.scores.samples if sample.text is not None]
+    if not samples:
+        return
+    page.heading("rows", 3)
+    worst = sorted(samples, key=lambda s: (_worth(s), s.doc_id))
+    page.rows(
+        ROW_COLUMNS,
+        [
+            TableRow(
+                _cells(sample, rows[sample.id]),
+                _lines(sample, rows[sample.id]),
+                _strip(sample, rows[sample.id], outcome, model) if place < NUM_WORST else None,
+            )
+            for place, sample in enumerate(worst)
+        ],
+    )
+
+
+def _worth(sample: Sample) -> float:
+    return sample.iou if sample.iou is not None else float(bool(sample.correct))
+
+
+def _cells(sample: Sample, row: Row) -> list[object]:
+    said, true = (", ".join(f"{a:.1f} - {b:.1f}" for a, b in spans) for spans in (sample.spans, sample.truth))
+    asked = row.question or row.query
+    answer = sample.target if sample.target is not None else true or "does not happen"
+    state = "unreadable" if sample.failure else "outside" if sample.outside else "read"
+    told = said or (sample.text or "")[:80]
+    return [asked, row.video, row.task, _worth(sample), told, answer, sample.confidence, state]
+
+
+def _lines(sample: Sample, row: Row) -> list[str]:
+    lines = [f"row {row.id}", f"said: {sample.text}"]
+    lines += [f"options: {', '.join(row.options)}"] if row.options else []
+    lines += [f"not understood: {sample.failure}"] if sample.failure else []
+    lines += [f"{entry.get('stage')}: {entry.get('what')} ({entry.get('why')})" for entry in row.history]
+    looks = (sample.trace or {}).get("looks", [])
+    if len(looks) > 1:
+        tokens = sum(look["visual_tokens"] for look in looks)
+        lines.append(f"{len(looks)} windows looked at, {tokens} visual tokens, {sample.trace['num_calls']} calls")  # type: ignore[index]
+    return lines
+
+
+def _strip(sample: Sample, row: Row, outcome: TaskOutcome, model: Model) -> bytes | None:
+    """Return frames along the time axis with what was said and what is true; None where they cannot be read."""
+    if not row.spans:
+        return None
+    (group,) = group_rows([row], outcome.task.video_root)
+    try:
+        clip = decode_request(group.request(model.sampling()))
+    except (UserError, VideoError):
+        return None
+    said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]
+    shown = said if said or sample.failure is None else None
+    with scratch_folder("report") as folder:
+        save_timeline(folder / "film.png", clip, [("answer", shown)], row.spans)
+        return (folder / "film.png").read_bytes()
+
+
+def _add_published(page: Page, outcome: TaskOutcome) -> None:
+    """Add what papers print about this task, beside the numbers of this run by the benchmark's own protocol."""
+    known = published(outcome.task.spec.name)
+    if not known:
+        return
+    own = outcome.scores.official or outcome.scores.strict
+    names = list(dict.fromkeys(name for one in known for name in one.metrics))
+    page.heading("published numbers", 3)
+    lines = [["this run", *(_number(own.get(name)) for name in names), "", ""]]
+    lines += [[one.model, *(_number(one.metrics.get(n)) for n in names), one.source, one.protocol] for one in known]
+    page.table(["model", *names, "source", "how it was made"], lines)
+    page.note("A number of another protocol, frame rate or token budget is no comparison; it says where one stands.")
 
 
 def _means(samples: Sequence[Sample], key: Callable[[Sample], str]) -> dict[str, float]:
@@ -172,6 +241,11 @@ def _place(row: Row) -> str:
     """Return which third of the video the middle of the first span lies in."""
     share = row.spans[0].centre_s / max(row.duration, 1e-9)
     return "0 first third" if share < 1 / 3 else "1 middle third" if share < 2 / 3 else "2 last third"
+
+
+def _with_interval(scores: Any, name: str) -> tuple[float, float | None, float | None]:
+    interval = scores.intervals[name]
+    return scores.strict[name], interval.low, interval.high
 
 
 def _interval(scores: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A self-contained HTML page: tables, bar charts, pictures. Nothing is loaded from anywhere."""
+"""A self-contained HTML page: tables, charts that fill its width, pictures. Nothing is loaded from anywhere."""
 
 from __future__ import annotations
 
@@ -8,20 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from timeground.files.whole_files import write_text
-
-STYLE = """
-:root { color-scheme: light dark; --ink: light-dark(#1b2430, #e6ebf2); --soft: light-dark(#5b6878, #9aa7b8);
-  --line: light-dark(#d8dee7, #36414f); --bar: light-dark(#2f62b4, #7aa5e8); --back: light-dark(#fff, #151b23); }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); margin: 2rem auto;
-  max-width: 60rem; padding: 0 1rem; }
-table { border-collapse: collapse; margin: .6rem 0 1.2rem; } th, td { padding: .25rem .8rem .25rem 0;
-  border-bottom: 1px solid var(--line); text-align: right; } th:first-child, td:first-child { text-align: left; }
-.note { color: var(--soft); } figure { margin: 0 0 1.2rem; } figcaption { color: var(--soft); font-size: .9em; }
-svg { width: 100%; height: auto; max-width: 42rem; } svg rect { fill: var(--bar); } svg text { fill: var(--soft);
-  font: 11px system-ui, sans-serif; } svg path { fill: none; stroke: var(--bar); stroke-width: 2; }
-svg path.rest { stroke: var(--soft); stroke-dasharray: 4 4; stroke-width: 1; }
-img { max-width: 100%; border: 1px solid var(--line); }
-"""
+from timeground.report.row_table import ASSETS, Column, TableRow, row_table, scripts
 
 
 class Page:
@@ -30,17 +17,18 @@ class Page:
     def __init__(self, title: str) -> None:
         self.title = title
         self.parts: list[str] = [f"<h1>{html.escape(title)}</h1>"]
+        self.num_row_tables = 0
 
     def heading(self, text: str, level: int = 2) -> None:
-        """Return a heading."""
+        """Add a heading."""
         self.parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
 
     def note(self, text: str) -> None:
-        """Return a paragraph in a softer colour."""
+        """Add a paragraph in a softer colour."""
         self.parts.append(f'<p class="note">{html.escape(text)}</p>')
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Return a table; numbers are shown as they are given."""
+        """Add a table; numbers are shown as they are given."""
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape('' if c is None else str(c))}</td>" for c in row) + "</tr>"
@@ -49,10 +37,10 @@ class Page:
         self.parts.append(f"<table><tr>{head}</tr>{body}</table>")
 
     def bars(self, title: str, values: Mapping[str, float], unit: str = "") -> None:
-        """Return a bar for each name, with its value above it."""
+        """Add a bar for each name, with its value above it."""
         if not values:
             return
-        width, height, top = 640, 170, max(max(values.values()), 1e-9)
+        width, height, top = 900, 190, max(max(values.values()), 1e-9)
         step = width / len(values)
         marks = []
         for place, (name, value) in enumerate(values.items()):
@@ -68,8 +56,8 @@ class Page:
         self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
 
     def curves(self, title: str, lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str]) -> None:
-        """Return a drawing of curves of percent over percent, the first one strong. axes: what is across, and up."""
-        width, height, edge = 640, 300, 30
+        """Add a drawing of curves of percent over percent, the first one strong. axes: what is across, and up."""
+        width, height, edge = 900, 320, 30
         top = max(10.0, *(y for points in lines.values() for _, y in points))
         marks = [
             f'<path class="rest" d="M{edge} {edge} V{height - edge} H{width - edge}"/>',
@@ -88,8 +76,43 @@ class Page:
         picture = f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(marks)}</svg>'
         self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
 
+    def intervals(self, title: str, values: Mapping[str, Sequence[tuple[float, float | None, float | None]]]) -> None:
+        """Add a line for each name with its points and their intervals, of one side or of two, in percent.
+
+        values: point, low and high of each side; None where there is no interval.
+        """
+        if not values:
+            return
+        width, left, step = 900, 200, 26
+        scale = (width - left - 70) / 100
+        marks = []
+        for place, (name, sides) in enumerate(values.items()):
+            middle = step * place + step / 2
+            marks.append(f'<text class="name" x="0" y="{middle + 4:.1f}">{html.escape(name)}</text>')
+            for side, (point, low, high) in enumerate(sides):
+                kind, y = "other" if side else "first", middle + (side - (len(sides) - 1) / 2) * 9
+                x = left + point * scale
+                if low is not None and high is not None:
+                    marks.append(f'<path class="{kind}" d="M{left + low * scale:.1f} {y} H{left + high * scale:.1f}"/>')
+                marks.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="4"/>')
+                right = left + max(point, high or point) * scale + 8
+                marks.append(f'<text x="{right:.1f}" y="{y + 4}">{point:.1f}</text>')
+        height = step * len(values) + 20
+        grid = "".join(
+            f'<path class="rest" d="M{left + tick * scale} 0 V{height - 20}"/>'
+            f'<text x="{left + tick * scale}" y="{height - 4}" text-anchor="middle">{tick}</text>'
+            for tick in range(0, 101, 20)
+        )
+        picture = f'<svg viewBox="0 0 {width} {height}" role="img">{grid}{"".join(marks)}</svg>'
+        self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{picture}</figure>")
+
+    def rows(self, columns: Sequence[Column], rows: Sequence[TableRow], order: Sequence[tuple[int, str]] = ()) -> None:
+        """Add a table of rows that can be searched, sorted and filtered, and opened one by one."""
+        self.num_row_tables += 1
+        self.parts.append(row_table(f"rows-{self.num_row_tables}", columns, rows, order))
+
     def picture(self, png: bytes, caption: str) -> None:
-        """Return a picture, held in the page itself."""
+        """Add a picture, held in the page itself."""
         data = base64.b64encode(png).decode()
         self.parts.append(
             f'<figure><img alt="{html.escape(caption, quote=True)}" src="data:image/png;base64,{data}">'
@@ -99,5 +122,6 @@ class Page:
     def write(self, path: Path) -> None:
         """Write the page at once."""
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        text = f"<!doctype html><html lang=en>{head}<title>{html.escape(self.title)}</title><style>{STYLE}</style>"
-        write_text(path, text + "\n".join(self.parts) + "</html>\n")
+        style = (ASSETS / "page.css").read_text(encoding="utf-8")
+        text = f"<!doctype html><html lang=en>{head}<title>{html.escape(self.title)}</title><style>{style}</style>"
+        write_text(path, text + "\n".join(self.parts) + (scripts() if self.num_row_tables else "") + "</html>\n")
