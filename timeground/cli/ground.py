@@ -163,7 +163,7 @@ def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
 
         rows = [(a.query, a.readable_spans) for a in answers]
         truth = task.truths[0] if len(task.truths) == 1 else None
-        save_timeline(task.plot, _film(task.file, watched.clip), rows, truth, _title(watched))
+        save_timeline(task.plot, _film(task.file, watched.extent), rows, truth, _title(watched))
         print(f"wrote {task.plot}", file=sys.stderr if args.json else sys.stdout)
 
 
@@ -223,12 +223,12 @@ def example_task(queries: Sequence[str]) -> Task:
 
 
 def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> dict[str, object]:
-    clip, notice = watched.clip, watched.model.notice
+    notice = watched.model.notice
     return {
         "video": task.video,
-        "duration": clip.duration_s,
-        "window": [clip.start_s, clip.end_s],
-        "num_frames": clip.num_frames,
+        "duration": watched.video.duration_s,
+        "window": watched.extent.to_list(),
+        "num_frames": _num_frames(answers),
         "model": watched.model.name,
         "warning": watched.warning,
         "sparse": watched.sparse,
@@ -238,11 +238,11 @@ def _as_json(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -
 
 
 def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> None:
-    clip = watched.clip
+    extent, duration_s = watched.extent, watched.video.duration_s
     name = Path(task.file).resolve().name
     kind = "folder of pictures " if os.path.isdir(task.file) else ""
-    window = shown_span(Span(clip.start_s, clip.end_s), clip.duration_s).replace(" - ", " to ")
-    read = f"{window}, {clip.num_frames} frames read"
+    window = shown_span(extent, duration_s).replace(" - ", " to ")
+    read = f"{window}, {_num_frames(answers)} frames read"
     print(f"{kind}{name}: {read} by {watched.model.name}")
     if watched.warning:
         print(f"warning: {watched.warning}")
@@ -250,19 +250,24 @@ def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> 
         print(f"note: {watched.sparse} (--start, --end)")
     for answer, truth in zip(answers, task.truths, strict=True):
         print(f"\n{answer.query}")
-        print(f"  {text_timeline(answer.spans, clip.start_s, clip.end_s)}  {_said(answer, clip.duration_s)}")
+        print(f"  {text_timeline(answer.spans, extent.start_s, extent.end_s)}  {_said(answer, duration_s)}")
         if truth is not None:
-            known = ", ".join(shown_span(s, clip.duration_s) for s in truth) or "does not happen"
-            print(f"  {text_timeline(truth, clip.start_s, clip.end_s)}  {known} (truth)")
+            known = ", ".join(shown_span(s, duration_s) for s in truth) or "does not happen"
+            print(f"  {text_timeline(truth, extent.start_s, extent.end_s)}  {known} (truth)")
 
 
-def _film(video: str, clip: Clip) -> Clip:
+def _num_frames(answers: Sequence[GroundingAnswer]) -> int:
+    """Return how many frames were read; overlapping windows read some again."""
+    return sum(look.num_frames for look in answers[0].trace.looks)
+
+
+def _film(video: str, extent: Span) -> Clip:
     """Return frames to look at: fewer and larger than those the model was given."""
     from timeground.media.decode import decode
     from timeground.media.sampling import Sampling
 
     sampling = Sampling(factor=4, min_tokens_per_pair=1000, max_tokens_per_pair=2600, total_tokens=10**6, max_frames=24)
-    return decode(video, sampling, start_s=clip.start_s, end_s=clip.end_s)
+    return decode(video, sampling, start_s=extent.start_s, end_s=extent.end_s)
 
 
 def _title(watched: Watched) -> str:

@@ -157,6 +157,11 @@ class Method(ABC):
         return self.video.part(self.window, self.model.sampling())
 
     @property
+    def sparse(self) -> str | None:
+        """Return a sentence where most frames of a long video were left out; None where that cannot be."""
+        return None
+
+    @property
     def extent(self) -> Span:
         """Return the part of the file that is meant."""
         return self.window or Span(0.0, self.video.duration_s)

@@ -9,6 +9,7 @@ from timeground.chat.parts import Message
 from timeground.chat.prompts import PromptSet, row_prompt
 from timeground.chat.trajectory import Status, Trajectory, Turn
 from timeground.data.rows import Row
+from timeground.media.sparse import sparse_note
 from timeground.media.video import Video
 from timeground.methods.base import Look, Method, Outcome, Trace, confidence_of
 from timeground.models.base import Model
@@ -46,6 +47,11 @@ class Direct(Method):
     def close(self) -> None:
         """Let go of the prefix."""
         self.session.close()
+
+    @property
+    def sparse(self) -> str | None:
+        """Return what was read of a long video and what that means, where most of its frames were left out."""
+        return sparse_note(self.clip, self.model.sampling())
 
     @property
     def extent(self) -> Span:

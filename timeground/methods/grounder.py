@@ -15,7 +15,6 @@ from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.fetch import fetched_for, is_web
 from timeground.media.selection import check_window
-from timeground.media.sparse import sparse_note
 from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import NO_TRACE, Method, Outcome, Trace
@@ -194,6 +193,11 @@ class Watched:
         self._looks_once = "clip" in vars(method)  # it has read all of it at once; others look at parts
 
     @property
+    def extent(self) -> Span:
+        """Return the part of the file that is asked about."""
+        return self.method.extent
+
+    @property
     def clip(self) -> Clip:
         """Return the frames of all of it that are read for one look."""
         return self.method.clip
@@ -206,11 +210,8 @@ class Watched:
 
     @property
     def sparse(self) -> str | None:
-        """Return what was read, and what that means, where the video is so long that most frames were left out.
-
-        None where the method does not look at all of it at once.
-        """
-        return sparse_note(self.clip, self.model.sampling()) if self._looks_once else None
+        """Return what was read of a long video and what that means, where most of its frames were left out."""
+        return self.method.sparse
 
     def ground(self, queries: str | Sequence[str]) -> list[GroundingAnswer]:
         """Return an answer to each query (one string is one query), greedy, all from one reading."""
@@ -273,7 +274,7 @@ class Watched:
             model=self.model.name,
             warning=self.warning,
             sparse=self.sparse,
-            outside=leaves(said.spans, self.method.extent),
+            outside=leaves(said.spans, self.extent),
             trace=outcome.trace,
             confidence_means=None if outcome.raw_confidence is None else profile.confidence_means(said.kind),
         )
