@@ -10,6 +10,7 @@ import gradio as gr
 
 from timeground.errors import UserError
 
+from .api_schema import ASK, GROUND, described
 from .handlers import Handlers, lines_of, log, refuse_long
 from .results import as_data
 from .service import Reading
@@ -43,7 +44,14 @@ class Api:
         """Return the function behind ``/ground``."""
 
         async def ground(video: Any, queries: Any) -> dict[str, Any]:
-            """When does it happen? queries: a list of texts, or one text with a query a line."""
+            """Return when it happens: for each query its spans, in seconds of the file.
+
+            Parameters:
+                video: The file (handle_file in gradio_client).
+                queries: A list of texts, or one text with a query a line.
+            Returns:
+                answers: An object; its parts are described in its type.
+            """
             lines = lines_of(_text(queries, "queries"), "queries")
             read, reading = await self._read(video)
             answers = [await self.service.ground(reading.watched, query) for query in lines]
@@ -56,7 +64,15 @@ class Api:
         """Return the function behind ``/ask``."""
 
         async def ask(video: Any, question: Any, options: Any) -> dict[str, Any]:
-            """Which option is right? options: a list of texts, or one text with an option a line."""
+            """Return which option is right, how the probability is spread, and when that is seen.
+
+            Parameters:
+                video: The file (handle_file in gradio_client).
+                question: One line.
+                options: A list of texts, or one text with an option a line.
+            Returns:
+                answer: An object; its parts are described in its type.
+            """
             given = _text(options, "options")
             refuse_long(question, given)
             (asked,) = lines_of(" ".join(str(question or "").split()), "a question")
@@ -110,4 +126,16 @@ def _shares(options: Sequence[str], shares: Sequence[float]) -> list[dict[str, A
 
 
 def _cost(reading: Reading) -> dict[str, Any]:
-    return {"read_seconds": round(reading.seconds, 4), "shared_prefix": reading.shared}
+    return {"read_seconds": round(reading.seconds, 4), "shared_prefix": reading.shared, "sparse": reading.sparse}
+
+
+def add_endpoints(handlers: Handlers) -> None:
+    """Add the two public endpoints, on fields that are not shown."""
+    api = Api(handlers)
+    texts = {"type": "array", "items": {"type": "string"}, "additional_description": "or one text with a line each"}
+    with gr.Row(visible=False):
+        video, question, call = gr.File(label="video"), gr.Textbox(label="question"), gr.Button()
+        queries, options = described("queries", texts), described("options", texts)
+        answers, answer = described("answers", GROUND), described("answer", ASK)
+        call.click(api.ground(), [video, queries], answers, api_name="ground", preprocess=False)
+        call.click(api.ask(), [video, question, options], answer, api_name="ask", preprocess=False)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import gradio as gr
+from starlette.formparsers import MultiPartException
 
 from .settings import MAX_BODY_BYTES, MAX_NESTING
 
@@ -61,7 +62,24 @@ class OwnFilesOnly:
                 await send({"type": "http.response.body", "body": text})
                 return
             receive = _replayed(body, receive)
+        elif scope["type"] == "http" and scope["method"] == "POST":
+            receive = _told_of_leaving(receive)
         await self.app(scope, receive, send)
+
+
+def _told_of_leaving(receive: Any) -> Any:
+    """Return a `receive` that fails where who uploads leaves, in the way that makes Gradio remove what it has so far.
+
+    Without it the log gets a traceback, and the part of the file stays until the server ends.
+    """
+
+    async def told() -> Any:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MultiPartException("the upload was broken off")
+        return message
+
+    return told
 
 
 async def _small_body(receive: Any) -> bytes | None:

@@ -1,6 +1,6 @@
-"""What happens when somebody chooses a video or presses a button. Each handler yields (player, status) as it goes.
+"""What happens when somebody presses a button. Each handler yields (player, status) as it goes.
 
-Every exception ends as a line on the page, and the page stays as it was.
+Every exception ends as a line on the page, and the page stays as it was. A result is shown on the tab that it names.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from timeground.errors import UserError
 from timeground.methods.grounder import GroundingAnswer
 
 from . import pictures, views
+from .examples import Example, shipped_examples
 from .results import downloads
 from .service import Reading, Service, Timed, direction_score
 from .settings import MAX_QUERIES, MAX_TEXT, MAX_TOTAL, DemoSettings
@@ -28,6 +29,7 @@ Result = TypeVar("Result")
 Update = tuple[Any, Any]
 Steps = AsyncIterator[Update]
 UPDATE_EVERY_S = 0.5
+FAILED = "This did not work; the server's log says why. Try again."
 log = logging.getLogger("timeground.demo")
 
 
@@ -44,27 +46,35 @@ def lines_of(text: str, what: str) -> list[str]:
     return lines
 
 
+def line_of(text: Any, what: str) -> str:
+    """Return a text field as one line. Raise UserError if it is empty or too long."""
+    return lines_of(" ".join(str(text or "").split()), what)[0]
+
+
 def refuse_long(*texts: Any) -> None:
     """Raise UserError if what a request asks is too long in all."""
     if (length := sum(len(str(text or "")) for text in texts)) > MAX_TOTAL:
         raise UserError(f"{length} characters are too many; at most {MAX_TOTAL} in one request.")
 
 
-def on_the_page(handler: Callable[..., Steps]) -> Callable[..., Steps]:
-    """Turn a handler's exceptions into a status line."""
+def on_tab(tab: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
+    """Let a handler's exceptions end as a status line of its tab."""
 
-    @wraps(handler)
-    async def told(self: Handlers, *args: Any) -> Steps:
-        try:
-            async for step in handler(self, *args):
-                yield step
-        except UserError as error:
-            yield gr.skip(), views.status(self.videos.without_paths(str(error)), "error")
-        except Exception:
-            log.exception("a request failed")
-            yield gr.skip(), views.status("This did not work; the server's log says why. Try again.", "error")
+    def wrap(handler: Callable[..., Steps]) -> Callable[..., Steps]:
+        @wraps(handler)
+        async def told(self: Handlers, *args: Any) -> Steps:
+            try:
+                async for step in handler(self, *args):
+                    yield step
+            except UserError as error:
+                yield gr.skip(), views.status(self.videos.without_paths(str(error)), "error", tab=tab)
+            except Exception:
+                log.exception("a request failed")
+                yield gr.skip(), views.status(FAILED, "error", tab=tab)
 
-    return told
+        return told
+
+    return wrap
 
 
 async def waiting(
@@ -87,88 +97,85 @@ class Opened(NamedTuple):
     strip: tuple[views.Data, ...]
     reading: Reading
 
+    def player(self, tab: str, tracks: list[views.Data], **result: Any) -> views.Data:
+        """Return the player with what a tab found, and with what there is to know of the reading."""
+        return views.player(self.video, self.strip, tab, tracks=tracks, notes=self.reading.notes, **result)
+
 
 class Handlers:
     """The handlers of one page."""
 
     def __init__(self, settings: DemoSettings, videos: Videos, service: Service) -> None:
         self.settings, self.videos, self.service = settings, videos, service
+        self.examples: list[Example] = shipped_examples()
 
-    async def video_of(self, file: Any) -> Video:
-        """Return the video that a file field holds."""
-        if not (isinstance(file, dict) and isinstance(file.get("path"), str)):
+    async def video_of(self, choice: Any) -> Video:
+        """Return the video that is meant: an upload as Gradio names it, or ``{"example": number}``."""
+        if isinstance(choice, dict) and "example" in choice:
+            path, name = str(self.example(choice).path), None
+        elif isinstance(choice, dict) and isinstance(choice.get("path"), str):
+            path, name = choice["path"], str(choice.get("orig_name") or "")[:200] or None
+        else:
             raise UserError("Choose a video first: upload one, or take an example.")
-        path, name = file["path"], str(file.get("orig_name") or "")[:200] or None
         return await self.service.aside(lambda: self.videos.admit(path, name))
 
-    @on_the_page
-    async def open(self, file: Any) -> Steps:
-        """Show the video that was chosen, with its strip."""
-        if file is None:
-            yield {}, views.status("No video chosen.")
-            return
-        yield {}, views.status("Opening the video.", "busy")
-        video = await self.video_of(file)
-        strip = await self.service.aside(lambda: pictures.strip(video))
-        yield views.player(video, [views.track(strip, [])]), views.status(f"{video.name}: ask away.")
+    def example(self, choice: Any) -> Example:
+        """Return the example that is meant. Raise UserError if there is none."""
+        number = choice["example"]
+        if not (isinstance(number, int) and 0 <= number < len(self.examples)):
+            raise UserError("there is no such example")
+        return self.examples[number]
 
-    @on_the_page
-    async def find(self, file: Any, text: str) -> Steps:
+    @on_tab("find")
+    async def find(self, choice: Any, text: str) -> Steps:
         """Ground every line of a text."""
         queries = lines_of(text, "what to look for, one query a line,")
         opened: list[Opened] = []
-        async for step in self._opened(file, opened):
+        async for step in self._opened(choice, opened):
             yield step
-        video, strip, reading = opened[0]
+        video, _, reading = opened[0]
         answers: list[Timed[GroundingAnswer]] = []
         for number, query in enumerate(queries):
             asking = f"Query {number + 1} of {len(queries)}."
             yield gr.skip(), views.status(asking, "busy", number / len(queries))
             async for step in waiting(self.service.ground(reading.watched, query), asking, answers):
                 yield step
-            shown = views.track(strip, views.rows(answers, video.duration_s))
-            yield views.player(video, [shown]), gr.skip()
-        files = downloads(video, self.settings.model, answers)
+            yield opened[0].player("find", [views.track(views.rows(answers, video.duration_s))]), gr.skip()
         spent_s = sum(timed.seconds for timed in answers)
         said = f"{_read_text(reading)} {len(queries)} {'query' if len(queries) == 1 else 'queries'} in {spent_s:.2f} s."
-        yield (
-            views.player(video, [shown], files, views.file_word(self.settings.model)),
-            views.status(_with_warning(said, reading)),
-        )
+        tracks = [views.track(views.rows(answers, video.duration_s))]
+        yield opened[0].player("find", tracks, **self._files(video, answers)), views.status(said, tab="find")
 
-    @on_the_page
-    async def ask(self, file: Any, question: str, options_text: str) -> Steps:
+    @on_tab("ask")
+    async def ask(self, choice: Any, question: str, options_text: str) -> Steps:
         """Answer a question with options, and ground the answer."""
         refuse_long(question, options_text)
-        (question,) = lines_of(" ".join(str(question or "").split()), "a question")
+        question = line_of(question, "a question")
         options = lines_of(options_text, "the options, one a line,")
         opened: list[Opened] = []
-        async for step in self._opened(file, opened):
+        async for step in self._opened(choice, opened):
             yield step
-        video, strip, reading = opened[0]
+        video, _, reading = opened[0]
         yield gr.skip(), views.status("Asking.", "busy")
         chosen = await self.service.ask(reading.watched, question, options)
-        text = _with_warning(views.choice_text(chosen, options), reading)
+        shown, text = views.choice(chosen.answer, options), views.choice_text(chosen)
         if chosen.answer.option is None:
-            yield views.player(video, [views.track(strip, [])]), views.status(text)
+            yield opened[0].player("ask", [], choice=shown), views.status(text, tab="ask")
             return
-        yield gr.skip(), views.status(f"{text}. Looking for the evidence.", "busy")
+        yield opened[0].player("ask", [], choice=shown), views.status(f"{text}. Looking for the evidence.", "busy")
         evidence = await self.service.ground(reading.watched, f"{question} {chosen.answer.option}")
-        row = views.row(0, evidence, video.duration_s, f"evidence: {question} {chosen.answer.option}")
-        files = downloads(video, self.settings.model, [evidence])
-        yield (
-            views.player(video, [views.track(strip, [row])], files, views.file_word(self.settings.model)),
-            views.status(text),
-        )
+        row = views.row(0, evidence, video.duration_s, f"Evidence: {question} {chosen.answer.option}")
+        files = self._files(video, [evidence])
+        yield opened[0].player("ask", [views.track([row])], choice=shown, **files), views.status(text, tab="ask")
 
-    @on_the_page
-    async def arrow(self, file: Any, text: str) -> Steps:
+    @on_tab("arrow")
+    async def arrow(self, choice: Any, text: str) -> Steps:
         """Ground the same query forwards and backwards."""
-        (query,) = lines_of(" ".join(str(text or "").split()), "what to look for")
+        query = line_of(text, "what to look for")
         opened: list[Opened] = []
-        async for step in self._opened(file, opened):
+        async for step in self._opened(choice, opened):
             yield step
-        video, strip, reading = opened[0]
+        video, _, reading = opened[0]
         both = [reading]
         async for step in waiting(self.service.read(video, backwards=True), "Reading it backwards.", both):
             yield step
@@ -176,69 +183,66 @@ class Handlers:
         clip, length_s = reading.watched.clip, video.duration_s
         said = [timed.answer.readable_spans for timed in ways]
         forward, backward = (None if spans is None else [span.ordered() for span in spans] for spans in said)
-        score = direction_score(forward, backward, clip.start_s, clip.end_s)
+        value = direction_score(forward, backward, clip.start_s, clip.end_s)
         tracks = [
-            views.track(strip, [views.row(0, ways[0], length_s)], "The video as it is"),
-            views.track(views.mirrored(strip, length_s), [views.row(1, ways[1], length_s)], "Played backwards", True),
+            views.track([views.row(0, ways[0], length_s)], "The video as it is"),
+            views.track([views.row(1, ways[1], length_s)], "Played backwards", True),
         ]
-        yield (
-            views.player(video, tracks),
-            views.status(_with_warning(views.direction_text(score, None in said), reading)),
-        )
+        score = {"value": value, "text": views.direction_text(value, None in said)}
+        spent_s = sum(timed.seconds for timed in ways)
+        done = views.status(f"{_read_text(reading)} Both ways asked in {spent_s:.2f} s.", tab="arrow")
+        yield opened[0].player("arrow", tracks, score=score), done
 
-    async def look(self, file: Any, text: str) -> AsyncIterator[tuple[Any, Any, Any]]:
+    async def look(self, choice: Any, text: str) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Yield what the model was given, and what it said: (seen, player, status)."""
         got: list[Any] = []
-        async for player, status in self._look(file, text, got):
+        async for player, status in self._look(choice, text, got):
             yield (got[-1] if got else gr.skip()), player, status
 
-    @on_the_page
-    async def _look(self, file: Any, text: str, got: list[Any]) -> Steps:
-        (query,) = lines_of(" ".join(str(text or "").split()), "a query")
+    @on_tab("look")
+    async def _look(self, choice: Any, text: str, got: list[Any]) -> Steps:
+        query = line_of(text, "a query")
         opened: list[Opened] = []
-        async for step in self._opened(file, opened):
+        async for step in self._opened(choice, opened):
             yield step
         watched = opened[0].reading.watched
         profile = watched.model.profile
         seen = await self.service.aside(lambda: pictures.given_to_model(watched.clip, profile))
         timed = await self.service.ground(watched, query)
-        question = ground_prompt(profile.prompts(), query)
         left_out = f" ({seen['left_out']} not shown here)" if seen["left_out"] else ""
         place = "before" if profile.text_first else "after"
         seen["facts"] = (
             f"{seen['num_frames']} frames of {seen['size']} pixels{left_out}; time is written as "
             f"'{seen['encoding']}'. The question stands {place} the video."
         )
-        seen["answer"] = f"Question: {question}\n\nRaw answer: {timed.answer.text}\n\nRead by rule: {timed.answer.rule}"
+        seen["answer"] = [
+            ["Question", ground_prompt(profile.prompts(), query)],
+            ["Raw answer", timed.answer.text],
+            ["Read by rule", timed.answer.rule],
+        ]
         got.append(seen)
-        yield (
-            gr.skip(),
-            views.status(
-                _with_warning(
-                    f"{_read_text(opened[0].reading)} Below is all that the model was given.", opened[0].reading
-                )
-            ),
-        )
+        said = f"{_read_text(opened[0].reading)} Under the timeline: all that the model was given."
+        row = views.row(0, timed, opened[0].video.duration_s)
+        yield opened[0].player("look", [views.track([row])]), views.status(said, tab="look")
 
     def cancelled(self) -> views.Data:
         """Return the status after a cancel."""
         return views.status("Cancelled.")
 
-    async def _opened(self, file: Any, opened: list[Opened]) -> Steps:
-        """Read the video that a file field holds; it goes into `opened`."""
-        video = await self.video_of(file)
+    def _files(self, video: Video, answers: list[Timed[GroundingAnswer]]) -> dict[str, Any]:
+        """Return what can be saved of a result, with the model's name for the files' names."""
+        model = self.settings.model
+        return {"downloads": downloads(video, model, answers), "model": views.file_word(model)}
+
+    async def _opened(self, choice: Any, opened: list[Opened]) -> Steps:
+        """Read the video that was chosen; it goes into `opened`."""
+        video = await self.video_of(choice)
         strip = await self.service.aside(lambda: pictures.strip(video))
         doing = f"Reading {video.duration_s:.0f} s of video." if self.service.is_loaded else "Loading the model."
         got: list[Reading] = []
         async for step in waiting(self.service.read(video), doing, got, partial(self.service.share_decoded, video)):
             yield step
         opened.append(Opened(video, strip, got[0]))
-
-
-def _with_warning(text: str, reading: Reading) -> str:
-    """Return a status line that also says where the model knows nothing of the video."""
-    told = reading.watched.warning
-    return text if told is None else f"{text} Warning: {told}."
 
 
 def _read_text(reading: Reading) -> str:

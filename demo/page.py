@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from timeground.data.rows import Row, read_rows
-from timeground.models.knowledge import REAL_MODELS, checkpoint_knows
+from timeground.models.knowledge import REAL_MODELS, checkpoint_knows, in_words
 
-from .api import Api
+from . import pictures
+from .api import add_endpoints
+from .components import own_component
 from .guard import GuardedBlocks
 from .handlers import Handlers
+from .opening import FIELDS, OPENED, Opening
 from .settings import DemoSettings
-from .videos import shipped_folder
 
-WEB = Path(__file__).parent / "web"
-FILE_TYPES = ["video", ".mkv", ".ts", ".avi", ".flv", ".webm", ".mov", ".m4v"]
 SWEEP_EVERY_S = 600  # how often old files are looked for
-CSS = ".gradio-container { max-width: 1400px !important; } footer { opacity: 0.7; }"
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}  # not for programs
-UNSEEN: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
-EXAMPLE_FIELDS = ["queries", "question", "options", "arrow_query", "look_query"]
+QUIET: dict[str, Any] = {"show_progress": "hidden", "preprocess": False, **PRIVATE}
+TABS = {"find": "Find", "ask": "Ask", "arrow": "Arrow of time", "look": "Model's view"}
 CALLS_AT_ONCE = 16  # requests of one kind under way; the model still answers one at a time
-
-
-def own_component(name: str, **more: Any) -> gr.HTML:
-    """Return a component of ours: its skeleton, script and style from ``web/``. Values are data, never markup."""
-    parts = [(WEB / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "js", "css")]
-    skeleton, script, style = parts
-    return gr.HTML(
-        {},
-        html_template=skeleton,
-        js_on_load=(WEB / "dom.js").read_text(encoding="utf-8") + script,
-        css_template=style,
-        apply_default_css=False,
-        elem_id=f"tg-{name}",
-        **more,
-    )
 
 
 def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., Any]) -> GuardedBlocks:
@@ -53,97 +33,80 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
 
     page = GuardedBlocks(title="timeground", analytics_enabled=False, delete_cache=(min(SWEEP_EVERY_S, keep_s), keep_s))
     with page:
-        gr.Markdown("# timeground\nFind **when** something happens in a video.")
-        with gr.Row():
-            with gr.Column(scale=2, min_width=320):
-                file = gr.File(label="Video", file_types=FILE_TYPES, height=120, elem_id="tg-file")
-                examples = _examples()
-                if checkpoint_knows(settings.model) is not None:
-                    gr.Markdown(_toy_note(settings.model), elem_id="tg-toy")
-                gr.Markdown(f"{settings.limits} Uploads are removed after {settings.keep_hours:g} hours.")
-                fields = _tabs()
-                cancel = gr.Button("Cancel", size="sm", elem_id="tg-cancel")
-            with gr.Column(scale=3, min_width=320):
-                status = own_component("status")
-                player = own_component("player", server_functions=[cut])
-        _connect(handlers, file, fields, player, status, cancel)
-        for row, button in examples:
-            button.click(partial(_take, row), None, [file, *(fields[name] for name in EXAMPLE_FIELDS)], **UNSEEN)
-        _api(Api(handlers))
+        parts: dict[str, Any] = {"head": own_component("head", model_facts(settings))}
+        with gr.Row(equal_height=False, elem_id="tg-columns"):
+            with gr.Column(scale=5, min_width=320, elem_id="tg-asking"):
+                parts["choose"] = _choose(settings, handlers)
+                parts |= _tabs(handlers)
+                parts["status"] = own_component("status")
+            with gr.Column(scale=8, min_width=320, elem_id="tg-result"):
+                parts["player"] = own_component("player", server_functions=[cut])
+                parts["seen"] = own_component("seen")
+        _connect(page, handlers, parts)
+        add_endpoints(handlers)
     page.queue(max_size=settings.max_waiting, default_concurrency_limit=CALLS_AT_ONCE)
     return page
 
 
-def _toy_note(model: str) -> str:
-    """Return what to know of a page whose model knows rendered shapes only."""
-    return (
-        f"This page runs **{model}**, which knows coloured shapes (the examples above) only. On any other video its "
-        f"answers mean nothing: start the page with {REAL_MODELS}."
-    )
+def model_facts(settings: DemoSettings) -> dict[str, str]:
+    """Return what the head of the page says of the model: its name, what it knows, and what to know of that."""
+    knows = checkpoint_knows(settings.model)
+    if knows is None:
+        return {"model": settings.shown_model, "knows": "for videos of any kind", "warning": ""}
+    return {
+        "model": settings.shown_model,
+        "knows": f"knows {in_words(knows)}",
+        "warning": f"On any other video its answers mean nothing. For those, start the page with {REAL_MODELS}.",
+    }
 
 
-def _tabs() -> dict[str, Any]:
-    """Make the four ways of asking; return the fields by name."""
+def _choose(settings: DemoSettings, handlers: Handlers) -> Any:
+    """Make the box for a video; the first example is taken when the page is opened."""
+    examples = [
+        {"name": e.path.stem, "duration_s": e.duration_s, "queries": e.queries, "poster": pictures.poster(e)}
+        for e in handlers.examples
+    ]
+    most = settings.max_upload_mb
+    return own_component("choose", {"example": 0}, examples=examples, limits=settings.limits, max_mb=most)
+
+
+def _tabs(handlers: Handlers) -> dict[str, Any]:
+    """Make the four ways of asking, filled for the first example; return the fields and buttons by name."""
+    filled = dict(zip(FIELDS, handlers.examples[0].fields, strict=True))
+
+    def field(name: str, label: str, lines: int = 1) -> Any:
+        elem_id = f"tg-{name.replace('_', '-')}"
+        return gr.Textbox(filled[name], label=label, lines=lines, max_lines=max(8, lines), elem_id=elem_id)
+
     made: dict[str, Any] = {}
-    with gr.Tabs():
-        with gr.Tab("Find"):
-            made["queries"] = gr.Textbox(label="What to look for, one query a line", lines=3, elem_id="tg-queries")
-            made["find"] = gr.Button("Find", variant="primary", elem_id="tg-find")
-        with gr.Tab("Ask"):
-            made["question"] = gr.Textbox(label="Question", elem_id="tg-question")
-            made["options"] = gr.Textbox(label="Options, one a line", lines=4, elem_id="tg-options")
-            made["ask"] = gr.Button("Ask", variant="primary", elem_id="tg-ask")
-        with gr.Tab("Arrow of time"):
-            made["arrow_query"] = gr.Textbox(label="What to look for, forwards and backwards", elem_id="tg-arrow-query")
-            made["arrow"] = gr.Button("Compare", variant="primary", elem_id="tg-arrow")
-        with gr.Tab("How it sees time"):
-            made["look_query"] = gr.Textbox(label="Query", elem_id="tg-look-query")
-            made["look"] = gr.Button("Show what the model was given", variant="primary", elem_id="tg-look")
-            made["seen"] = own_component("seen")
+    with gr.Tabs(elem_id="tg-tabs"):
+        for name, title in TABS.items():
+            with gr.Tab(title, id=name) as tab:
+                if name == "find":
+                    made["queries"] = field("queries", "What to look for, one query a line", 3)
+                elif name == "ask":
+                    made["question"] = field("question", "Question")
+                    made["options"] = field("options", "Options, one a line", 4)
+                elif name == "arrow":
+                    made["arrow_query"] = field("arrow_query", "What to look for, forwards and backwards")
+                else:
+                    made["look_query"] = field("look_query", "Query")
+                words = {"arrow": "Compare both ways", "look": "Show what the model is given"}.get(name, title)
+                made[name] = gr.Button(words, variant="primary", elem_id=f"tg-{name}")
+            tab.select(None, None, None, js=f"() => tgOpenTab('{name}')", **PRIVATE)
     return made
 
 
-def _connect(handlers: Handlers, file: Any, fields: dict[str, Any], player: Any, status: Any, cancel: Any) -> None:
-    """Let each button call its handler. Files reach handlers as named by Gradio, already checked to be uploads."""
-    f = fields
-    both: dict[str, Any] = {"outputs": [player, status], "show_progress": "minimal", "preprocess": False}
+def _connect(page: GuardedBlocks, handlers: Handlers, parts: dict[str, Any]) -> None:
+    """Let each part call its handler. What is under way ends when something else is asked."""
+    p, opening = parts, Opening(handlers)
+    choose, both, opened = p["choose"], [p["player"], p["status"]], [p[name] for name in OPENED]
+    loaded = page.load(opening.open, choose, opened, **QUIET)
     running = [
-        f["find"].click(handlers.find, [file, f["queries"]], **both, **PRIVATE),
-        f["ask"].click(handlers.ask, [file, f["question"], f["options"]], **both, **PRIVATE),
-        f["arrow"].click(handlers.arrow, [file, f["arrow_query"]], **both, **PRIVATE),
-        f["look"].click(
-            handlers.look, [file, f["look_query"]], **{**both, "outputs": [f["seen"], player, status]}, **PRIVATE
-        ),
+        p["find"].click(handlers.find, [choose, p["queries"]], both, cancels=loaded, **QUIET),
+        p["ask"].click(handlers.ask, [choose, p["question"], p["options"]], both, cancels=loaded, **QUIET),
+        p["arrow"].click(handlers.arrow, [choose, p["arrow_query"]], both, cancels=loaded, **QUIET),
+        p["look"].click(handlers.look, [choose, p["look_query"]], [p["seen"], *both], cancels=loaded, **QUIET),
     ]
-    cancel.click(handlers.cancelled, None, status, cancels=running, queue=False, **PRIVATE)
-    file.change(handlers.open, file, cancels=running, **both, **PRIVATE)
-
-
-def _examples() -> list[tuple[list[Row], gr.Button]]:
-    """Return a button for each clip that ships, with the clip's rows."""
-    of_clip: dict[str, list[Row]] = defaultdict(list)
-    for row in read_rows(shipped_folder() / "annotations.jsonl"):
-        of_clip[row.video].append(row)
-    with gr.Row():
-        return [
-            (rows, gr.Button(f"Example: {Path(name).stem}", size="sm", min_width=80, elem_id=f"tg-example-{number}"))
-            for number, (name, rows) in enumerate(of_clip.items(), start=1)
-        ]
-
-
-def _take(rows: list[Row]) -> list[Any]:
-    """Return a clip's path, and questions that fit it, in the order of EXAMPLE_FIELDS."""
-    queries = [row.query for row in rows if row.task == "ground"]
-    choice: Row | None = next((row for row in rows if row.task == "choice"), None)
-    directed = next((row.query for row in rows if row.direction == "sensitive" and row.spans), queries[0])
-    question, options = (choice.question, "\n".join(choice.options or [])) if choice else ("", "")
-    return [str(shipped_folder() / rows[0].video), "\n".join(queries[:3]), question, options, directed, queries[0]]
-
-
-def _api(api: Api) -> None:
-    """Add the two public endpoints, on fields that are not shown."""
-    with gr.Row(visible=False):
-        video, question, answer = gr.File(label="video"), gr.Textbox(label="question"), gr.JSON()
-        queries, options, call = gr.JSON(label="queries"), gr.JSON(label="options"), gr.Button()
-        call.click(api.ground(), [video, queries], answer, api_name="ground", preprocess=False)
-        call.click(api.ask(), [video, question, options], answer, api_name="ask", preprocess=False)
+    taken = choose.take(opening.open, choose, opened, cancels=[loaded, *running], trigger_mode="always_last", **QUIET)
+    p["status"].cancel(handlers.cancelled, None, p["status"], cancels=[loaded, taken, *running], queue=False, **PRIVATE)

@@ -16,6 +16,7 @@ from timeground.media.clip import Clip
 from timeground.media.decode import decode
 from timeground.media.sampling import Sampling
 
+from .examples import Example
 from .videos import Video
 
 NUM_THUMBNAILS = 10
@@ -45,6 +46,16 @@ def strip(video: Video) -> tuple[dict[str, Any], ...]:
     return tuple(
         {"time_s": round(float(clip.frame_times_s[i]), 3), "src": jpeg(clip.frames[i], THUMBNAIL_SIDE)} for i in nearest
     )
+
+
+def poster(example: Example) -> str:
+    """Return a frame from the middle of an example."""
+    sampling = Sampling(
+        factor=4, min_tokens_per_pair=600, max_tokens_per_pair=1800, total_tokens=10**6, max_frames=2, min_frames=2
+    )
+    middle_s = example.duration_s / 2
+    clip = decode(example.path, sampling, start_s=middle_s, end_s=middle_s + 1)
+    return jpeg(clip.frames[0], THUMBNAIL_SIDE)
 
 
 def given_to_model(clip: Clip, profile: Profile) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from timeground.files.scratch import scratch_folder
 from timeground.files.whole_files import writing
 from timeground.media.cut import cut
 
+from .examples import shipped_folder
 from .settings import DemoSettings
-from .videos import Videos, shipped_folder
+from .videos import Videos
 
 log = logging.getLogger("timeground.demo")
 UPLOADS_VARIABLE = "GRADIO_TEMP_DIR"
@@ -77,8 +78,8 @@ def _served(settings: DemoSettings, uploads: Path) -> Iterator[Server]:
 def _launch(page: Any, settings: DemoSettings, uploads: Path) -> Server:
     from starlette.middleware import Middleware
 
+    from .components import read_web, theme
     from .guard import OwnFilesOnly
-    from .page import CSS
 
     try:
         _, url, share_url = page.launch(
@@ -96,7 +97,8 @@ def _launch(page: Any, settings: DemoSettings, uploads: Path) -> Server:
             mcp_server=False,
             prevent_thread_lock=True,
             quiet=True,
-            css=CSS,
+            css=read_web("page.css"),
+            theme=theme(),
         )
     except OSError as error:
         raise UserError(

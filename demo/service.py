@@ -16,6 +16,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from timeground.media import video as media
+from timeground.media.sparse import sparse_note
 from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
 
@@ -35,6 +36,16 @@ class Reading:
     """What this request waited for it."""
     shared: bool
     """Whether it was there already."""
+
+    @property
+    def sparse(self) -> str | None:
+        """Return what was left out where a long video was read sparsely."""
+        return sparse_note(self.watched.clip, self.watched.model.sampling())
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what there is to know of any answer about this video."""
+        return [note for note in (self.watched.warning, self.sparse) if note]
 
 
 @dataclass(frozen=True)

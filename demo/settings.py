@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from timeground.errors import UserError
 from timeground.methods import check_method
@@ -58,10 +59,17 @@ class DemoSettings:
 
     @property
     def limits(self) -> str:
-        """Return the limits, for people."""
+        """Return the limits on a video, for people."""
         return (
-            f"Videos up to {self.max_upload_mb} MB and {self.max_minutes:g} minutes; {MAX_QUERIES} queries at a time."
+            f"Up to {self.max_upload_mb} MB and {self.max_minutes:g} minutes. "
+            f"It is removed after {self.keep_hours:g} {'hour' if self.keep_hours == 1 else 'hours'}."
         )
+
+    @property
+    def shown_model(self) -> str:
+        """Return the model's name without folders or the address of its server."""
+        name = self.model.partition("#")[2] if "://" in self.model else self.model
+        return Path(name).name if Path(name).exists() else name or self.model
 
 
 def parse_auth(text: str | None) -> tuple[str, str] | None:

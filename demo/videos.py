@@ -7,23 +7,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from timeground.errors import UserError
 from timeground.media.containers.container import check_file, check_plain
 from timeground.media.decode import probe
 
+from .examples import shipped_folder
 from .settings import DemoSettings
 
 QUOTED_PATH = re.compile(r"""(['"])((?:file:/)?/[^'"\n]*/[^'"\n]*|[A-Za-z]:\\[^'"\n]*)\1""")
 PATH = re.compile(r"""file:/[^\s'"]+|(?<![\w:/.~)-])~?/[^\s'",;:()]+/[^\s'",;:()]*|(?<!\w)[A-Za-z]:\\[^\s'",;:()]+""")
 """Absolute paths; an address such as http://host/v1 is none."""
-
-
-def shipped_folder() -> Path:
-    """Return the folder with the clip that ships."""
-    return Path(str(files("timeground") / "assets" / "example"))
 
 
 def names_only(text: str, names: Mapping[str, str]) -> str:
@@ -54,7 +49,7 @@ class Videos:
     """The videos of one server."""
 
     def __init__(self, uploads: Path, settings: DemoSettings) -> None:
-        """Take the one folder whose files users may name, `uploads`."""
+        """Take the one folder whose files users may name, `uploads`; what ships may be read too."""
         self.folders = [uploads.resolve(), shipped_folder().resolve()]
         self.settings = settings
         self._by_id: dict[str, Video] = {}

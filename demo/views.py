@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from timeground.chat.prompts import LETTERS
 from timeground.methods.grounder import ChoiceAnswer, GroundingAnswer
 from timeground.report.timeline import COLOURS
 
@@ -23,19 +24,21 @@ def file_address(path: object) -> str:
     return FILE_ADDRESS + quote(str(path))
 
 
-def player(video: Video, tracks: Sequence[Data], files: dict[str, str] | None = None, model: str = "") -> Data:
-    """Return the player with its timelines.
+def player(video: Video, strip: Sequence[Data], tab: str | None = None, **result: Any) -> Data:
+    """Return the player: a video with its strip of frames, and what a tab found in it.
 
-    files: contents to download, by extension. model: who answered.
+    tab: whose result this is; None for a video of which nothing was asked. result: ``tracks`` (see `track`),
+    ``choice``, ``score``, ``notes`` (lines to know), ``downloads`` (contents by extension) and ``model`` (for the
+    names of these files).
     """
     return {
         "src": file_address(video.path),
         "id": video.id,
         "name": video.name,
         "duration_s": video.duration_s,
-        "tracks": list(tracks),
-        "downloads": files or {},
-        "model": model,
+        "strip": list(strip),
+        "tab": tab,
+        **result,
     }
 
 
@@ -44,14 +47,9 @@ def file_word(model: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", model.rsplit("/", 1)[-1]).strip("-.") or "model"
 
 
-def track(thumbnails: Sequence[Data], rows: Sequence[Data], title: str = "", backwards: bool = False) -> Data:
-    """Return a timeline with its strip. backwards: its axis is that of the video played backwards."""
-    return {"title": title, "backwards": backwards, "thumbnails": list(thumbnails), "rows": list(rows)}
-
-
-def mirrored(thumbnails: Sequence[Data], duration_s: float) -> list[Data]:
-    """Return the strip of the video played backwards."""
-    return [{**t, "time_s": round(duration_s - t["time_s"], 3)} for t in reversed(thumbnails)]
+def track(rows: Sequence[Data], title: str = "", backwards: bool = False) -> Data:
+    """Return a timeline. backwards: its axis is that of the video played backwards."""
+    return {"title": title, "backwards": backwards, "rows": list(rows)}
 
 
 def rows(answers: Answers, duration_s: float) -> list[Data]:
@@ -67,37 +65,45 @@ def row(number: int, timed: Timed[GroundingAnswer], duration_s: float, label: st
         "label": label or answer.query,
         "colour": number % len(COLOURS),
         "spans": [span.to_list() for span in shown_spans(answer, duration_s)],
-        "none": "does not happen, says the model" if answer.absent else f"no time in the answer: {answer.text!r}",
+        "none": "Does not happen, says the model." if answer.absent else f"No time in the answer: {answer.text!r}",
         "note": f"{certainty}{timed.seconds:.2f} s{', outside what was shown' * answer.outside}",
         "seconds": timed.seconds,
     }
 
 
-def choice_text(timed: Timed[ChoiceAnswer], options: Sequence[str]) -> str:
-    """Return the chosen option and how the probability is spread."""
+def choice(answer: ChoiceAnswer, options: Sequence[str]) -> Data:
+    """Return a question with its options: the probability of each, and which one the model named."""
+    shown = [
+        {"letter": letter, "text": option, "share": share, "is_chosen": letter == answer.letter}
+        for letter, option, share in zip(LETTERS, options, answer.shares, strict=False)
+    ]
+    return {"question": answer.question, "options": shown}
+
+
+def choice_text(timed: Timed[ChoiceAnswer]) -> str:
+    """Return the chosen option."""
     answer = timed.answer
     said = f"{answer.letter}. {answer.option}" if answer.letter else f"no option: {answer.text!r}"
-    shares = ", ".join(f"{option} {share:.0%}" for option, share in zip(options, answer.shares, strict=True))
-    return f"Answer: {said}  ({shares}; {timed.seconds:.2f} s)"
+    return f"Answer: {said} ({timed.seconds:.2f} s)"
 
 
 def direction_text(score: float | None, is_unreadable: bool = False) -> str:
     """Return what a direction score says. is_unreadable: there is none because an answer could not be read."""
     if score is None and is_unreadable:
-        return "Direction score: none. An answer could not be read, so nothing can be told."
+        return "No direction score: an answer could not be read, so nothing can be told."
     if score is None:
-        return "Direction score: none. Nothing was found in the video as it is, so nothing can be told."
+        return "No direction score: nothing was found in the video as it is, so nothing can be told."
     if score < 0.5:
         return (
-            f"Direction score {score:.2f}: on the reversed video the model finds the same moment. "
-            "Either the query holds both ways, or the model does not see the arrow of time in it."
+            "On the reversed video the model finds the same moment. Either the query holds both ways, or the model "
+            "does not see the arrow of time in it."
         )
     return (
-        f"Direction score {score:.2f}: on the reversed video the model does not find this moment again. "
-        "For a query that tells a direction, that is right."
+        "On the reversed video the model does not find this moment again. For a query that tells a direction, that is "
+        "right."
     )
 
 
-def status(text: str, kind: str = "done", share: float | None = None) -> Data:
-    """Return the status line. kind: busy, done or error."""
-    return {"text": text, "kind": kind, "share": share}
+def status(text: str, kind: str = "done", share: float | None = None, tab: str | None = None) -> Data:
+    """Return the status line. kind: busy, done or error. tab: which tab it belongs to; None for all of them."""
+    return {"text": text, "kind": kind, "share": share, "tab": tab}

@@ -1,20 +1,20 @@
-// The player and its timelines. `props.value` is what views.py `player` makes.
-const find = (name) => element.querySelector(`.tg-${name}`);
-const video = find("video");
+// The player with its timelines. `props.value` is what views.py `player` makes; each tab keeps the last of its own.
+const video = element.querySelector("video");
 const STEP_S = 0.1; // of playing backwards, which no browser can do by itself
+const HINTS = {
+  find: "Nothing was looked for in this video yet.",
+  ask: "Nothing was asked about this video yet.",
+  arrow: "Nothing was compared in this video yet.",
+  look: "Press the button to see what the model is given.",
+};
 let stopAt = null; // where the span that plays ends, in the file's seconds
 let backwards = null; // the timer that plays a span backwards
-let shown = { src: null, tracks: "" };
+let preview = null; // the span whose frame is shown before it plays
+let shown = { id: null, drawn: "" };
+let results = { "": {} }; // by tab; "" is the video of which nothing was asked
+let tracks = [];
 
-function clock(timeS) {
-  const tenths = Math.max(0, Math.round(timeS * 10));
-  const seconds = ((tenths % 600) / 10).toFixed(1);
-  return tenths < 600 ? `${seconds} s` : `${Math.floor(tenths / 600)}:${seconds.padStart(4, "0")}`;
-}
-
-function say(text) {
-  find("spoken").textContent = text;
-}
+const say = (text) => (find("spoken").textContent = text);
 
 // ---- Playing -----------------------------------------------------------------------------------------------------
 
@@ -22,6 +22,7 @@ function halt() {
   stopAt = null;
   clearInterval(backwards);
   backwards = null;
+  setPreview(null);
 }
 
 function seek(timeS) {
@@ -56,197 +57,98 @@ function stopAtEnd() {
   video.currentTime = end;
 }
 
+// Show the frame in the middle of a span; whatever starts the video then plays the span.
+function setPreview(row) {
+  const span = row?.spans[0];
+  preview = span || null;
+  const over = find("preview");
+  over.hidden = !span;
+  if (!span) return;
+  video.pause();
+  video.currentTime = (span[0] + span[1]) / 2;
+  over.replaceChildren("▶ ", make("strong", "", spanText(span)), ` ${row.label}`);
+}
+
+const actions = {
+  seek,
+  playSpan,
+  playBackwards,
+  saveClip,
+  now: () => video.currentTime,
+  playOrPause: () => (video.paused ? video.play().catch(() => {}) : video.pause()),
+};
+
 // ---- Drawing -----------------------------------------------------------------------------------------------------
 
-// A track has its own time axis: that of the file, or of the file played backwards.
-class Track {
-  constructor(data, durationS) {
-    this.data = data;
-    this.durationS = durationS;
-    this.node = make("section", data.backwards ? "tg-track tg-backwards" : "tg-track");
-    if (data.title) this.node.append(make("h3", "tg-title", data.title));
-    this.plot = make("div", "tg-plot");
-    this.playhead = make("div", "tg-playhead");
-    this.pointer = make("div", "tg-pointer");
-    this.pointer.hidden = true;
-    data.rows.forEach((row) => this.plot.append(this.row(row)));
-    this.plot.append(this.ruler(), this.strip(), this.playhead, this.pointer);
-    this.node.append(this.plot);
-    this.listen();
+function take() {
+  const value = props.value || {};
+  if (value.id !== results[""].id) {
+    results = { "": { ...value, tab: null, tracks: [], notes: [], choice: null, score: null, downloads: null } };
+    openVideo(value);
   }
-
-  share(timeS) {
-    return `${(100 * Math.min(1, Math.max(0, timeS / this.durationS))).toFixed(3)}%`;
-  }
-
-  fileTime(timeS) {
-    return this.data.backwards ? this.durationS - timeS : timeS;
-  }
-
-  play([startS, endS]) {
-    if (this.data.backwards) playBackwards([this.fileTime(endS), this.fileTime(startS)]);
-    else playSpan([startS, endS]);
-  }
-
-  row(row) {
-    const node = make("div", `tg-row tg-colour-${row.colour}`);
-    const head = make("div", "tg-head");
-    head.append(make("span", "tg-label", row.label), make("span", "tg-note", row.note));
-    const lane = make("div", "tg-lane");
-    const chips = make("div", "tg-chips");
-    row.spans.forEach((span) => {
-      const times = `${clock(span[0])} – ${clock(span[1])}`;
-      const bar = make("button", "tg-bar");
-      bar.type = "button";
-      bar.title = times;
-      bar.dataset.start = span[0];
-      bar.dataset.end = span[1];
-      bar.setAttribute("aria-label", `Play ${times}: ${row.label}`);
-      bar.style.left = this.share(span[0]);
-      bar.style.width = this.share(span[1] - span[0]);
-      bar.onclick = () => this.play(span);
-      lane.append(bar);
-      chips.append(this.chip(row, span, times));
-    });
-    if (!row.spans.length) chips.append(make("span", "tg-none", row.none));
-    node.append(head, lane, chips);
-    return node;
-  }
-
-  chip(row, span, times) {
-    const chip = make("span", "tg-chip");
-    const play = make("button", "tg-play", `▶ ${times}`);
-    play.type = "button";
-    play.onclick = () => this.play(span);
-    chip.append(play);
-    if (!this.data.backwards) {
-      const save = make("button", "tg-save", "mp4");
-      save.type = "button";
-      save.setAttribute("aria-label", `Download ${times} as an mp4 clip`);
-      save.onclick = () => saveClip(save, span);
-      chip.append(save);
-    }
-    return chip;
-  }
-
-  ruler() {
-    const ruler = make("div", "tg-ruler");
-    const count = this.node.isConnected || window.innerWidth > 600 ? 8 : 4;
-    const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((s) => this.durationS / s <= count) || 1800;
-    for (let timeS = 0; timeS <= this.durationS - step / 3; timeS += step) {
-      const tick = make("span", "tg-tick", clock(timeS).replace(".0", ""));
-      tick.style.left = this.share(timeS);
-      ruler.append(tick);
-    }
-    return ruler;
-  }
-
-  strip() {
-    const strip = make("div", "tg-strip");
-    this.data.thumbnails.forEach((thumbnail) => {
-      const frame = make("figure", "tg-thumbnail");
-      const image = make("img", "");
-      image.src = thumbnail.src;
-      image.alt = "";
-      frame.append(image, make("figcaption", "", clock(thumbnail.time_s)));
-      frame.onclick = () => seek(this.fileTime(thumbnail.time_s));
-      strip.append(frame);
-    });
-    return strip;
-  }
-
-  // The whole plot is a slider for the keyboard; the pointer shows the time under it and a click goes there.
-  listen() {
-    const plot = this.plot;
-    plot.tabIndex = 0;
-    plot.setAttribute("role", "slider");
-    plot.setAttribute("aria-label", this.data.title || "Timeline: arrow keys move, space plays");
-    plot.setAttribute("aria-valuemin", 0);
-    plot.setAttribute("aria-valuemax", this.durationS.toFixed(1));
-    const timeAt = (event) => {
-      const box = plot.getBoundingClientRect();
-      return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * this.durationS;
-    };
-    plot.onpointermove = (event) => {
-      const timeS = timeAt(event);
-      this.pointer.hidden = false;
-      this.pointer.textContent = clock(timeS);
-      this.pointer.style.left = this.share(timeS);
-    };
-    plot.onpointerleave = () => (this.pointer.hidden = true);
-    plot.onclick = (event) => {
-      if (event.target.matches(".tg-lane, .tg-ruler, .tg-tick")) seek(this.fileTime(timeAt(event)));
-    };
-    plot.onkeydown = (event) => this.key(event);
-  }
-
-  key(event) {
-    if (event.target !== this.plot) return;
-    const direction = this.data.backwards ? -1 : 1;
-    const step = event.shiftKey ? 5 : 0.5;
-    const moves = {
-      ArrowRight: video.currentTime + direction * step,
-      ArrowLeft: video.currentTime - direction * step,
-      Home: this.fileTime(0),
-      End: this.fileTime(this.durationS),
-    };
-    if (event.key in moves) seek(Math.min(this.durationS, Math.max(0, moves[event.key])));
-    else if (event.key === " ") video.paused ? video.play().catch(() => {}) : video.pause();
-    else return;
-    event.preventDefault();
-  }
-
-  movePlayhead() {
-    const timeS = this.fileTime(video.currentTime);
-    this.playhead.style.left = this.share(timeS);
-    this.plot.setAttribute("aria-valuenow", timeS.toFixed(1));
-    this.plot.setAttribute("aria-valuetext", clock(timeS));
-  }
+  if (value.tab) results[value.tab] = value;
+  draw();
+  if (value.tab && value.tab === window.tgTab) bringIntoView(find("stage"));
 }
 
-let tracks = [];
+function openVideo(value) {
+  halt();
+  find("empty").hidden = Boolean(value.src);
+  find("stage").hidden = !value.src;
+  find("unplayable").hidden = true;
+  video.setAttribute("aria-label", `Video: ${value.name || ""}`);
+  if (value.src) video.src = (window.gradio_config?.root || "") + value.src;
+  else video.removeAttribute("src");
+}
 
 function draw() {
-  const value = props.value || {};
-  const address = value.src ? (window.gradio_config?.root || "") + value.src : null;
-  find("empty").hidden = Boolean(address);
-  if (address !== shown.src) {
+  const value = results[window.tgTab] || results[""];
+  const drawn = JSON.stringify([value.id, value.tab, value.tracks, value.choice, value.score]);
+  if (drawn === shown.drawn) return drawFoot(value);
+  const bare = [{ title: "", backwards: false, rows: [] }];
+  const wanted = value.tracks?.length ? value.tracks : bare;
+  tracks = value.src ? wanted.map((track) => new Track(track, value, actions)) : [];
+  say("");
+  find("notes").replaceChildren(...(value.notes || []).map((note) => make("li", "", `Note: ${note}.`)));
+  find("answers").replaceChildren(...(value.tab ? drawAnswers(value) : [make("p", "tg-hint", HINTS[window.tgTab])]));
+  find("tracks").replaceChildren(...tracks.map((track) => track.node));
+  find("answers").hidden = !value.src;
+  const first = (value.tracks || []).flatMap((track) => track.rows).find((row) => row.spans.length);
+  const target = JSON.stringify([value.id, value.tab, first?.spans[0]]);
+  if (target !== shown.target) {
     halt();
-    find("unplayable").hidden = true;
-    video.hidden = !address;
-    if (address) video.src = address;
-    else video.removeAttribute("src");
+    if (first) setPreview(first);
   }
-  const drawn = JSON.stringify([value.tracks, value.duration_s]);
-  if (drawn !== shown.tracks) {
-    tracks = (value.tracks || []).map((track) => new Track(track, value.duration_s));
-    say("");
-    find("tracks").replaceChildren(...tracks.map((track) => track.node));
-  }
-  shown = { src: address, tracks: drawn };
-  drawDownloads(value);
+  shown = { drawn, target };
+  drawFoot(value);
 }
 
-// ---- Downloads ---------------------------------------------------------------------------------------------------
+// ---- Saving ------------------------------------------------------------------------------------------------------
 
-function drawDownloads(value) {
-  const box = find("downloads");
+function drawFoot(value) {
   const files = Object.entries(value.downloads || {});
-  box.hidden = !files.length;
-  box.replaceChildren(make("span", "", "Download the answers:"));
+  find("foot").hidden = !value.src;
   const stem = (value.name || "video").replace(/\.[^.]*$/, "");
-  for (const [kind, text] of files) {
+  const links = files.map(([kind, text]) => {
     const link = make("a", "tg-download", kind.toUpperCase());
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
     link.download = `${stem}.${value.model}.moments.${kind}`;
-    box.append(link);
-  }
+    return link;
+  });
+  const copy = button("tg-download", "Copy all times", () => copyText(allTimes(value), copy));
+  find("downloads").replaceChildren(...(files.length ? [make("span", "", "Save the answers:"), ...links, copy] : []));
 }
 
-async function saveClip(button, [startS, endS]) {
-  button.disabled = true;
+// One line a span: the query, its start and its end in seconds, with tabs between them, as tables take them.
+function allTimes(value) {
+  const rows = value.tracks.filter((track) => !track.backwards).flatMap((track) => track.rows);
+  return rows.flatMap((row) => row.spans.map((span) => [row.label, ...span.map((t) => t.toFixed(2))].join("\t"))).join("\n");
+}
+
+async function saveClip(saving, [startS, endS]) {
+  saving.disabled = true;
   try {
-    const made = await server.cut(props.value.id, startS, endS);
+    const made = await server.cut(results[""].id, startS, endS);
     if (made.error) return say(made.error);
     const link = make("a", "");
     link.href = (window.gradio_config?.root || "") + made.src;
@@ -258,7 +160,7 @@ async function saveClip(button, [startS, endS]) {
   } catch {
     say("The clip could not be made; the server did not answer. Try again.");
   } finally {
-    button.disabled = false;
+    saving.disabled = false;
   }
 }
 
@@ -266,10 +168,13 @@ async function saveClip(button, [startS, endS]) {
 
 video.addEventListener("timeupdate", stopAtEnd); // still comes when the page is hidden
 video.addEventListener("error", () => (find("unplayable").hidden = !video.getAttribute("src")));
+video.addEventListener("play", () => preview && playSpan(preview));
+find("preview").onclick = () => preview && playSpan(preview);
+window.addEventListener("tg-tab", draw);
 (function everyFrame() {
   stopAtEnd();
-  tracks.forEach((track) => track.movePlayhead());
+  tracks.forEach((track) => track.movePlayhead(video.currentTime));
   if (element.isConnected) requestAnimationFrame(everyFrame);
 })();
-watch("value", draw);
-draw();
+watch("value", take);
+take();

@@ -6,11 +6,16 @@ function part(item) {
   image.alt = image.title = `frame at ${item.time_s} s`;
   return image;
 }
+
 function draw() {
   const value = props.value || {};
-  element.querySelector(".tg-seen-facts").textContent = value.facts || "";
-  element.querySelector(".tg-seen-parts").replaceChildren(...(value.parts || []).map(part));
-  element.querySelector(".tg-seen-answer").textContent = value.answer || "";
+  find("seen").hidden = window.tgTab !== "look" || !value.parts;
+  find("seen-facts").textContent = value.facts || "";
+  find("seen-parts").replaceChildren(...(value.parts || []).map(part));
+  const lines = (value.answer || []).flatMap(([name, text]) => [make("dt", "", name), make("dd", "", text)]);
+  find("seen-answer").replaceChildren(...lines);
 }
+
+window.addEventListener("tg-tab", () => (find("seen").hidden = window.tgTab !== "look" || !props.value?.parts));
 watch("value", draw);
 draw();

@@ -16,6 +16,7 @@ from timeground.demo.settings import DemoSettings
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "timeground" / "assets" / "example" / "shapes.mp4"
 SHOTS = ROOT / "out" / "demo"
+ANSWERED = ".tg-status[data-kind=done]"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BROWSER_ARGS = [
     "--no-sandbox",
@@ -61,7 +62,7 @@ def page(browser: Any, server: Server) -> Iterator[Any]:
         "request", lambda r: errors.append(r.url) if not r.url.startswith((server.url, "data:", "blob:")) else None
     )
     opened.goto(server.url)
-    opened.wait_for_selector("#tg-example-1")
+    opened.wait_for_selector(ANSWERED)  # the example that is answered at once
     yield opened
     assert opened.evaluate("window.hacked") is None
     context.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
 import threading
 import time
 import urllib.error
@@ -19,7 +21,7 @@ from timeground.demo.settings import DemoSettings
 from tests.demo.conftest import EXAMPLE
 from tests.support import openai_server
 from timeground.methods.grounder import Watched
-from timeground.models.names import resolve
+from timeground.models.checkpoint import resolve
 
 QUERY = "the blue cross can be seen"
 
@@ -99,6 +101,46 @@ def test_twenty_calls_at_once(server, client):
 
 def test_only_two_endpoints_are_public(client):
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/ground", "/ask"}
+
+
+def test_outputs_have_names_and_documentation(client):
+    """What the API says it gives is what it gives, each part with its meaning."""
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    video = handle_file(str(EXAMPLE))
+    given = {
+        "/ground": client.predict(video=video, queries=[QUERY], api_name="/ground"),
+        "/ask": client.predict(video=video, question="What?", options=["it grows", "it spins"], api_name="/ask"),
+    }
+    for name, label in (("/ground", "answers"), ("/ask", "answer")):
+        (told,) = endpoints[name]["returns"]
+        assert told["label"] == label and endpoints[name]["description"].startswith("Return ")
+        parts = told["type"]["properties"]
+        assert set(parts) == set(given[name]) and all(part["description"] for part in parts.values())
+    nested = endpoints["/ground"]["returns"][0]["type"]["properties"]["answers"]["items"]["properties"]
+    assert set(nested) <= set(given["/ground"]["answers"][0])
+
+
+def test_who_leaves_during_an_upload_leaves_no_traceback_and_no_file(server, caplog):
+    host, port = server.url.split("//")[1].strip("/").split(":")
+    before = set(server.uploads.iterdir())
+    head = (
+        b"POST /gradio_api/upload HTTP/1.1\r\nHost: here\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b'Content-Length: 1000000\r\n\r\n--b\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r\n'
+        b"Content-Type: video/mp4\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port))) as leaving:
+        leaving.sendall(head + bytes(200_000))
+        _until(lambda: set(server.uploads.iterdir()) - before)
+    _until(lambda: set(server.uploads.iterdir()) == before)
+    time.sleep(0.3)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def _until(is_so, limit_s=60):
+    deadline_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

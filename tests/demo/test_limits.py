@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from timeground.demo.api import _shares, _text
 from timeground.demo.guard import nesting
-from timeground.demo.handlers import lines_of, refuse_long
-from timeground.demo.service import Timed
-from timeground.demo.videos import names_only
+from timeground.demo.handlers import Opened, lines_of, refuse_long
+from timeground.demo.page import model_facts
+from timeground.demo.service import Reading, Timed
+from timeground.demo.settings import DemoSettings
+from timeground.demo.videos import Video, names_only
 from timeground.demo.views import row
 
 from timeground.errors import UserError
+from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
 from timeground.methods.grounder import GroundingAnswer
 from timeground.spans import Span
 
@@ -65,3 +72,24 @@ def test_an_answer_outside_what_was_shown_is_marked():
 def test_nesting_is_counted_outside_texts():
     assert nesting(b'{"data": [["[[[[", "\\"[["]]}') == 3
     assert nesting(b"[" * 100_000) == 100_000
+
+
+def test_a_video_that_was_read_sparsely_says_so_on_the_page():
+    frames, times = torch.zeros(720, 3, 2, 2, dtype=torch.uint8), torch.arange(720, dtype=torch.float64) * 5
+    clip = Clip(frames, times, 0.0, 3600.0, 3600.0)
+    model = SimpleNamespace(sampling=lambda: Sampling(max_frames=720))
+    reading = Reading(SimpleNamespace(clip=clip, model=model, warning=None), 1.0, False)
+    video = Video("id", Path("a.mp4"), "a.mp4", 3600.0)
+    (note,) = Opened(video, (), reading).player("find", [])["notes"]
+    assert "720 frames" in note and "5 s" in note
+    close = Reading(SimpleNamespace(clip=replace(clip, end_s=360.0), model=model, warning="toy"), 1.0, False)
+    assert close.notes == ["toy"]
+
+
+def test_a_model_is_shown_by_its_name(tmp_path):
+    assert DemoSettings(model=str(tmp_path)).shown_model == tmp_path.name
+    assert DemoSettings(model="http://localhost:8000/v1#TimeLens-8B").shown_model == "TimeLens-8B"
+    assert DemoSettings(model="TencentARC/TimeLens-8B").shown_model == "TencentARC/TimeLens-8B"
+    facts = model_facts(DemoSettings())
+    assert facts["model"] == "tiny" and "coloured shapes" in facts["knows"] and "--model" in facts["warning"]
+    assert not model_facts(DemoSettings(model="TencentARC/TimeLens-8B"))["warning"]
