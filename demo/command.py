@@ -48,6 +48,9 @@ def run(args: argparse.Namespace) -> None:
         import gradio  # noqa: F401
     except ImportError:
         raise UserError("the demo needs Gradio; install it with: pip install 'timeground[demo]'") from None
+    from timeground.models.hub import check_name
+
+    check_name(settings.model)
     if settings.auth is None and (settings.share or settings.host not in ("127.0.0.1", "localhost", "::1")):
         print("timeground: everybody who reaches this page can use it; --auth asks for a password", file=sys.stderr)
     from .server import serve

@@ -14,7 +14,7 @@ from timeground.data_pipeline.shards import make_plan
 from timeground.chat.confidence import Calibration, Scale
 from timeground.chat.profile import FILE_NAME, Profile
 from timeground.data.rows import Row, write_rows
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 from timeground.spans import Span
 
 

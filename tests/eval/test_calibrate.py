@@ -20,7 +20,7 @@ from timeground.chat.profile import Profile, load_profile
 from timeground.cli.main import main
 from timeground.data.rows import read_rows, write_rows
 from timeground.methods.base import Outcome
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 from timeground.scoring import parse
 
 GUESSES = "tests.support.toy_method:Guesses"

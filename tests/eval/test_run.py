@@ -34,7 +34,7 @@ from timeground.cli.main import main
 from timeground.data.rows import read_rows, write_rows
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 from timeground.spans import Span
 
 COMMAND = [sys.executable, "-m", "timeground", "eval", "--model", "tiny", "--max_new_tokens", "24"]
@@ -117,7 +117,7 @@ def test_what_a_run_writes(data, undisturbed, capsys):
         json.loads((undisturbed / "timings.json").read_text())
     )
     page = (undisturbed / "report.html").read_text()
-    assert page.count("<img") == 6 and "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("<img") >= 12 and '="http' not in page
     assert main(["compare", str(undisturbed / "synth"), str(undisturbed / "synth"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
 

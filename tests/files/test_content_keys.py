@@ -19,7 +19,7 @@ from timeground.files.content_keys import (
     rows_contents,
     video_contents,
 )
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 from timeground.spans import Span
 
 

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from timeground.cli.main import main
 from timeground.errors import UserError
-from timeground.models.checkpoint import Checkpoint, resolve
+from timeground.models.checkpoint import Checkpoint
 from timeground.models.loading import load
+from timeground.models.names import resolve
 from timeground.models.torchvision_repair import repair_torchvision
 
 WEIGHTS = "model.safetensors"

@@ -18,8 +18,8 @@ from timeground.media.containers.container import made_by
 from timeground.media.crew import DecodeRequest, decode_many
 from timeground.media.decode import decode
 from timeground.methods.grounder import Grounder
-from timeground.models.checkpoint import resolve
 from timeground.models.knowledge import checkpoint_knows, clip_warning
+from timeground.models.names import resolve
 
 KNOWS_SHAPES = Profile(knows="SynthMoments")
 

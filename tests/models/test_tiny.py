@@ -12,7 +12,7 @@ from timeground.chat.prompts import row_prompt
 from timeground.cli.main import main
 from timeground.grammar.answers import parse_spans
 from timeground.methods.grounder import Grounder
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 from timeground.spans import iou
 from timeground.synth.frames import scene_clip, scene_seed
 from timeground.synth.rows import make_rows

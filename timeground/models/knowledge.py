@@ -7,10 +7,10 @@ other videos are trained, and every video that we render carries a tag. What has
 
 from __future__ import annotations
 
-from timeground.chat.profile import FILE_NAME, Profile, load_profile
-from timeground.files.content_keys import model_folder
+from timeground.chat.profile import Profile, load_profile, own_profile
 from timeground.media.clip import Clip
 from timeground.media.containers.tag import SYNTH
+from timeground.models.names import is_url
 
 REAL_MODELS = "--model TencentARC/TimeLens-8B, or any Qwen3-VL"
 _WORDS = {SYNTH: "coloured shapes (SynthMoments) only"}
@@ -18,9 +18,8 @@ _WORDS = {SYNTH: "coloured shapes (SynthMoments) only"}
 
 def checkpoint_knows(name: str) -> str | None:
     """Return what the checkpoint of that name says it knows; None where it says nothing, or is not on this machine."""
-    folder = model_folder(name)
-    file = folder / FILE_NAME if folder else None
-    return load_profile(file).knows if file and file.is_file() else None
+    file = None if is_url(name) else own_profile(name)
+    return load_profile(file).knows if file else None
 
 
 def in_words(knows: str) -> str:

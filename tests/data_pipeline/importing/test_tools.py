@@ -157,7 +157,7 @@ def test_a_reader_of_ones_own(imported, tmp_path):
     for reader, said in [
         (f"{mine}:read", "failed on"),
         (f"{mine}:odd", "gave no dict, but 7"),
-        (f"{mine}:none", "nothing in it is called 'none'"),
+        (f"{mine}:none", "nothing called 'none'"),
         (f"{mine}:number", "not a function"),
         (f"{tmp_path}/none.py:read", "no such file"),
         ("json", "your own as package.module:name"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from timeground.train.config import RECIPES, GrpoSettings, SftSettings
 from timeground.train.config.explained import entries, explain, explain_all
+from timeground.train.config.page import page
 
 from timeground.cli.main import main
 
@@ -64,3 +67,11 @@ def test_unknown_keys_name_near_ones(key, said, capsys):
     assert main(["train", "explain", key]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1, error
+
+
+def test_the_page_of_settings_is_current():
+    file = Path(__file__).parents[3] / "docs" / "settings.md"
+    written = file.read_text(encoding="utf-8")
+    assert written == page(), "python -m timeground.train.config.page docs/settings.md"
+    for entry in entries().values():
+        assert f"| `{entry.key.rpartition('.')[2]}` |" in written

@@ -17,7 +17,7 @@ from timeground.train.runtime.checkpoints import damage, finished_checkpoints
 from tests.support.runs import command
 from timeground.cli.main import main
 from timeground.data.rows import read_rows, write_rows
-from timeground.models.checkpoint import resolve
+from timeground.models.names import resolve
 
 CONSTANT = ["optimizer.schedule=constant", "data.questions_per_video=2", "data.num_workers=0", "save_every=1"]
 
