@@ -126,7 +126,8 @@ def _shares(options: Sequence[str], shares: Sequence[float]) -> list[dict[str, A
 
 
 def _cost(reading: Reading) -> dict[str, Any]:
-    return {"read_seconds": round(reading.seconds, 4), "shared_prefix": reading.shared, "sparse": reading.sparse}
+    sparse = reading.watched.sparse
+    return {"read_seconds": round(reading.seconds, 4), "shared_prefix": reading.shared, "sparse": sparse}
 
 
 def add_endpoints(handlers: Handlers) -> None:

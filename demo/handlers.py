@@ -180,10 +180,10 @@ class Handlers:
         async for step in waiting(self.service.read(video, backwards=True), "Reading it backwards.", both):
             yield step
         ways = [await self.service.ground(way.watched, query) for way in both]
-        clip, length_s = reading.watched.clip, video.duration_s
+        extent, length_s = reading.watched.extent, video.duration_s
         said = [timed.answer.readable_spans for timed in ways]
         forward, backward = (None if spans is None else [span.ordered() for span in spans] for spans in said)
-        value = direction_score(forward, backward, clip.start_s, clip.end_s)
+        value = direction_score(forward, backward, extent.start_s, extent.end_s)
         tracks = [
             views.track([views.row(0, ways[0], length_s)], "The video as it is"),
             views.track([views.row(1, ways[1], length_s)], "Played backwards", True),

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from timeground.media import video as media
-from timeground.media.sparse import sparse_note
 from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
 
@@ -38,14 +37,9 @@ class Reading:
     """Whether it was there already."""
 
     @property
-    def sparse(self) -> str | None:
-        """Return what was left out where a long video was read sparsely."""
-        return sparse_note(self.watched.clip, self.watched.model.sampling())
-
-    @property
     def notes(self) -> list[str]:
         """Return what there is to know of any answer about this video."""
-        return [note for note in (self.watched.warning, self.sparse) if note]
+        return [note for note in (self.watched.warning, self.watched.sparse) if note]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,10 +16,12 @@ from timeground.demo.settings import DemoSettings
 from timeground.demo.videos import Video, names_only
 from timeground.demo.views import row
 
+from tests.conftest import noise_clip
+from tests.support.says import Says
+from timeground.chat.profile import Profile
 from timeground.errors import UserError
 from timeground.media.clip import Clip
-from timeground.media.sampling import Sampling
-from timeground.methods.grounder import GroundingAnswer
+from timeground.methods.grounder import Grounder, GroundingAnswer
 from timeground.spans import Span
 
 
@@ -75,15 +76,15 @@ def test_nesting_is_counted_outside_texts():
 
 
 def test_a_video_that_was_read_sparsely_says_so_on_the_page():
-    frames, times = torch.zeros(720, 3, 2, 2, dtype=torch.uint8), torch.arange(720, dtype=torch.float64) * 5
-    clip = Clip(frames, times, 0.0, 3600.0, 3600.0)
-    model = SimpleNamespace(sampling=lambda: Sampling(max_frames=720))
-    reading = Reading(SimpleNamespace(clip=clip, model=model, warning=None), 1.0, False)
-    video = Video("id", Path("a.mp4"), "a.mp4", 3600.0)
-    (note,) = Opened(video, (), reading).player("find", [])["notes"]
-    assert "720 frames" in note and "5 s" in note
-    close = Reading(SimpleNamespace(clip=replace(clip, end_s=360.0), model=model, warning="toy"), 1.0, False)
-    assert close.notes == ["toy"]
+    model = Says("0:30:00 - 0:30:10", Profile())
+    limit = model.sampling().frame_limit
+    times = torch.linspace(0, 3600 * 6, limit, dtype=torch.float64)
+    frames = torch.zeros(1, 3, 8, 8, dtype=torch.uint8).expand(limit, -1, -1, -1)
+    watched = Grounder(model).watch(Clip(frames, times, 0.0, 3600.0 * 6, 3600.0 * 6))
+    video = Video("id", Path("a.mp4"), "a.mp4", 3600.0 * 6)
+    (note,) = Opened(video, (), Reading(watched, 1.0, False)).player("find", [])["notes"]
+    assert f"{limit} frames of 6:00:00" in note
+    assert Reading(Grounder(model).watch(noise_clip()), 1.0, False).notes == []
 
 
 def test_a_model_is_shown_by_its_name(tmp_path):
