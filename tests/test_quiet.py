@@ -22,6 +22,18 @@ def test_what_a_caller_had_set_comes_back():
     )  # fmt: skip
 
 
+def test_blocks_of_several_threads_end_in_any_order():
+    """Whichever ends last puts back what was set before the first."""
+    first, second = quietly(), quietly()
+    before = logging.root.manager.disable
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert logging.root.manager.disable == logging.WARNING
+    second.__exit__(None, None, None)
+    assert logging.root.manager.disable == before
+
+
 def test_a_program_that_uses_the_library_sees_no_bar_of_another():
     script = "from timeground import Grounder; Grounder.from_pretrained()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
