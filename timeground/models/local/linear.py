@@ -80,12 +80,15 @@ def _product(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 
 
 def _is_for_onednn(values: Tensor, weight: Tensor) -> bool:
+    if (
+        torch.compiler.is_compiling()
+    ):  # a compiler has kernels of its own; it is asked first, for it would trace the rest
+        return False
     return (
         values.device.type == "cpu"
         and values.dtype == weight.dtype == torch.float32
         and onednn_is_faster()
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()  # a compiler has kernels of its own
         and values.numel() > 0
         and not hasattr(weight, "ds_id")  # ZeRO 3 brings its weights by its own product
     )
