@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from timeground.cli.recipes import read_tree
+from timeground.files.content_keys import path_contents
 from timeground.files.whole_files import write_text
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -39,6 +40,20 @@ def try_it(output: Path) -> str:
 
 
 def _written(recipe: str, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """Return a recipe as it is written, overrides applied, and the identity of that."""
+    """Return a recipe as it is written, overrides applied, and the identity of that and of the rows that it names."""
     tree, _ = read_tree(RECIPES, recipe, overrides)
-    return tree, hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode()).hexdigest()
+    said = json.dumps([tree, [path_contents(file) for file in _row_files(tree)]], sort_keys=True, default=str)
+    return tree, hashlib.sha256(said.encode()).hexdigest()
+
+
+def _row_files(part: Any) -> Iterator[Path]:
+    """Yield the files of rows that a recipe names, at whatever depth."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _row_files(one)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("rows", "validation_rows") and isinstance(value, str):
+                yield Path(value)
+            else:
+                yield from _row_files(value)

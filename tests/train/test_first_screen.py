@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from timeground.train.finished import FINISHED, finished
+from timeground.train.finished import FINISHED, finished, note_finished
 
 from tests.support.runs import command, run
 from timeground.cli.main import main
@@ -54,6 +54,18 @@ def test_only_the_same_is_finished(made, capsys):
     assert finished("tiny-sft", [*words, "steps=3"]) is None
     assert finished("tiny-grpo", words) is None
     (output / FINISHED).write_text(json.dumps({"recipe": "another", "steps": 2}))
+    assert finished("tiny-sft", words) is None
+
+
+def test_rows_of_another_content_are_another_run(tmp_path):
+    rows, output = tmp_path / "rows.jsonl", tmp_path / "run"
+    rows.write_text('{"id": "a"}\n')
+    (output / "model").mkdir(parents=True)
+    (output / "model" / "config.json").write_text("{}")
+    words = [f"output={output}", "data.synth_seed=null", f"data.rows={rows}"]
+    note_finished("tiny-sft", words, output, 2)
+    assert finished("tiny-sft", words) is not None
+    rows.write_text('{"id": "b"}\n')
     assert finished("tiny-sft", words) is None
 
 

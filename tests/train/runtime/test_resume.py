@@ -12,6 +12,7 @@ import pytest
 import yaml
 from timeground.train import validate
 from timeground.train.config.kept import differences
+from timeground.train.finished import FINISHED
 from timeground.train.runtime.checkpoints import damage, finished_checkpoints
 
 from tests.support.runs import command
@@ -243,6 +244,7 @@ def test_a_validation_that_was_noted_already_is_not_noted_twice(made, run):
     saved = json.loads(file.read_text())
     assert saved["state"]["validated"] is True
     file.write_text(json.dumps({**saved, "state": {**saved["state"], "validated": False}}))
+    (run / "new" / FINISHED).unlink()
     assert go_on(made, run / "new", *more, steps=2) == 0
     assert (run / "new" / "metrics.jsonl").read_text() == before
 
