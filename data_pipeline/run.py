@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from timeground.cli.progress import Bar, Bars
 from timeground.cli.recipes import dump
 from timeground.files.folder_lock import only_run
 from timeground.files.whole_files import write_text
+from timeground.progress import Bar, Bars
 
 from .inputs import read_items
 from .item import Item, RunStopped

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 import httpx
 
-from timeground.cli.progress import Bars, size
 from timeground.cli.recipes import load_yaml
 from timeground.errors import UserError
 from timeground.files.whole_files import make_folder, writing
+from timeground.progress import Bars, size
 
 from .task_spec import TaskSpec
 

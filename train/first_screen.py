@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from timeground.cli.progress import size
+from timeground.progress import size
 
 from .config import Phase, Recipe, RunSettings
 from .data.inventory import Looked

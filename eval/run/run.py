@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from timeground.cli.progress import Bars
 from timeground.errors import UserError
 from timeground.files.folder_lock import only_run
 from timeground.files.whole_files import refuse_unwritable
@@ -20,6 +19,7 @@ from timeground.media.clip import Clip
 from timeground.models.base import Model
 from timeground.models.names import is_url
 from timeground.models.opening import open_model
+from timeground.progress import Bars
 from timeground.stopwatch import Stopwatch
 
 from ..tasks import Task, get_spec, load_task

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +11,12 @@ import pytest
 from timeground.demo.server import Server, serve
 from timeground.demo.settings import DemoSettings
 
+from tests.support.chromium import open_chromium
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "timeground" / "assets" / "example" / "shapes.mp4"
 SHOTS = ROOT / "out" / "demo"
 ANSWERED = ".tg-status[data-kind=done]"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BROWSER_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,15 +38,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")  # not longer: its event loop would be in the way of tests that run their own
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        message = "Chromium is not installed (apt-get install chromium), so the page is not driven"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGS)
+    with open_chromium(BROWSER_ARGS) as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @contextmanager
-def open_chromium() -> Iterator[Any]:
+def open_chromium(arguments: Sequence[str] = ("--no-sandbox", "--disable-gpu")) -> Iterator[Any]:
     """Give a running browser; skip the test where there is none, but fail it in CI."""
     if CHROMIUM is None:
         message = "Chromium is not installed (apt-get install chromium), so the page is not driven"
@@ -22,6 +22,6 @@ def open_chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(arguments))
         yield running
         running.close()

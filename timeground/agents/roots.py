@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from timeground.data.video_paths import ENDINGS, resolve_video
+from timeground.data.video_paths import resolve_video
 from timeground.errors import UserError
 from timeground.media.containers.container import check_file, check_plain
 from timeground.media.decode import probe
-
-MOST_LISTED = 500
+from timeground.media.suffixes import VIDEO_SUFFIXES
 
 
 class VideoRoots:
@@ -40,13 +39,12 @@ class VideoRoots:
         return round(next(found).stat().st_size / 1e6, 2)
 
     def names(self, part: str = "") -> list[str]:
-        """Return the videos whose name has a text in it, in order, at most `MOST_LISTED`."""
-        found = sorted(name for name in self._all() if part.lower() in name.lower())
-        return found[:MOST_LISTED]
+        """Return the videos whose name has a text in it, in order."""
+        return sorted({name for name in self._all() if part.lower() in name.lower()})
 
     def _all(self) -> Iterator[str]:
         for folder in self.folders:
             for path in folder.rglob("*"):
                 inside = path.resolve().is_relative_to(folder)  # no link leads out
-                if path.suffix.lower() in ENDINGS and inside and path.is_file():
+                if path.suffix.lower() in VIDEO_SUFFIXES and inside and path.is_file():
                     yield path.relative_to(folder).as_posix()

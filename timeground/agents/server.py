@@ -18,8 +18,9 @@ from pydantic import Field
 
 from timeground import __version__
 from timeground.agents.replies import Chosen, Cut, Event, FoundMoments, Listed, Moment, VideoFile, VideoFiles
-from timeground.agents.roots import MOST_LISTED, VideoRoots
+from timeground.agents.roots import VideoRoots
 from timeground.errors import UserError
+from timeground.files.whole_files import writing
 from timeground.media.cut import cut
 from timeground.methods.grounder import Grounder, Watched
 
@@ -27,6 +28,7 @@ Name = Annotated[str, Field(description="a video's name, as list_videos tells it
 From = Annotated[float | None, Field(ge=0, description="look only from this second of the file on")]
 To = Annotated[float | None, Field(gt=0, description="look only up to this second of the file")]
 
+MOST_LISTED = 500
 INSTRUCTIONS = (
     "Finds when something happens in videos. Names are those of list_videos; times are seconds of the file. Short "
     "windows (start_s, end_s) are read more closely than hours at once."
@@ -74,9 +76,8 @@ def make_server(load: Callable[[], Grounder], roots: VideoRoots, clips: Path | N
     def list_videos(part: Annotated[str, Field(description="a part of the name")] = "") -> VideoFiles:
         """List the videos that can be asked about."""
         names = roots.names(part)
-        sizes = [roots.size_mb(name) for name in names]
-        files = [VideoFile(name=name, size_mb=size) for name, size in zip(names, sizes, strict=True)]
-        return VideoFiles(videos=files, more=len(names) == MOST_LISTED)
+        files = [VideoFile(name=name, size_mb=roots.size_mb(name)) for name in names[:MOST_LISTED]]
+        return VideoFiles(videos=files, more=len(names) > MOST_LISTED)
 
     @server.tool()
     def find_moment(
@@ -126,13 +127,6 @@ def _add_cut(server: MCPServer[Any], roots: VideoRoots, clips: Path) -> None:
                 raise UserError(f"the clip would end at {end_s:g} s, before it starts at {start_s:g} s")
             source = roots.path(video)
             target = clips / f"{source.stem}-{start_s:.2f}-{end_s:.2f}.mp4"
-            cut_whole(source, start_s, end_s, target)
+            with writing(target) as part:
+                cut(source, start_s, end_s, part)
             return Cut(file=str(target), length_s=round(end_s - start_s, 3))
-
-
-def cut_whole(source: Path, start_s: float, end_s: float, target: Path) -> None:
-    """Write a clip that appears whole or not at all."""
-    from timeground.files.whole_files import writing
-
-    with writing(target) as part:
-        cut(source, start_s, end_s, part)

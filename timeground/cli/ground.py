@@ -13,7 +13,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timeground.cli.progress import Bars
 from timeground.clock import parse_time, shown_span
 from timeground.errors import UserError
 from timeground.files.json_text import lines_of
@@ -21,6 +20,7 @@ from timeground.files.scratch import scratch_folder
 from timeground.files.whole_files import refuse_unwritable
 from timeground.media.fetch import fetch, is_web
 from timeground.media.suffixes import VIDEO_SUFFIXES
+from timeground.progress import Bars
 from timeground.report.timeline import text_timeline
 from timeground.spans import Span
 

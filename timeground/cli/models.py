@@ -8,10 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from timeground.cli.progress import size
 from timeground.models.catalogue import MODELS, Known, best_for
 from timeground.models.checkpoint_files import missing_files
 from timeground.models.names import TINY, model_folder
+from timeground.progress import size
 
 USUAL = "TencentARC/TimeLens-8B"
 

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Render the videos, with a progress bar; a killed run goes on where it was."""
-    from timeground.cli.progress import Bars
     from timeground.files.folder_lock import only_run
+    from timeground.progress import Bars
     from timeground.synth.files import dataset_videos, write_annotations
 
     with only_run(args.out):

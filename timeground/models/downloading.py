@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from timeground.cli.progress import Bars, size
 from timeground.errors import UserError
 from timeground.files.content_keys import MODEL_FILES
 from timeground.models.checkpoint_files import missing_files
 from timeground.models.hub import only_on_disk
 from timeground.models.names import model_folder
+from timeground.progress import Bars, size
 
 
 def bring_weights(path: str, revision: str | None = None) -> None:

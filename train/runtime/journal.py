@@ -8,9 +8,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from timeground.cli.progress import Bar, Bars
 from timeground.files.json_text import lines_of
 from timeground.files.whole_files import output_errors, write_text, writing
+from timeground.progress import Bar, Bars
 
 from .trackers import Tracker
 

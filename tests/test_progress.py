@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from timeground.cli.progress import Bars, size
+from timeground.progress import Bars, size
 
 
 def shown(terminal: bool, steps: list[tuple[float, float, str | None]], unit: str = "steps", **options: object) -> str:
