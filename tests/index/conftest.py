@@ -6,20 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
-from timeground.models.frame_head import FrameHead
+from tests.support.headed_model import make_headed
 from timeground.models.local.model import LocalModel
 
 
 @pytest.fixture(scope="session")
 def head_folder(qwen3_folder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The tiny model, with a head of random weights."""
-    folder = tmp_path_factory.mktemp("head") / "model"
-    shutil.copytree(qwen3_folder, folder)
-    torch.manual_seed(4)
-    FrameHead(64).save(folder)
-    return str(folder)
+    return make_headed(qwen3_folder, tmp_path_factory.mktemp("head") / "model")
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_bytes(
         index_of(longer, first, stopped)
     second = Counting(scorer)
     index_of(longer, second, stopped)
-    assert first.calls + second.calls == len(parts(100.0)) == 4
+    assert first.calls + second.calls == len(parts(100.0)) == 3
     assert only_file(tmp_path / "one").read_bytes() == only_file(tmp_path / "other").read_bytes()
 
 
@@ -105,7 +105,7 @@ def test_a_run_that_was_killed_goes_on(longer: Path, head_folder: str, scorer: O
     kept = len(list(folder.glob("*.parts/*.safetensors")))
     counting = Counting(scorer)
     index_of(longer, counting, IndexStore(folder))
-    assert counting.calls == 4 - kept < 4
+    assert counting.calls == 3 - kept < 3
     index_of(longer, scorer, IndexStore(tmp_path / "whole"))
     assert only_file(folder).read_bytes() == only_file(tmp_path / "whole").read_bytes()
 
@@ -192,12 +192,12 @@ def test_two_runs_do_not_make_the_same_index(video: Path, scorer: OwnScorer, tmp
         index_of(video, scorer, store)
 
 
-@pytest.mark.parametrize("duration_s", [0.5, PART_S, PART_S + 0.1, 3600.0])
+@pytest.mark.parametrize("duration_s", [0.5, PART_S, PART_S + 0.1, 1.6 * PART_S, 3600.0])
 def test_windows_cover_all_of_a_video(duration_s: float) -> None:
     found = parts(duration_s)
     assert found[0].start_s == 0 and found[-1].end_s == duration_s
     assert all(a.end_s == b.start_s for a, b in pairwise(found))
-    assert max(one.length_s for one in found) <= PART_S + 1e-9
+    assert {one.length_s for one in found[:-1]} <= {PART_S} and found[-1].length_s <= 1.5 * PART_S
 
 
 def test_frames_are_those_that_the_scorer_would_have_read(longer: Path, scorer: OwnScorer) -> None:

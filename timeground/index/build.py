@@ -5,6 +5,7 @@ Each window is read once, at the rate that borders need and the size that the sc
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,9 +89,9 @@ def _made(path: Path, scorer: FrameScorer, store: IndexStore, made: Made, on_pro
 
 
 def parts(duration_s: float) -> list[Span]:
-    """Return the windows of a video, all of one length and in order."""
-    count = max(1, int(np.ceil(duration_s / PART_S - 1e-9)))
-    edges = [duration_s * number / count for number in range(count)]
+    """Return the windows of a video in order, all of one length but the last, which is half to one and a half of it."""
+    count = max(1, math.floor(duration_s / PART_S + 0.5))
+    edges = [number * PART_S for number in range(count)]
     return [Span(start_s, end_s) for start_s, end_s in pairwise([*edges, duration_s])]
 
 

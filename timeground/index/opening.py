@@ -39,3 +39,11 @@ def _head(model: Model) -> FrameScorer:
     if not isinstance(model, LocalModel):
         raise UserError(f"scorer head: {model.name} has no text-to-frame head; give yes-no, or a CLIP or SigLIP")
     return OwnScorer(model)
+
+
+def check_scorer(name: str | None) -> None:
+    """Raise UserError, at once, for a scorer that is neither on this machine nor on the Hub."""
+    if name not in (None, HEAD, YES_NO):
+        from timeground.models.hub import check_name
+
+        check_name(str(name))
