@@ -2,11 +2,11 @@
 
     python -m benchmarks.find_videos --model runs/my/model
 
-Clips are SynthMoments files of the held-out split, rendered once; queries are sentences about one actor or a pair. A
-clip is right if the event truly happens anywhere in it, whether or not the query was drawn from it. A query is a hit if
-a right clip is among the first five. Chance is the expected share of hits of five clips drawn at random.
+Clips are SynthMoments files of the held-out split, rendered once; each query is a sentence about an event of a clip
+that was drawn at random. All clips in which that truly happens are right, and a query is a hit if one of them is among
+the first five. Chance is the expected share of hits of five clips drawn at random.
 
-Yes or no is asked with the frames that the model was trained on, of all queries at once, so that they share each
+Yes or no is asked with the frames that the model was trained on, of several queries at once, so that they share each
 window's prefix; its time for one query is measured on one query and `--timed` clips, and is told for all clips.
 """
 
@@ -50,16 +50,14 @@ class Query:
 
 
 def queries(num_videos: int, count: int, seed: int) -> list[Query]:
-    """Return queries about events of the clips, drawn at random, each with all clips in which it happens."""
-    where: dict[tuple[str, str, str], set[str]] = {}
-    for number in range(num_videos):
-        scene = sample_scene(scene_seed(SPLIT, seed, number), unseen=True)
-        for event in events_of(scene):
-            where.setdefault((event.action, event.a, event.b), set()).add(f"{SPLIT}-{seed}-{number:05d}.mp4")
+    """Return queries about as many clips, drawn at random: one event of each, with all clips in which it happens."""
+    scenes = [sample_scene(scene_seed(SPLIT, seed, number), unseen=True) for number in range(num_videos)]
+    happens = [[(event.action, event.a, event.b) for event in events_of(scene)] for scene in scenes]
     rng = np.random.default_rng([seed, 41])
     found = []
-    for place in rng.permutation(len(where))[:count]:
-        (action, a, b), right = list(where.items())[place]
+    for number in rng.permutation(num_videos)[:count]:
+        action, a, b = happens[number][rng.integers(len(happens[number]))]
+        right = {f"{SPLIT}-{seed}-{n:05d}.mp4" for n, there in enumerate(happens) if (action, a, b) in there}
         found.append(Query(sentence(action, int(rng.integers(len(PHRASES[action]))), a, b), frozenset(right)))
     return found
 
@@ -111,7 +109,7 @@ def main() -> None:
     add("--scorer")
     add("--videos", type=int, default=200)
     add("--queries", type=int, default=100)
-    add("--asked", type=int, default=100, help="of the queries are also asked by yes or no; 0: none")
+    add("--asked", type=int, default=30, help="of the queries are also asked by yes or no; 0: none")
     add("--timed", type=int, default=20, help="clips on which yes or no is timed")
     add("--seed", type=int, default=5)
     args = parser.parse_args()

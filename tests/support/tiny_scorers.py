@@ -24,6 +24,8 @@ WORDS = (
     "left",
     "turns",
 )
+LETTERS = {word: number for number, word in enumerate([*WORDS[:4], "▁", *"abcdefghijklmnopqrstuvwxyz"])}
+"""Of SigLIP2's own tokenizer, which is read again as that, whatever was written."""
 TEXT = {"vocab_size": 32, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
 KINDS = ("clip", "siglip", "siglip2")
@@ -51,7 +53,7 @@ def make_scorer(folder: Path, kind: str, seed: int = 0) -> str:
     else:
         config = hf.Siglip2Config(text_config=text, vision_config={**VISION, "num_patches": 256, "patch_size": 16})
         pictures = hf.Siglip2ImageProcessor()  # patches of 16 and 256 of them, as its processor asks for in any case
-        made = hf.Siglip2Model(config), hf.Siglip2Processor(pictures, tokenizer())
+        made = hf.Siglip2Model(config), hf.Siglip2Processor(pictures, hf.Siglip2Tokenizer(vocab=LETTERS, merges=[]))
     for part in made:
         part.save_pretrained(folder)
     return str(folder)

@@ -19,7 +19,7 @@ from timeground.models.frame_head import FILE_NAME
 from timeground.models.local.model import LocalModel
 
 OWN_FPS = 1.0
-"""Frames a second of a head: half as many, or smaller frames, find a third less (docs/find.md)."""
+"""Frames a second of a head: no worse than twice as many, and better than half of it (docs/find.md)."""
 
 
 class OwnScorer:
@@ -28,7 +28,7 @@ class OwnScorer:
     frames_each = FRAMES_PER_PAIR
 
     def __init__(self, model: LocalModel, fps: float = OWN_FPS, tokens_per_pair: int | None = None) -> None:
-        """Take a model. tokens_per_pair: the size of a frame; the largest that the model's profile names by default.
+        """Take a model. tokens_per_pair: the size of frames; the largest that its profile names by default.
 
         Raise UserError where the model has no head.
         """
@@ -39,8 +39,8 @@ class OwnScorer:
         self.contents = hashlib.sha256(f"{model.contents} {head} {self.sampling}".encode()).hexdigest()
 
     def features(self, clip: Clip) -> Tensor:
-        """Return the visual tokens of each frame pair, bfloat16 ``[P, N, D]``."""
-        return self.model.frame_features(clip).to("cpu", torch.bfloat16)
+        """Return what the head keeps of each frame pair, float16 ``[P, N, D]``; D is the head's own, a few numbers."""
+        return self.model.frame_features(clip).to("cpu", torch.float16)
 
     def relevance(self, queries: Sequence[str], features_PND: Tensor) -> Tensor:
         """Return the log-odds that each query's event is in each pair, ``[Q, P]``."""

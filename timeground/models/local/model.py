@@ -95,22 +95,23 @@ class LocalModel(Model):
 
         The language model does not run. Raise UserError where the model has no such head.
         """
+        _ = self.frame_head  # a model without one says so before anything runs
         return self.frame_relevance(queries, self.frame_features(clip))
 
     def frame_features(self, clip: Clip) -> Tensor:
-        """Return the visual tokens of each frame pair of a clip, ``[pairs, tokens, D]``."""
+        """Return what the head keeps of each frame pair of a clip, ``[pairs, tokens, size of the head]``, float32."""
         (laid,) = self.checkpoint.transcript().add(Message.of("user", clip))
         assert laid.shown is not None
         tokens_VD = self.features([laid.shown]).main_VD
-        return tokens_VD.view(laid.shown.clip.num_frames // 2, -1, tokens_VD.shape[1])
+        with torch.inference_mode():
+            return self.frame_head.seen(tokens_VD.view(laid.shown.clip.num_frames // 2, -1, tokens_VD.shape[1]))
 
-    def frame_relevance(self, queries: Sequence[str], tokens_PND: Tensor) -> Tensor:
-        """Return what `frame_scores` does, of the visual tokens of frame pairs. Raise UserError as it does."""
+    def frame_relevance(self, queries: Sequence[str], features: Tensor) -> Tensor:
+        """Return what `frame_scores` does, from `frame_features`. Raise UserError as it does."""
         head = self.frame_head
         with torch.inference_mode():
             queries_QD = mean_embeddings(self.module, [self.builder.query_ids(query) for query in queries])
-            scores: Tensor = head(queries_QD, tokens_PND.to(queries_QD.device))
-            return scores
+            return head.compared(queries_QD, features.to(queries_QD.device))
 
     def features(self, shown: Sequence[Shown]) -> VisionFeatures:
         """Run the vision tower over one or several clips."""
