@@ -37,19 +37,19 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BorderSettings:
-    """How borders are found; fitted on 60 SynthMoments scenes (`benchmarks.event_borders --fit`)."""
+    """How borders are found; fitted on 60 SynthMoments files (`benchmarks.event_borders --fit`)."""
 
-    step_s: float = 0.75
+    step_s: float = 0.875
     """How long the moments are before and after a frame that are compared."""
-    colour_weight: float = 1.0
+    colour_weight: float = 0.5
     """Of a change in colours, against one of their motion."""
-    apart_s: float = 1.0
+    apart_s: float = 0.9
     """Two borders are at least this far apart."""
     around_s: float = 30.0
     """Over which mean and spread are taken."""
-    gamma: float = -1.0
+    gamma: float = -0.5
     """How many spreads above its rolling mean a surprise must be."""
-    least: float = 0.02
+    least: float = 0.03
     """How large a surprise must be in any case: stillness has no borders."""
     moved_s: float = 0.5
     """How far a border may move to where modularity is highest; 0: it stays."""
