@@ -10,9 +10,9 @@ from timeground.synth.world import sample_scene
 
 def test_every_clip_in_which_it_happens_is_right() -> None:
     """What a clip's own row says is true counts, and what its absent rows deny does not."""
-    asked = queries(12, 12, 5)
+    asked = queries(12, 10**4, 5) + queries(12, 12, 5, by_clip=True)
     right = {query.text: query.right for query in asked}
-    assert len(asked) == 12 and all(query.right for query in asked)
+    assert all(query.right for query in asked)
     for number in range(12):
         name = f"{SPLIT}-5-{number:05d}.mp4"
         for row in make_rows(sample_scene(scene_seed(SPLIT, 5, number), unseen=True), name):
@@ -26,4 +26,5 @@ def test_hits_and_chance() -> None:
     order = [["x", *names], [*names, "y", "z"]]
     assert hits(asked, order) == 0.5 and hits(asked, order, 7) == 1.0
     assert chance(asked[:1], 10) == 0.5
-    assert len(queries(3, 2, 5)) == 2 and queries(3, 4, 5) == queries(3, 4, 5)
+    assert len(queries(3, 2, 5)) == 2 == len(queries(3, 2, 5, by_clip=True))
+    assert queries(3, 4, 5) == queries(3, 4, 5)
