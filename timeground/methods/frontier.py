@@ -96,11 +96,9 @@ class Frontier:
         signs: dict[Sign, float] = {
             "proposal": max((self._part(f, window) for one in over for f in one.finding.proposals), default=NOTHING)
         }
-        told = [
-            self._rest(window) * one.finding.evidence["happens"] for one in over if "happens" in one.finding.evidence
-        ]
-        if told:
-            signs["happens"] = max(told)
+        most = [one for one in over if _shared_s(one.look.window, window) > 0.5 * window.length_s] or over
+        if told := [one.finding.evidence["happens"] for one in most if "happens" in one.finding.evidence]:
+            signs["happens"] = self._rest(window) * max(told)
         frames = [frame for one in over for frame in one.finding.frames]
         if frames:
             fits = [f.fit for f in frames if window.start_s <= f.time_s < window.end_s and not self._is_seen(f.time_s)]

@@ -103,7 +103,8 @@ class Search(ManyLooks):
         frontier = Frontier(self.extent, self.window_s, scanned, self.fit.order, self.options.order, row.id)
         for candidate in self._chosen(frontier, looks, calls, findings):
             seen = []
-            for look, finding in self._look(row, number, candidate):
+            left = self.options.max_visual_tokens - sum(look.visual_tokens for look in looks)
+            for look, finding in self._look(row, number, candidate, left if self.options.max_visual_tokens else None):
                 looks.append(replace(look, parent=candidate.parent, why=candidate.evidence))
                 calls += finding.num_calls
                 seen.append(finding)
@@ -116,12 +117,14 @@ class Search(ManyLooks):
             )
         return self._outcome(row, findings, looks, calls, scanned)
 
-    def _look(self, row: Row, number: int, candidate: Candidate) -> Iterator[tuple[Look, Finding]]:
-        """Yield the looks that a candidate is worth. number: of the sample."""
+    def _look(
+        self, row: Row, number: int, candidate: Candidate, tokens_left: int | None
+    ) -> Iterator[tuple[Look, Finding]]:
+        """Yield the looks that a candidate is worth. number: of the sample. tokens_left: None where all are allowed."""
         yield self._closely.at(candidate.window, row, number)
 
     def _most_tokens(self, window: Span) -> int:
-        """Return how many visual tokens a candidate takes at most."""
+        """Return how many visual tokens have to be left for a look at a candidate."""
         return self._closely.most_tokens(window)
 
     def _chosen(

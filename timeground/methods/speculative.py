@@ -76,15 +76,22 @@ class Speculative(Search):
         if "_drafts" in vars(self):
             self._drafts.close()
 
-    def _look(self, row: Row, number: int, candidate: Candidate) -> Iterator[tuple[Look, Finding]]:
-        """Yield the draft's look, then the model's at what it picks."""
+    def _look(
+        self, row: Row, number: int, candidate: Candidate, tokens_left: int | None
+    ) -> Iterator[tuple[Look, Finding]]:
+        """Yield the draft's look, then the model's at what it picks, as far as the budget lasts."""
         look, finding = self._draft(row, number, candidate.window)
         picked = [one.span for one in finding.proposals if one.score >= FAINT]
         if row.task != "ground" and finding.score >= FAINT:
             picked = [candidate.window]
         yield replace(look, is_draft=True), replace(finding, proposals=(), score=0.0)
+        spent = look.visual_tokens
         for segment in self._segments(picked, candidate.window):
-            yield self._closely.at(segment, row, number)
+            if tokens_left is not None and spent + self._closely.most_tokens(segment) > tokens_left:
+                return
+            look, finding = self._closely.at(segment, row, number)
+            spent += look.visual_tokens
+            yield look, finding
 
     def _draft(self, row: Row, number: int, window: Span) -> tuple[Look, Finding]:
         if self.options.draft != FRAMES:
@@ -99,8 +106,8 @@ class Speculative(Search):
         return [Span(round(one.start_s, 3), round(one.end_s, 3)) for one in merge(wide)]
 
     def _most_tokens(self, window: Span) -> int:
-        """Return how many visual tokens a candidate takes at most, the draft's too."""
-        return super()._most_tokens(window) + self._drafts.most_tokens(window)
+        """Return how many visual tokens have to be left for the draft's look."""
+        return self._drafts.most_tokens(window)
 
 
 def head_look(model: Model, clip: Clip, row: Row, sampling: Sampling) -> tuple[Look, Finding]:
