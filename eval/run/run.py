@@ -28,6 +28,7 @@ from .answers import CLEAN, Answer, AnswerFile
 from .calibrate import calibrate, profile_file
 from .confidence import claims_of
 from .outcome import read_answers, write_outcome
+from .search_fit import fit_search
 from .settings import RunSettings, keep_settings, refuse_others, run_facts, write_settings
 from .videos import Group, clips, contents_of, group_rows, missing_videos
 
@@ -109,7 +110,8 @@ def _calibrate(
     """Fit the model's confidence on the answers; the run is known by the model's files as they are then."""
     answers = [(task.rows, read_answers(output, task, runtime.follow_links)) for task in tasks]
     claims = [claim for rows, found in answers for claim in claims_of(rows, found, model.profile)]
-    fitted = calibrate(model, claims, settings, output)
+    traced = [(row, found[row.id, CLEAN].trace) for rows, found in answers for row in rows if (row.id, CLEAN) in found]
+    fitted = calibrate(model, claims, settings, output, fit_search(traced))
     write_settings(output, facts | {"model_contents": model.contents})
     return fitted
 

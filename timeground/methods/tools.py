@@ -22,7 +22,7 @@ from timeground.methods.many_looks import ManyLooks
 from timeground.methods.scan import scan_sampling
 from timeground.models.base import Session
 from timeground.models.sampling import SampleSpec
-from timeground.scoring import parse
+from timeground.scoring import ParsedAnswer, parse
 from timeground.spans import Span
 
 NO_MORE = "No more looks are left. Answer now."
@@ -162,9 +162,10 @@ class Tools(ManyLooks):
 
     def _outcome(self, row: Row, talk: Conversation) -> Outcome:
         last = talk.said[-1]
-        if self.tool.calls(last.text):
-            talk.status = "tool_failed"
         answer, raw = parse(last.text, row, self._origin_s), confidence_of(last)
+        if self.tool.calls(last.text):  # a call's own times are no answer
+            talk.status = "tool_failed"
+            answer = ParsedAnswer(last.text, rule="no answer", failure="its last turn called for a look again")
         self.best_window[row.id] = talk.looks[-1].window
         trace = Trace(tuple(talk.looks), talk.calls)
         trajectory = Trajectory(tuple(talk.said), talk.status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from timeground.clock import LONG_S, clock, shown_span, shown_time
 from timeground.errors import UserError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from timeground.methods.base import Trace
 
 WIDTH_IN, FILM_IN = 11.0, 1.3
+CHARACTERS = 130
+"""So many fit into the picture's width, small as the times of spans are written."""
 COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
 
 
@@ -68,15 +70,7 @@ def save_timeline(
         colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
         for span in spans or ():
             bars.barh(place, span.length_s, left=span.start_s, height=0.62, color=colour)
-            middle = (span.start_s + span.end_s) / 2
-            bars.text(
-                middle,
-                place,
-                shown_span(span, clip.duration_s).removesuffix(" s"),
-                ha="center",
-                va="center",
-                fontsize=8,
-            )
+            _label(bars, span, place, clip)
         if not spans:
             said = " no readable answer" if spans is None else " does not happen"
             bars.text(clip.start_s, place, said, va="center", fontsize=8, color=colour)
@@ -98,6 +92,20 @@ def save_timeline(
             figure.savefig(part, dpi=130, format=kind)
     finally:
         plt.close(figure)
+
+
+def _label(bars: Any, span: Span, place: int, clip: Clip) -> None:
+    """Write a span's times on its bar, or beside it where the bar is too short for them."""
+    text = shown_span(span, clip.duration_s).removesuffix(" s")
+    extent_s = clip.end_s - clip.start_s
+    wide_s = extent_s * len(text) / CHARACTERS
+    if span.length_s > wide_s:
+        at, side = (span.start_s + span.end_s) / 2, "center"
+    elif span.end_s + wide_s < clip.end_s:
+        at, side = span.end_s + extent_s / 400, "left"
+    else:
+        at, side = span.start_s - extent_s / 400, "right"
+    bars.text(at, place, text, ha=side, va="center", fontsize=8)
 
 
 def _draw_film(axes: object, clip: Clip) -> None:
