@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..tasks import Task
 from . import saliency
 from .answers import CLEAN, Answer, AnswerFile, predictions
 from .confidence import Claim, claims_of, confidence_result, confidence_text, null_result
+from .costs import mean_cost
 from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
@@ -56,7 +57,7 @@ def write_outcome(
     seconds: Mapping[str, float],
     follow_links: bool = False,
     calibration: Mapping[str, Any] | None = None,
-) -> None:
+) -> list[TaskOutcome]:
     """Score all tasks and write every file of a run; all but ``timings.json`` are the same in every run.
 
     calibration: what was fitted on the answers of this run, where that was asked for.
@@ -98,6 +99,7 @@ def write_outcome(
     if model.notice:
         print(f"notice: {model.notice}")
     print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
+    return outcomes
 
 
 def read_answers(output: Path, task: Task, follow_links: bool = False) -> dict[tuple[str, str], Answer]:
@@ -130,6 +132,8 @@ def score_task(
         "null_rejection": null_result(task.rows, said),
     }
     extra |= {name: found for name, found in told.items() if found}
+    if cost := mean_cost(scores.samples):
+        extra["cost"] = asdict(cost)
     return TaskOutcome(task, scores, answers, extra, claims)
 
 

@@ -8,25 +8,19 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from timeground.data.rows import Row
-from timeground.errors import UserError, VideoError
-from timeground.files.scratch import scratch_folder
-from timeground.media.decode import decode_request
 from timeground.models.base import Model
+from timeground.models.names import shown_name
 from timeground.report.page import Page
 from timeground.report.row_table import Column, TableRow
-from timeground.report.timeline import save_timeline
-from timeground.spans import Span
 
+from ..film import NUM_STRIPS, film_strip
 from ..published import published
 from ..samples import Sample
 from .confidence import confidence_text, risk_lines
-from .videos import group_rows
 
 if TYPE_CHECKING:
     from .outcome import TaskOutcome
 
-NUM_WORST = 12
-"""Rows of a task that are shown with their frames, the worst answers."""
 ROW_COLUMNS = (
     Column("asked"),
     Column("video"),
@@ -42,7 +36,7 @@ EDGES_S = (0, 5, 10, 20, 40, 80, 160, 320)
 
 def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOutcome], model: Model) -> None:
     """Write one page for all tasks."""
-    page = Page(f"timeground eval: {results['model']}")
+    page = Page(f"timeground eval: {shown_name(results['model'])}")
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
     if results["warning"]:
         page.note(f"Warning: {results['warning']}.")
@@ -156,7 +150,7 @@ def _add_rows(page: Page, outcome: TaskOutcome, model: Model) -> None:
             TableRow(
                 _cells(sample, rows[sample.id]),
                 _lines(sample, rows[sample.id]),
-                _strip(sample, rows[sample.id], outcome, model) if place < NUM_WORST else None,
+                _strip(sample, outcome, model) if place < NUM_STRIPS else None,
             )
             for place, sample in enumerate(worst)
         ],
@@ -188,20 +182,10 @@ def _lines(sample: Sample, row: Row) -> list[str]:
     return lines
 
 
-def _strip(sample: Sample, row: Row, outcome: TaskOutcome, model: Model) -> bytes | None:
-    """Return frames along the time axis with what was said and what is true; None where they cannot be read."""
-    if not row.spans:
-        return None
-    (group,) = group_rows([row], outcome.task.video_root)
-    try:
-        clip = decode_request(group.request(model.sampling()))
-    except (UserError, VideoError):
-        return None
-    said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]
-    shown = said if said or sample.failure is None else None
-    with scratch_folder("report") as folder:
-        save_timeline(folder / "film.png", clip, [("answer", shown)], row.spans)
-        return (folder / "film.png").read_bytes()
+def _strip(sample: Sample, outcome: TaskOutcome, model: Model) -> bytes | None:
+    task = outcome.task
+    row = next(row for row in task.rows if row.id == sample.id)
+    return film_strip(row, task.video_root, model.sampling(), [("answer", sample)])
 
 
 def _add_published(page: Page, outcome: TaskOutcome) -> None:

@@ -111,6 +111,11 @@ class Page:
         self.num_row_tables += 1
         self.parts.append(row_table(f"rows-{self.num_row_tables}", columns, rows, order))
 
+    def drawing(self, title: str, svg: str) -> None:
+        """Add a drawing that is SVG already, under a caption; nothing where it is empty."""
+        if svg:
+            self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{svg}</figure>")
+
     def picture(self, png: bytes, caption: str) -> None:
         """Add a picture, held in the page itself."""
         data = base64.b64encode(png).decode()
