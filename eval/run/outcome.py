@@ -26,6 +26,7 @@ from . import saliency
 from .answers import CLEAN, Answer, AnswerFile, predictions
 from .confidence import Claim, claims_of, confidence_result, confidence_text, null_result
 from .costs import mean_cost
+from .looked import search_result, search_text
 from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
@@ -93,7 +94,7 @@ def write_outcome(
     _write_json(output / "timings.json", _timings(seconds, rows) | _sharing(model))
     write_report(output / "report.html", results, outcomes, model)
     for outcome in outcomes:
-        print("\n".join([outcome.scores.to_text(), *confidence_text(outcome.extra)]))
+        print("\n".join([outcome.scores.to_text(), *confidence_text(outcome.extra), *search_text(outcome.extra)]))
     if results["warning"]:
         print(f"warning: {results['warning']}")
     if model.notice:
@@ -130,6 +131,7 @@ def score_task(
     told = {
         "confidence": confidence_result(claims, profile or Profile()),
         "null_rejection": null_result(task.rows, said),
+        "search": search_result(task.rows, scores.samples),
     }
     extra |= {name: found for name, found in told.items() if found}
     if cost := mean_cost(scores.samples):

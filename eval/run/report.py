@@ -17,6 +17,7 @@ from ..film import NUM_STRIPS, film_strip
 from ..published import published
 from ..samples import Sample
 from .confidence import confidence_text, risk_lines
+from .looked import search_text
 
 if TYPE_CHECKING:
     from .outcome import TaskOutcome
@@ -51,6 +52,8 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
         _add_published(page, outcome)
         _add_probes(page, outcome.extra.get("probes", {}))
         _add_confidence(page, outcome)
+        for line in search_text(outcome.extra):
+            page.note(f"{line}.")
         _add_spread(page, outcome)
         _add_rows(page, outcome, model)
     page.write(path)

@@ -23,6 +23,7 @@ from ..compare import Comparison, compare
 from ..film import NUM_STRIPS, film_strip
 from ..samples import Sample
 from .costs import Cost, SecondsFile, budget_curve, cost_of, mean_cost, mean_seconds
+from .looked import search_text
 from .outcome import TaskOutcome
 from .settings import folder_name
 
@@ -165,6 +166,9 @@ def _add_task(
         f"{metric} for a budget: answers that took more visual tokens than it are worth nothing",
         cost_curve(lines, ("visual tokens a query, drafts included", metric)),
     )
+    for method, outcome in side.items():
+        for line in search_text(outcome.extra):
+            page.note(f"{method} {line}.")
     _add_differences(page, side)
     _add_rows(page, side, metric, model)
 

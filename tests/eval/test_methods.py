@@ -13,14 +13,11 @@ from timeground.eval.run.costs import Cost, SecondsFile, budget_curve, cost_of, 
 from timeground.eval.run.settings import folder_name
 from timeground.eval.samples import Sample, read_samples
 
+from tests.eval.helpers import look
 from timeground.cli.main import main
 
 METHODS = "direct,windows"
 TOY = "tests.support.toy_method:Halves"
-
-
-def look(tokens: int, frames: int = 2, **more: object) -> dict[str, object]:
-    return {"window": [0.0, 1.0], "num_frames": frames, "visual_tokens": tokens, "score": None, "parent": None, **more}
 
 
 def sample(number: int, worth: float, *looks: dict[str, object], calls: int = 1) -> Sample:
