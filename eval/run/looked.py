@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from timeground.data.formats.longvideohaystack import KEY_FRAMES
 from timeground.data.rows import Row
 from timeground.media.sampling import target_times_s
 from timeground.metrics.search import Found, frames_found, mean_found, published_mean, windows_found
 from timeground.spans import Span
 
 from ..samples import Sample
-
-KEY_FRAMES = "frames_s"
-"""Key of ``Row.meta`` with true frames, in seconds, of benchmarks that annotate these."""
 
 
 def search_result(rows: Sequence[Row], samples: Sequence[Sample]) -> dict[str, Any]:
