@@ -12,7 +12,8 @@ from typing import Any
 
 from timeground.data.formats.longvideohaystack import KEY_FRAMES
 from timeground.data.rows import Row
-from timeground.media.sampling import target_times_s
+from timeground.media.sampling import Sampling, target_times_s
+from timeground.media.sparse import sparse_look_note
 from timeground.metrics.search import Found, frames_found, mean_found, published_mean, windows_found
 from timeground.spans import Span
 
@@ -51,6 +52,22 @@ def search_text(extra: Mapping[str, Any]) -> list[str]:
         f"looked at, beside the truth of {told['rows']} rows: {'; '.join(parts)} "
         f"(frames as published, of {published['rows']} rows: F1 {published['F1']:.2f})"
     ]
+
+
+def sparse_notes(samples: Sequence[Sample], sampling: Sampling) -> dict[str, str]:
+    """Return by row id what was read of long videos by answers that took one look, where most frames were left out.
+
+    sampling: by which the model reads.
+    """
+    found = {}
+    for sample in samples:
+        looks = (sample.trace or {}).get("looks", [])
+        if len(looks) != 1:
+            continue
+        start_s, end_s = looks[0]["window"]
+        if note := sparse_look_note(end_s - start_s, looks[0]["num_frames"], sampling):
+            found[sample.id] = note
+    return found
 
 
 def _truth(row: Row) -> list[Span]:

@@ -17,6 +17,7 @@ from timeground.files.whole_files import write_text
 from timeground.media.containers.container import made_by
 from timeground.models.base import Model
 from timeground.models.knowledge import warning
+from timeground.models.names import shown_name
 
 from ..reading import Prediction
 from ..samples import write_samples
@@ -156,7 +157,7 @@ def _warning(tasks: Sequence[Task], model: Model) -> str | None:
     for task in tasks:
         for path in dict.fromkeys(group.path for group in group_rows(task.rows, task.video_root)):
             try:
-                told = warning(model.name, model.profile, made_by(path))
+                told = warning(shown_name(model.name), model.profile, made_by(path))
             except UserError:
                 continue  # it cannot be read, and is told as such
             if told:

@@ -17,7 +17,7 @@ from ..film import NUM_STRIPS, film_strip
 from ..published import published
 from ..samples import Sample
 from .confidence import confidence_text, risk_lines
-from .looked import search_text
+from .looked import search_text, sparse_notes
 
 if TYPE_CHECKING:
     from .outcome import TaskOutcome
@@ -37,7 +37,8 @@ EDGES_S = (0, 5, 10, 20, 40, 80, 160, 320)
 
 def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOutcome], model: Model) -> None:
     """Write one page for all tasks."""
-    page = Page(f"timeground eval: {shown_name(results['model'])}")
+    folders = [outcome.task.video_root for outcome in outcomes]
+    page = Page(f"timeground eval: {shown_name(results['model'])}", [*folders, path.parent])
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
     if results["warning"]:
         page.note(f"Warning: {results['warning']}.")
@@ -146,13 +147,17 @@ def _add_rows(page: Page, outcome: TaskOutcome, model: Model) -> None:
     if not samples:
         return
     page.heading("rows", 3)
+    sparse = sparse_notes(samples, model.sampling())
+    if sparse:
+        told = next(iter(sparse.values()))
+        page.note(f"{len(sparse)} of {len(samples)} rows were read sparsely, which each says; the first: {told}.")
     worst = sorted(samples, key=lambda s: (_worth(s), s.doc_id))
     page.rows(
         ROW_COLUMNS,
         [
             TableRow(
                 _cells(sample, rows[sample.id]),
-                _lines(sample, rows[sample.id]),
+                _lines(sample, rows[sample.id], sparse.get(sample.id)),
                 _strip(sample, outcome, model) if place < NUM_STRIPS else None,
             )
             for place, sample in enumerate(worst)
@@ -173,8 +178,9 @@ def _cells(sample: Sample, row: Row) -> list[object]:
     return [asked, row.video, row.task, _worth(sample), told, answer, sample.confidence, state]
 
 
-def _lines(sample: Sample, row: Row) -> list[str]:
+def _lines(sample: Sample, row: Row, sparse: str | None) -> list[str]:
     lines = [f"row {row.id}", f"said: {sample.text}"]
+    lines += [f"note: {sparse}"] if sparse else []
     lines += [f"options: {', '.join(row.options)}"] if row.options else []
     lines += [f"not understood: {sample.failure}"] if sample.failure else []
     lines += [f"{entry.get('stage')}: {entry.get('what')} ({entry.get('why')})" for entry in row.history]

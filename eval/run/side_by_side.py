@@ -23,7 +23,7 @@ from ..compare import Comparison, compare
 from ..film import NUM_STRIPS, film_strip
 from ..samples import Sample
 from .costs import Cost, SecondsFile, budget_curve, cost_of, mean_cost, mean_seconds
-from .looked import search_text
+from .looked import search_text, sparse_notes
 from .outcome import TaskOutcome
 from .settings import folder_name
 
@@ -43,7 +43,8 @@ def write_side_by_side(output: Path, model_name: str, found: Methods, model: Mod
     results = {"model": model_name, "tasks": {name: _result(side) for name, side in sides.items()}}
     write_text(output / "results.json", dump_json(results, indent=2) + "\n")
     write_text(output / "timings.json", dump_json({"seconds_a_query": seconds}, indent=2) + "\n")
-    page = Page(f"timeground eval: {shown_name(model_name)}, by {', '.join(found)}")
+    folders = [outcome.task.video_root for outcome in next(iter(found.values()))]
+    page = Page(f"timeground eval: {shown_name(model_name)}, by {', '.join(found)}", [*folders, output])
     page.note("Each method's own page lies in the folder of its name. Costs are means over the answered rows.")
     for name, side in sides.items():
         _add_task(page, name, side, seconds[name], model)
@@ -169,6 +170,8 @@ def _add_task(
     for method, outcome in side.items():
         for line in search_text(outcome.extra):
             page.note(f"{method} {line}.")
+        for note in list(sparse_notes(outcome.scores.samples, model.sampling()).values())[:1]:
+            page.note(f"{method} read long videos sparsely: {note}.")
     _add_differences(page, side)
     _add_rows(page, side, metric, model)
 
