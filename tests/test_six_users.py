@@ -72,7 +72,9 @@ def test_a_researcher_with_rows_of_their_own(user: User) -> None:
 def test_a_builder_of_a_dataset_from_a_pile_of_videos(user: User) -> None:
     user.types("timeground synth pile --videos 3 --split test")
     (user.folder / "pile" / "videos" / "broken.mp4").write_bytes(b"no video")
-    user.types("timeground data run tiny-annotate input.videos=pile/videos output=out/annotated")
+    run = "timeground data run tiny-annotate input.videos=pile/videos output=out/annotated"
+    assert "1 of 4 videos have failed" in user.errs(run) and "max_failed_share" in user.errs(run)
+    user.types(f"{run} max_failed_share=0.5")
     summary = json.loads((user.folder / "out" / "annotated" / "summary.json").read_text())
     assert any("broken.mp4" in video for video in summary["failed_videos"])
     user.types("timeground data run tiny-clean input.videos=pile input.rows=pile/annotations.jsonl output=out/clean")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from timeground.report.timeline import COLOURS
 
 WIDTH, HEIGHT, EDGE = 900, 340, 34
+LABEL_WIDTH, LABEL_HEIGHT = 120, 14
 
 
 def cost_curve(lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str]) -> str:
@@ -24,9 +25,12 @@ def cost_curve(lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[s
     across = _Scale(low, max(high, low + 1))
     top = max(10.0, 10 * math.ceil(max(y for points in lines.values() for _, y in points) / 10))
     marks = [_frame(axes, top), *_ticks(across)]
+    labels: list[tuple[float, float]] = []
     for number, (name, points) in enumerate(lines.items()):
         if points:
-            marks.append(_line(name, points, across, top, COLOURS[number % len(COLOURS)]))
+            place = _free(across(points[-1][0]) + 9, _height(points[-1][1], top) + 4, labels)
+            labels.append(place)
+            marks.append(_line(name, points, across, top, COLOURS[number % len(COLOURS)], place))
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(marks)}</svg>'
 
 
@@ -62,12 +66,26 @@ def _ticks(across: _Scale) -> list[str]:
     return found
 
 
-def _line(name: str, points: Sequence[tuple[float, float]], across: _Scale, top: float, colour: str) -> str:
+def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return where a label stands, below others that it would hide."""
+    while any(abs(x - other_x) < LABEL_WIDTH and abs(y - other_y) < LABEL_HEIGHT for other_x, other_y in taken):
+        y += LABEL_HEIGHT
+    return x, y
+
+
+def _line(
+    name: str,
+    points: Sequence[tuple[float, float]],
+    across: _Scale,
+    top: float,
+    colour: str,
+    place: tuple[float, float],
+) -> str:
     steps = [f"M{across(points[0][0]):.1f} {_height(0, top):.1f}"]
     steps += [f"H{across(cost):.1f} V{_height(percent, top):.1f}" for cost, percent in points]
     x, y = across(points[-1][0]), _height(points[-1][1], top)
     return (
         f'<path style="stroke:{colour}" d="{" ".join(steps)}"/>'
         f'<circle style="fill:{colour}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-        f'<text class="name" x="{x + 9:.1f}" y="{y + 4:.1f}">{html.escape(name)} {points[-1][1]:.1f}</text>'
+        f'<text class="name" x="{place[0]:.1f}" y="{place[1]:.1f}">{html.escape(name)} {points[-1][1]:.1f}</text>'
     )
