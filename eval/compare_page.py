@@ -84,7 +84,7 @@ def _rows(
         for left, right in pairs
         if metric[left.task] in left.metrics and metric[left.task] in right.metrics
     ]
-    pairs.sort(key=lambda pair: -abs(_gain(*pair, metric[pair[0].task])))
+    pairs.sort(key=lambda pair: -abs(_gain(pair[0], pair[1], metric[pair[0].task])))
     num_shown: Counter[str] = Counter()
     rows = []
     for left, right in pairs:

@@ -87,8 +87,11 @@ def _windows(looks: Sequence[Mapping[str, Any]]) -> list[Span]:
 
 def _frames_s(looks: Sequence[Mapping[str, Any]]) -> list[float]:
     """Return the frames' times; one that several looks showed counts once."""
-    times_s = [time_s for look in looks for time_s in target_times_s(*look["window"], look["num_frames"])]
-    return sorted(set(times_s))
+    found = set[float]()
+    for look in looks:
+        start_s, end_s = look["window"]
+        found.update(target_times_s(start_s, end_s, look["num_frames"]))
+    return sorted(found)
 
 
 def _percent(found: Found) -> dict[str, float]:

@@ -6,10 +6,9 @@ What one method answered lies in its folder only, so that another never goes on 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from timeground.errors import UserError
 from timeground.files.folder_lock import only_run
@@ -35,7 +34,7 @@ def evaluate_methods(settings: RunSettings, methods: Sequence[str], output: Path
     is_first = os.environ.get("RANK", "0") == "0"
     with only_run(output), peers():
         if is_first:
-            facts = _facts(settings, work)
+            facts = run_facts(settings, work.tasks) | {"method": None}  # a run of one method names it
             refuse_others(output, facts)
             write_settings(output, facts | {"methods": list(methods)})
         found: dict[str, list[TaskOutcome]] = {}
@@ -47,8 +46,3 @@ def evaluate_methods(settings: RunSettings, methods: Sequence[str], output: Path
                 found[method] = answer_tasks(work, run, folder)
         if is_first:
             write_side_by_side(output, settings.model, found, work.model())
-
-
-def _facts(settings: RunSettings, work: Work) -> Mapping[str, Any]:
-    """Return what all methods of a run share; a run of one method is known by naming it."""
-    return run_facts(settings, work.tasks) | {"method": None}

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from timeground.clock import LONG_S, clock, shown_span, shown_time
 from timeground.errors import UserError
 from timeground.files.whole_files import writing
+from timeground.report.looks import LANE_IN, draw_looks, looked_around
 from timeground.spans import Span
 
 if TYPE_CHECKING:
     from timeground.media.clip import Clip
+    from timeground.methods.base import Trace
 
 WIDTH_IN, FILM_IN = 11.0, 1.3
 COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
@@ -36,11 +38,12 @@ def save_timeline(
     rows: Sequence[tuple[str, Sequence[Span] | None]],
     truth: Sequence[Span] | None = None,
     title: str = "",
+    traces: Sequence[Trace] = (),
 ) -> None:
     """Write a PNG: frames at their true times, below them a bar for each row, and one for the truth if known.
 
     rows: label and spans of each answer; [] says that it does not happen, None that the answer could not be read.
-    title: a small line above.
+    title: a small line above. traces: of each answer; drawn below where there were several looks.
     """
     import matplotlib
 
@@ -50,10 +53,14 @@ def save_timeline(
     labelled: list[tuple[str, Sequence[Span] | None]] = [*rows]
     labelled += [("truth", truth)] if truth is not None else []
     bars_in = 0.42 * len(labelled)
-    figure, (film, bars) = plt.subplots(
-        2, 1, figsize=(WIDTH_IN, FILM_IN + bars_in + 0.6), height_ratios=[FILM_IN, bars_in], layout="constrained"
+    heights = [FILM_IN, bars_in] + ([LANE_IN * len(traces)] if looked_around(traces) else [])
+    figure, (film, bars, *lanes) = plt.subplots(
+        len(heights), 1, figsize=(WIDTH_IN, sum(heights) + 0.6), height_ratios=heights, layout="constrained"
     )
     _draw_film(film, clip)
+    for axes in lanes:
+        axes.set(xlim=(clip.start_s, clip.end_s))
+        draw_looks(axes, traces, COLOURS)
     if title:
         figure.suptitle("\n".join(textwrap.wrap(title, 150)), fontsize=7, x=0.01, ha="left")
     for place, (_, spans) in enumerate(labelled):

@@ -90,11 +90,17 @@ class LocalModel(Model):
         hidden_size = self.checkpoint.config.get_text_config().hidden_size
         return load_frame_head(Path(self.checkpoint.path), hidden_size).to(self.module.device)
 
-    def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor:
-        """Return the log-odds that each query's event is in each frame pair, ``[queries, pairs]``, by its head alone.
+    def tools_text(self, tools: Sequence[Any]) -> str:
+        """Return the system message by which the model is told of tools, as its chat template writes it."""
+        return self.builder.template.tools_text(tools)
 
-        The language model does not run. Raise UserError where the model has no such head.
+    def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor | None:
+        """Return the log odds that each query's event is in each frame pair, ``[queries, pairs]``; None without a head.
+
+        The language model does not run. Raise UserError where the head that the profile tells of is not there.
         """
+        if not self.profile.frame_head:
+            return None
         head = self.frame_head
         (laid,) = self.checkpoint.transcript().add(Message.of("user", clip))
         assert laid.shown is not None
