@@ -88,8 +88,10 @@ class Facts(TypedDict, total=False):
     fingerprint: str
     """Difference hashes of some frames, as hexadecimal text."""
     shots: Pairs
+    events: Pairs
+    """What lies between two borders of events, where there are no cuts."""
     segments: Pairs
-    """Shots joined or cut to a length that a model can look at closely."""
+    """Shots or events joined or cut to a length that a model can look at closely."""
     coverage: CoverageFact
     propose_more: bool
     """The next stage `propose` is to list more events."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from timeground.chat.trajectory import Trajectory, Turn
     from timeground.data.rows import Row, read_rows, write_rows
     from timeground.errors import UserError, VideoError
+    from timeground.find.library import FindResult, Found, Library
     from timeground.grammar.answers import parse_spans
     from timeground.media.clip import Clip
     from timeground.media.decode import decode
@@ -31,6 +32,7 @@ _PLACES = {
     "chat.trajectory": ("Trajectory", "Turn"),
     "data.rows": ("Row", "read_rows", "write_rows"),
     "errors": ("UserError", "VideoError"),
+    "find.library": ("FindResult", "Found", "Library"),
     "grammar.answers": ("parse_spans",),
     "media.clip": ("Clip",),
     "media.decode": ("decode",),
@@ -48,9 +50,12 @@ _PLACES = {
 __all__ = [
     "ChoiceAnswer",
     "Clip",
+    "FindResult",
+    "Found",
     "Frames",
     "Grounder",
     "GroundingAnswer",
+    "Library",
     "Message",
     "Method",
     "Outcome",

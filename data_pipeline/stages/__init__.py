@@ -7,6 +7,7 @@ from .audit import Audit as Audit
 from .difficulty import Difficulty as Difficulty
 from .direction import Direction as Direction
 from .duplicates import Duplicates as Duplicates
+from .events import Events as Events
 from .export import Export as Export
 from .ground import Ground as Ground
 from .probe import Probe as Probe

@@ -36,7 +36,7 @@ class Propose(VideoStage):
     fewest: int = Field(2, ge=1)
     most: int = Field(12, ge=1)
     within: Literal["video", "segments"] = "video"
-    """Look at the whole video, or at each segment that `shots` found."""
+    """Look at the whole video, or at each segment that `shots` or `events` found."""
     everywhere: bool = False
     """Make rows for videos that have some, too."""
     temperature: float = Field(0.0, ge=0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from timeground.errors import UserError, VideoError
 from timeground.media.decode import probe
@@ -14,6 +14,17 @@ from timeground.media.decode import probe
 from ..item import Item
 from ..stage import VideoStage
 from ..tools import Tools
+
+
+def _in_order(value: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a shortest length above the longest."""
+    if not 0 < value[0] <= value[1]:
+        raise ValueError(f"{list(value)}: give [shortest, longest], above 0 s")
+    return value
+
+
+SegmentLengths = Annotated[tuple[float, float], AfterValidator(_in_order)]
+"""The shortest and the longest of segments."""
 
 
 class Shots(VideoStage):
@@ -25,16 +36,8 @@ class Shots(VideoStage):
     """Of ContentDetector; a lower one finds more cuts."""
     min_shot_s: float = Field(0.6, gt=0)
     """Shorter shots are joined to their neighbour."""
-    segment_s: tuple[float, float] = (20.0, 60.0)
+    segment_s: SegmentLengths = (20.0, 60.0)
     """Segments are shots joined (or cut) to between these lengths (TimeLens2: 20 to 60 s)."""
-
-    @field_validator("segment_s")
-    @classmethod
-    def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
-        """Refuse a shortest length above the longest."""
-        if not 0 < value[0] <= value[1]:
-            raise ValueError(f"{list(value)}: give [shortest, longest], above 0 s")
-        return value
 
     def run(self, item: Item, tools: Tools) -> None:
         """Look for cuts, and join shots to segments."""

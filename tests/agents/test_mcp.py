@@ -19,7 +19,7 @@ from timeground.errors import UserError
 from timeground.media.decode import probe
 from timeground.methods.grounder import Grounder
 
-TOOLS = {"list_videos", "find_moment", "ask", "list_events"}
+TOOLS = {"list_videos", "find_moment", "find", "ask", "list_events"}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,19 @@ def test_it_says_what_python_says(call: Callable[..., Any], folder: Path, ground
         (what, span.start_s, span.end_s) for what, span in watched.events()
     ]
     assert listed["events"] == sorted(listed["events"], key=lambda e: (e["start_s"], e["end_s"])) != []
+
+
+def test_all_videos_are_searched(
+    call: Callable[..., Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = reply(call("find", query="the circle is on the screen", top=2))
+    names = {path.name for path in folder.glob("*.mp4")}
+    assert found["num_videos"] == len(names) and 1 <= len(found["places"]) <= 2
+    assert {place["video"] for place in found["places"]} <= names
+    assert any(place["moments"] for place in found["places"]) and found["unreadable"] == []
+    assert all(m["start_s"] < m["end_s"] for place in found["places"] for m in place["moments"])
+    assert "query is empty" in error(call("find", query=" "))
 
 
 def test_a_window_is_told_in_the_files_time(call: Callable[..., Any], folder: Path, grounder: Grounder) -> None:

@@ -85,7 +85,7 @@ def test_two_stages_that_changed_places_are_refused(write_recipe, tmp_path, caps
     ("stages", "line"),
     [
         ([{"stage": "probe", "fingerprint": False}, {"stage": "duplicates"}], "set fingerprint: true in stage probe"),
-        ([{"stage": "propose", "within": "segments"}], "needs facts.segments, .* put stage shots before it"),
+        ([{"stage": "propose", "within": "segments"}], "needs facts.segments, .* put stage shots or events before it"),
         ([{"stage": "select", "min_iou": 0.1}], "needs difficulty.mean_iou, .* put stage difficulty before it"),
         ([{"stage": "select", "method": "variance"}], "needs difficulty.mean_iou"),
         (

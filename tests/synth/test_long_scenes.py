@@ -1,5 +1,7 @@
 """Scenes of minutes and hours, strung together from short ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from timeground.synth import render as drawing
 from timeground.synth.long_scenes import FPS, PART_S, long_rows, sample_long_scene, string
 from timeground.synth.render import render, render_in_chunks
 from timeground.synth.rows import events_of
-from timeground.synth.scene import Actor, Scene
+from timeground.synth.scene import COLOURS, SHAPES, Actor, Scene
 from timeground.synth.world import sample_scene
 
 
@@ -95,3 +97,12 @@ def test_a_scene_of_a_duration_is_that_long() -> None:
     scene = sample_long_scene(9, 600.0)
     assert scene.duration_s == 600.0 and all(s.end_s <= 600.0 for one in scene.actors for s in one.visible)
     assert sample_long_scene(9, 600.0) == scene
+
+
+def test_rows_are_made_where_every_name_is_there(hour: Scene) -> None:
+    """In hours nearly all of them are, so that hardly one is left for a wrong option."""
+    names = {actor.name for actor in hour.actors}
+    everyone = [replace(hour.actors[0], colour=c, shape=s) for c in COLOURS for s in SHAPES if f"{c} {s}" not in names]
+    full = replace(hour, actors=[*hour.actors, *everyone])
+    rows = long_rows(full, "videos/x.mp4")
+    assert all(len(row.options) == 4 for row in rows if row.options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from timeground.find.library import FindResult
 from timeground.methods.grounder import ChoiceAnswer, GroundingAnswer
 from timeground.spans import Span
 
@@ -42,6 +43,45 @@ class FoundMoments(BaseModel):
             said=answer.text,
             model=answer.model,
             warning=answer.warning,
+        )
+
+
+class Place(BaseModel):
+    """A video in which it may happen."""
+
+    video: str = Field(description="how the other tools call it")
+    moments: list[Moment] = Field(description="each time it happens; empty where the model looked and did not see it")
+    confidence: float | None = Field(description="from 0 to 1; null where it is not known")
+    score: float = Field(description="how well the video fits by its index; of one reply's places more is better")
+
+
+class FoundPlaces(BaseModel):
+    """In which videos something happens, and when."""
+
+    places: list[Place] = Field(description="those where the model sees it first")
+    num_videos: int = Field(description="how many videos were searched")
+    unreadable: list[str] = Field(description="videos that could not be searched")
+    model: str
+    warning: str | None = Field(description="why the answer may mean nothing")
+
+    @classmethod
+    def of(cls, result: FindResult) -> FoundPlaces:
+        """Return the reply of a search."""
+        places = [
+            Place(
+                video=one.stretch.video,
+                moments=[Moment.of(span) for span in one.spans],
+                confidence=one.answer.confidence if one.answer else None,
+                score=round(one.stretch.score, 3),
+            )
+            for one in result.found
+        ]
+        return cls(
+            places=places,
+            num_videos=result.num_videos,
+            unreadable=sorted(result.broken),
+            model=result.model,
+            warning=result.warning,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from timeground.data.video_paths import resolve_video
@@ -41,6 +42,14 @@ class VideoRoots:
     def names(self, part: str = "") -> list[str]:
         """Return the videos whose name has a text in it, in order."""
         return sorted({name for name in self._all() if part.lower() in name.lower()})
+
+    def readable(self) -> dict[str, Path]:
+        """Return the videos that can be read, by name; not a list that names other files, for those would be read."""
+        found = {}
+        for name in self.names():
+            with suppress(UserError):
+                found[name] = self.path(name)
+        return found
 
     def _all(self) -> Iterator[str]:
         for folder in self.folders:

@@ -1,4 +1,4 @@
-"""A server of the Model Context Protocol: find a moment, ask, list what happens, cut.
+"""A server of the Model Context Protocol: find a moment in a video or in all of them, ask, list what happens, cut.
 
 Its tools read only what lies below the folders that it was started with. A model is loaded when it is first asked;
 calls wait for each other, and a video that is asked about again is not read again.
@@ -17,10 +17,21 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from timeground import __version__
-from timeground.agents.replies import Chosen, Cut, Event, FoundMoments, Listed, Moment, VideoFile, VideoFiles
+from timeground.agents.replies import (
+    Chosen,
+    Cut,
+    Event,
+    FoundMoments,
+    FoundPlaces,
+    Listed,
+    Moment,
+    VideoFile,
+    VideoFiles,
+)
 from timeground.agents.roots import VideoRoots
 from timeground.errors import UserError
 from timeground.files.whole_files import writing
+from timeground.find.library import Library
 from timeground.media.cut import cut
 from timeground.methods.grounder import Grounder, Watched
 
@@ -43,6 +54,7 @@ class Asker:
         self.roots, self.lock, self._load = roots, threading.Lock(), load
         self._grounder: Grounder | None = None
         self._watched: tuple[tuple[Any, ...], Watched] | None = None
+        self._library: Library | None = None
 
     @contextmanager
     def watching(self, name: str, start_s: float | None = None, end_s: float | None = None) -> Iterator[Watched]:
@@ -56,6 +68,14 @@ class Asker:
                 self._watched = None
                 self._watched = (key, self._grounder.watch(path, start_s=start_s, end_s=end_s))
             yield self._watched[1]
+
+    @contextmanager
+    def searching(self) -> Iterator[Library]:
+        """Give all videos as a library; their indexes are kept in the user's cache folder."""
+        with self.lock, told():
+            self._grounder = self._grounder or self._load()
+            self._library = self._library or Library.of(self.roots.readable, self._grounder)
+            yield self._library
 
 
 @contextmanager
@@ -89,6 +109,15 @@ def make_server(load: Callable[[], Grounder], roots: VideoRoots, clips: Path | N
         """Find when something happens in a video."""
         with asker.watching(video, start_s, end_s) as watched:
             return FoundMoments.of(watched.ground([query])[0])
+
+    @server.tool()
+    def find(
+        query: Annotated[str, Field(description="what happens, as a plain sentence")],
+        top: Annotated[int, Field(ge=1, le=50, description="how many places are looked at closely")] = 5,
+    ) -> FoundPlaces:
+        """Find in which of all videos something happens, and when; the first time, which indexes them, takes longer."""
+        with asker.searching() as library:
+            return FoundPlaces.of(library.find(query, top))
 
     @server.tool()
     def ask(

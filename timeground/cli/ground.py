@@ -26,7 +26,6 @@ from timeground.report.timeline import text_timeline
 from timeground.spans import Span
 
 if TYPE_CHECKING:
-    from timeground.media.clip import Clip
     from timeground.methods.grounder import Grounder, GroundingAnswer, Watched
 
 EXAMPLE = "example"
@@ -163,12 +162,12 @@ def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
     else:
         _print(task, answers, watched)
     if task.plot:
-        from timeground.report.timeline import save_timeline
+        from timeground.report.timeline import film, save_timeline
 
         rows = [(a.query, a.readable_spans) for a in answers]
         truth = task.truths[0] if len(task.truths) == 1 else None
         traces = [a.trace for a in answers]
-        save_timeline(task.plot, _film(task.file, watched.extent), rows, truth, _title(watched), traces)
+        save_timeline(task.plot, film(task.file, watched.extent), rows, truth, _title(watched), traces)
         print(f"wrote {task.plot}", file=sys.stderr if args.json else sys.stdout)
 
 
@@ -266,15 +265,6 @@ def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> 
 def _num_frames(answers: Sequence[GroundingAnswer]) -> int:
     """Return how many frames were read; overlapping windows read some again."""
     return sum(look.num_frames for look in answers[0].trace.looks)
-
-
-def _film(video: str, extent: Span) -> Clip:
-    """Return frames to look at: fewer and larger than those the model was given."""
-    from timeground.media.decode import decode
-    from timeground.media.sampling import Sampling
-
-    sampling = Sampling(factor=4, min_tokens_per_pair=1000, max_tokens_per_pair=2600, total_tokens=10**6, max_frames=24)
-    return decode(video, sampling, start_s=extent.start_s, end_s=extent.end_s)
 
 
 def _title(watched: Watched) -> str:

@@ -15,6 +15,7 @@ from timeground.quiet import quiet_process
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ground": ("timeground.cli.ground", "find when something happens in a video"),
+    "find": ("timeground.cli.find", "find in which videos of a folder something happens, and when"),
     "doctor": (
         "timeground.doctor.command",
         "check the installation, and what time each reader, model and processor believes it sees",

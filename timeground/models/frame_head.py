@@ -4,7 +4,8 @@ It compares a query's words (the mean of their input embeddings) with the visual
 pair, both projected into a small space; of a pair's tokens the best one counts. So an index of a video is searched by
 a few products. As late interaction of texts and frames in retrieval, with one vector a query.
 
-Shape legend: Q queries, P frame pairs, N visual tokens of a pair, D hidden size of the language model.
+Shape legend: Q queries, P frame pairs, N visual tokens of a pair, D hidden size of the language model, K of the head's
+space.
 """
 
 from __future__ import annotations
@@ -37,9 +38,16 @@ class FrameHead(nn.Module):
 
     def forward(self, queries_QD: Tensor, tokens_PND: Tensor) -> Tensor:
         """Return the log-odds that a query's event is in a frame pair, ``[Q, P]``, float32."""
+        return self.compared(queries_QD, self.seen(tokens_PND))
+
+    def seen(self, tokens_PND: Tensor) -> Tensor:
+        """Return what is kept of frame pairs to compare queries with, ``[P, N, K]`` of length 1, float32."""
+        return F.normalize(self.frame(tokens_PND.float()), dim=-1)
+
+    def compared(self, queries_QD: Tensor, seen_PNK: Tensor) -> Tensor:
+        """Return the log-odds from what was kept of frame pairs, ``[Q, P]``, float32."""
         text_QK = F.normalize(self.text(queries_QD.float()), dim=-1)
-        frame_PNK = F.normalize(self.frame(tokens_PND.float()), dim=-1)
-        best_PQ = (frame_PNK @ text_QK.T).amax(dim=1)
+        best_PQ = (seen_PNK.float() @ text_QK.T).amax(dim=1)
         return self.log_scale.exp() * best_PQ.T + self.bias
 
     def save(self, folder: Path) -> None:

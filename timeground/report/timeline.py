@@ -34,6 +34,15 @@ def text_timeline(spans: Sequence[Span], start_s: float, end_s: float, width: in
     return "".join(cells)
 
 
+def film(video: str | Path, extent: Span) -> Clip:
+    """Return frames of a part of a video to look at: fewer and larger than those a model is given."""
+    from timeground.media.decode import decode
+    from timeground.media.sampling import Sampling
+
+    sampling = Sampling(factor=4, min_tokens_per_pair=1000, max_tokens_per_pair=2600, total_tokens=10**6, max_frames=24)
+    return decode(video, sampling, start_s=extent.start_s, end_s=extent.end_s)
+
+
 def save_timeline(
     path: Path,
     clip: Clip,

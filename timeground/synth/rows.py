@@ -217,7 +217,8 @@ def _names_like(scene: Scene, name: str, rng: np.random.Generator) -> list[str]:
     """Return other actors of the scene first, then names that are not there."""
     present = [actor.name for actor in scene.actors if actor.visible and actor.name != name]
     absent = [n for n in _SEEN_NAMES if n not in (*present, name)]
-    return present + [absent[i] for i in rng.choice(len(absent), 3, replace=False)]
+    few = min(3, len(absent))  # in hours nearly every name is there
+    return present + [absent[i] for i in rng.choice(max(len(absent), 1), few, replace=False)]
 
 
 def _choice(

@@ -16,6 +16,7 @@ from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.models.base import Model
 from timeground.models.checkpoint import Checkpoint
+from timeground.models.frame_head import FILE_NAME as FRAME_HEAD
 from timeground.models.frame_head import FrameHead, load_frame_head, mean_embeddings
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded, load_weights
@@ -90,6 +91,11 @@ class LocalModel(Model):
         hidden_size = self.checkpoint.config.get_text_config().hidden_size
         return load_frame_head(Path(self.checkpoint.path), hidden_size).to(self.module.device)
 
+    @cached_property
+    def has_frame_head(self) -> bool:
+        """Return whether its folder has a text-to-frame head."""
+        return (Path(self.checkpoint.path) / FRAME_HEAD).is_file()
+
     def tools_text(self, tools: Sequence[Any]) -> str:
         """Return the system message by which the model is told of tools, as its chat template writes it."""
         return self.builder.template.tools_text(tools)
@@ -97,18 +103,26 @@ class LocalModel(Model):
     def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor | None:
         """Return the log odds that each query's event is in each frame pair, ``[queries, pairs]``; None without a head.
 
-        The language model does not run. Raise UserError where the head that the profile tells of is not there.
+        The language model does not run. Raise UserError for a head that is another model's.
         """
-        if not self.profile.frame_head:
+        if not self.has_frame_head:
             return None
-        head = self.frame_head
+        return self.frame_relevance(queries, self.frame_features(clip))
+
+    def frame_features(self, clip: Clip) -> Tensor:
+        """Return what the head keeps of each frame pair of a clip, ``[pairs, tokens, size of the head]``, float32."""
         (laid,) = self.checkpoint.transcript().add(Message.of("user", clip))
         assert laid.shown is not None
         tokens_VD = self.features([laid.shown]).main_VD
         with torch.inference_mode():
+            return self.frame_head.seen(tokens_VD.view(laid.shown.clip.num_frames // 2, -1, tokens_VD.shape[1]))
+
+    def frame_relevance(self, queries: Sequence[str], features: Tensor) -> Tensor:
+        """Return what `frame_scores` does, from `frame_features`. Raise UserError as it does."""
+        head = self.frame_head
+        with torch.inference_mode():
             queries_QD = mean_embeddings(self.module, [self.builder.query_ids(query) for query in queries])
-            scores: Tensor = head(queries_QD, tokens_VD.view(laid.shown.clip.num_frames // 2, -1, tokens_VD.shape[1]))
-            return scores
+            return head.compared(queries_QD, features.to(queries_QD.device))
 
     def features(self, shown: Sequence[Shown]) -> VisionFeatures:
         """Run the vision tower over one or several clips."""
