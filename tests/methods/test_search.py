@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.headed_model import make_headed
 from timeground.chat.evidence import Mix, SearchFit
 from timeground.data.rows import Row, read_rows
 from timeground.errors import UserError
@@ -169,6 +170,25 @@ def replace_scores(model: LocalModel, scores: object) -> LocalModel:
     return other
 
 
+def test_an_index_says_where_to_look_and_costs_a_query_nothing(
+    model, qwen3_folder, tmp_path, video, rows, monkeypatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = make_headed(qwen3_folder, tmp_path / "model")
+    headed = LocalModel.from_pretrained(folder, overrides={"window_s": WINDOW_S})
+    ((found,),) = by(load_method("search:start=index:max_looks=2"), headed, video, rows[:1])
+    first, *close = found.trace.looks
+    assert (first.visual_tokens, first.num_frames) == (0, 0) and first.evidence.keys() == {"frames"}
+    assert len(close) == 2 and all(look.why.keys() >= {"frames"} for look in close)
+    assert found.trace.num_calls == sum(2 for _ in close)
+    ((again,),) = by(load_method("search:start=index:max_looks=2"), headed, video, rows[:1])
+    assert again.trace.looks == found.trace.looks
+    with pytest.raises(UserError, match="no text-to-frame head"):
+        by(load_method("search:start=index"), model, video, rows)
+    with pytest.raises(UserError, match="only frames are there"):
+        by(load_method("search:start=index"), headed, Video.of(video.clip()), rows)
+
+
 def test_choices_have_shares_and_answers_their_trace_in_the_api(model, video) -> None:
     watched = Grounder(model, "search:max_looks=2").watch(video)
     answer = watched.ask("Which shape moves?", ["red circle", "blue ring"])
@@ -183,6 +203,7 @@ def test_choices_have_shares_and_answers_their_trace_in_the_api(model, video) ->
         ("search:max_look=3", "has no setting max_look; there are: max_calls, max_looks"),
         ("search:max_looks=-1", "max_looks is -1"),
         ("search:max_looks=many", "max_looks is 'many'"),
+        ("search:start=end", "start is 'end', expected scan or index"),
         ("search:order=luck", "order is 'luck', expected one of evidence"),
         ("direct:max_looks=3", "method direct has no setting max_looks; there are: none"),
         ("max_looks=3:search", "settings come last"),

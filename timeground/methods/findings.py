@@ -46,6 +46,8 @@ class Finding:
     @property
     def num_calls(self) -> int:
         """Return how often the model was asked: for an answer, and what speaks for it."""
+        if not self.outcome.trajectories:
+            return 0
         return 2 if {"happens", "margin"} & set(self.evidence) else 1
 
 

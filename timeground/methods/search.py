@@ -17,6 +17,7 @@ from timeground.errors import UserError
 from timeground.methods.base import Look, Outcome, Trace
 from timeground.methods.close_looks import CloseLooks
 from timeground.methods.findings import Finding, best_of
+from timeground.methods.from_index import indexed
 from timeground.methods.frontier import ORDERS, Candidate, Frontier
 from timeground.methods.many_looks import ManyLooks
 from timeground.methods.scan import Scanned, scan
@@ -24,6 +25,7 @@ from timeground.methods.windows import window_length_s
 from timeground.models.sampling import SampleSpec
 from timeground.spans import Span
 
+SCAN, INDEX = "scan", "index"
 UNLIKELY = 0.1
 """Once something sure is found, what is less likely than this is not looked at."""
 
@@ -40,6 +42,8 @@ class SearchOptions:
     """Most visual tokens, the scan's too; 0: no limit of its own."""
     order: str = "evidence"
     """By what windows are ranked: all evidence, one sign of it alone (happens, proposal, frames), or chance."""
+    start: str = SCAN
+    """What says where to look: a scan, or an index of the video, which is made where there is none."""
 
     def __post_init__(self) -> None:
         """Refuse what is no setting of a search."""
@@ -49,6 +53,8 @@ class SearchOptions:
                 raise UserError(f"{name} is {value!r}, expected a whole number, 0 or more")
         if self.order not in ORDERS:
             raise UserError(f"order is {self.order!r}, expected one of {', '.join(ORDERS)}")
+        if self.start not in (SCAN, INDEX):
+            raise UserError(f"start is {self.start!r}, expected {SCAN} or {INDEX}")
 
     def looks(self, duration_s: float) -> int:
         """Return how many close looks a video of a length gets at most."""
@@ -77,11 +83,7 @@ class Search(ManyLooks):
         Raise UserError for a budget that is too small for one close look.
         """
         self._closely = CloseLooks(self, spec)
-        num_answers = spec.num_answers if spec else 1
-        if self.extent.length_s <= 1.25 * self.window_s:
-            scanned: list[list[list[Scanned]]] = [[[] for _ in range(num_answers)] for _ in rows]
-        else:
-            scanned = scan(self, self.window_s, rows, spec)
+        scanned = self._scanned(rows, spec)
         try:
             return [
                 [self._searched(row, number, windows) for number, windows in enumerate(samples)]
@@ -94,6 +96,15 @@ class Search(ManyLooks):
         """Let go of the prefixes that are held."""
         if "_closely" in vars(self):
             self._closely.close()
+
+    def _scanned(self, rows: Sequence[Row], spec: SampleSpec | None) -> list[list[list[Scanned]]]:
+        """Return what is known before a close look, for each row and sample; nothing of what one window shows."""
+        num_answers = spec.num_answers if spec else 1
+        if self.extent.length_s <= 1.25 * self.window_s:
+            return [[[] for _ in range(num_answers)] for _ in rows]
+        if self.options.start == INDEX:
+            return [[[seen]] * num_answers for seen in indexed(self, rows)]
+        return scan(self, self.window_s, rows, spec)
 
     def _searched(self, row: Row, number: int, scanned: Sequence[Scanned]) -> Outcome:
         """Return the outcome of one row. number: of the sample."""
