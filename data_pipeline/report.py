@@ -48,11 +48,12 @@ def write_report(folder: Path, num_samples: int = 12) -> Path:
         raise UserError(f"{folder}: no finished run; give the output folder of timeground data run") from None
     after = list(read_rows(folder / "rows.jsonl"))
     rejected = [json.loads(line) for line in lines_of((folder / "rejected.jsonl").read_text(encoding="utf-8"))]
-    page = Page(f"Data pipeline: {folder.name}")
+    videos = Path(recipe["input"]["videos"])
+    page = Page(f"Data pipeline: {folder.resolve().name}", [videos, folder])
     _counts(page, summary)
     _reasons(page, rejected)
     _distributions(page, before, after)
-    _samples(page, after, rejected, Path(recipe["input"]["videos"]), num_samples)
+    _samples(page, after, rejected, videos, num_samples)
     page.write(folder / "report.html")
     return folder / "report.html"
 

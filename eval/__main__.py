@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--include_path", metavar="YAML", help="a file or folder of your own tasks")
     add("--limit", type=int, help="only the first rows of each task")
     add(
-        "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
+        "--method",
+        default="direct",
+        help="how the model is asked: direct, windows, or your own as package.module:Name; several, joined by commas, "
+        "stand side by side",
     )
     add("--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says")
     add("--fps", type=float, help="frames a second to look at (default: the model's own)")
@@ -95,9 +98,11 @@ def run(args: argparse.Namespace) -> None:
     if args.processes > 1:
         start_processes("timeground.eval", _words(args), args.processes)
         return
+    from .run.methods import evaluate_methods
     from .run.run import Runtime, evaluate
     from .run.settings import RunSettings
 
+    methods = tuple(name for name in args.method.split(",") if name) or ("",)
     settings = RunSettings(
         model=args.model,
         tasks=tuple(name for name in args.tasks.split(",") if name),
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
         limit=args.limit,
         probes=tuple(name for name in args.probe.split(",") if name),
         choice_by=args.choice,
-        method=args.method,
+        method=methods[0],
         num_samples=args.samples,
         temperature=args.temperature,
         top_p=args.top_p,
@@ -130,7 +135,10 @@ def run(args: argparse.Namespace) -> None:
         args.calibrate,
         args.trust_remote_code,
     )
-    evaluate(settings, args.output_path, runtime)
+    if len(methods) == 1:
+        evaluate(settings, args.output_path, runtime)
+    else:
+        evaluate_methods(settings, methods, args.output_path, runtime)
 
 
 def _print_tasks(specs: Iterable[TaskSpec]) -> None:

@@ -7,11 +7,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from timeground.errors import UserError
 from timeground.metrics.intervals import few_videos_note
 
 from .compare import Comparison, compare
 from .compare_page import write_page
 from .samples import read_samples
+from .tasks import get_spec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="what --output_path named, or a samples.jsonl")
     parser.add_argument("b", type=Path, metavar="B", help="the other one")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="with --page: where the videos are, as for eval")
     parser.add_argument("--page", type=Path, metavar="HTML", help="also write a page: both runs, and every row of both")
 
 
@@ -27,7 +30,8 @@ def run(args: argparse.Namespace) -> None:
     a, b = read_samples(args.a), read_samples(args.b)
     found = compare(a, b)
     if args.page is not None:
-        write_page(args.page, found, a, b, (args.a.name, args.b.name))
+        roots = video_roots(args.b, args.data) | video_roots(args.a, args.data)
+        write_page(args.page, found, a, b, (args.a.resolve().name, args.b.resolve().name), roots)
     if args.json:
         print(json.dumps([asdict(one) | {"verdict": one.verdict} for one in found], indent=2))
         return
@@ -39,6 +43,29 @@ def run(args: argparse.Namespace) -> None:
     print(f"{'':{width}}         A         B     B - A   95 % interval     better")
     for one in found:
         print(_line(one, width))
+
+
+def video_roots(run: Path, data: Path | None = None) -> dict[str, Path]:
+    """Return where the videos of each task of a run are: below `data`, else as its settings say; {} if that is unknown.
+
+    run: what `--output_path` named, a task's folder in it, or a file of samples in that.
+    """
+    folders = (run, run.parent, run.parent.parent)
+    file = next((one / "settings.json" for one in folders if (one / "settings.json").is_file()), None)
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8")) if file else {}
+        include = Path(settings["include_path"]) if settings.get("include_path") else None
+        specs = [get_spec(name, include) for name in settings.get("tasks", [])]
+    except (OSError, ValueError, UserError):
+        return {}
+    root = data or (Path(settings["data"]) if settings.get("data") else None)
+    found = {}
+    for spec in specs:
+        folder = Path(spec.folder) if root is None else root / spec.folder
+        videos = (folder.parent if folder.is_file() else folder) / spec.videos
+        if (root is not None or folder.is_absolute()) and videos.is_dir():
+            found[spec.name] = videos
+    return found
 
 
 def _line(one: Comparison, width: int) -> str:

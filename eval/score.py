@@ -22,6 +22,7 @@ from .strict import (
     Judge,
     Judged,
     choice_judge,
+    clues_judge,
     grounding_judge,
     nextgqa_judge,
     rextime_judge,
@@ -78,6 +79,8 @@ def judge_for(spec: TaskSpec, predictions: Mapping[str, Prediction]) -> Judge:
         return vue_judge
     if spec.judging == "rextime":
         return rextime_judge
+    if spec.judging == "clues":
+        return clues_judge
     if spec.answer == "grounded_choice":
         return nextgqa_judge
     if spec.answer == "choice":

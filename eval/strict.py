@@ -38,6 +38,7 @@ class Judged:
     """Why nothing was understood."""
 
 
+CLUE_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 Judge = Callable[[Row, Prediction | None], Judged]
 
 
@@ -108,6 +109,15 @@ def rextime_judge(row: Row, prediction: Prediction | None) -> Judged:
     values = {"mIoU": iou, "VQA": float(right)}
     values |= {f"R1@{t:g}": float(iou >= t) for t in (0.3, 0.5, 0.7)}
     values |= {f"VQA,mIoU@{t:g}": float(right and iou >= t) for t in (0.3, 0.5, 0.7)}
+    return Judged(values, said.spans, iou, right, said.failure or (None if letter else "no option letter"))
+
+
+def clues_judge(row: Row, prediction: Prediction | None) -> Judged:
+    """Judge a letter and the set of spans that shows it, as CG-Bench: rec and acc are means over IoU >= 0.1 to 0.5."""
+    said, letter = read_spans(prediction, row.query), read_letter(prediction, row)
+    right, iou = _is_right(letter, row), whole_iou(said, row.spans)
+    reached = sum(iou >= t for t in CLUE_THRESHOLDS) / len(CLUE_THRESHOLDS)
+    values = {"accuracy": float(right), "mIoU": iou, "rec@IoU": reached, "acc@IoU": right * reached}
     return Judged(values, said.spans, iou, right, said.failure or (None if letter else "no option letter"))
 
 

@@ -12,7 +12,7 @@ from timeground.metrics.grounding import THRESHOLDS
 from .official import EVALUATORS
 
 Answer = Literal["ground", "choice", "yes_no", "grounded_choice"]
-Judging = Literal["", "sets", "qvhighlights", "vue-tr", "rextime"]
+Judging = Literal["", "sets", "qvhighlights", "vue-tr", "rextime", "clues"]
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def profile_after(profile: Profile, data: DataSettings, is_fresh: bool) -> Profi
 
     is_fresh: the model starts from random weights, and so knows what the run shows it and nothing else.
     """
-    profile = replace(profile, calibration=None)
+    profile = replace(profile, calibration=None, search=None)
     if not is_fresh and profile.knows is None:
         return profile
     return replace(profile, knows=None if _shows_others(data) else SYNTH)

@@ -6,8 +6,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from timeground.progress import size
 
+from .arithmetic import multiplies_bfloat16
 from .config import Phase, Recipe, RunSettings
 from .data.inventory import Looked
 from .plan.memory import Sizes, held
@@ -49,7 +52,15 @@ def _adapted(settings: RunSettings) -> str:
     model = settings.model
     words = [f"LoRA of rank {model.lora.rank}"] if model.lora else ["all weights"]
     words += [f"{model.frozen} frozen"] if model.frozen != "none" else []
-    return f" ({', '.join(words)}; {settings.engine.precision})"
+    return f" ({', '.join(words)}; {_precision(settings.engine.precision)})"
+
+
+def _precision(wanted: str) -> str:
+    """Return the arithmetic in words; on a CPU that multiplies bfloat16 slowly, what is done about it."""
+    if wanted == "float32" or torch.cuda.is_available() or multiplies_bfloat16("cpu"):
+        return wanted
+    slow = "this CPU multiplies bfloat16 some hundred times slower than float32"
+    return f"float32, for {slow}" if wanted == "autocast" else f"{wanted}; {slow}: take engine.precision=float32"
 
 
 def _rows(settings: RunSettings, looked: Looked | None) -> str:

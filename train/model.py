@@ -24,6 +24,7 @@ from timeground.models.local.towers import (
     run_tower,
 )
 
+from .arithmetic import multiplies_bfloat16
 from .config import ModelSettings
 from .data.batches import Batch
 from .data.render import Node
@@ -64,8 +65,9 @@ class PackedModel(nn.Module):
         return first.device
 
     def amp(self) -> torch.autocast:
-        """Return the arithmetic of this run: bfloat16 on float32 weights, or plain."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+        """Return the arithmetic of this run: bfloat16 on float32 weights where that is fast, or plain."""
+        enabled = self.autocast and multiplies_bfloat16(self.device.type)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def answer_logits(self, batch: Batch, features: VisionFeatures | None = None) -> Tensor:
         """Return logits from which each answer token is drawn, ``[N, V]``, float32.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .arithmetic import Muon
 from .config import EngineSettings, OptimizerSettings
 
 
@@ -26,7 +27,7 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings, engine: Engine
     if not hidden:
         return adamw
     # Updates as large as AdamW's, so that one learning rate serves both (Moonlight, arXiv 2502.16982).
-    muon = torch.optim.Muon(hidden, lr=settings.lr, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
+    muon = Muon(hidden, lr=settings.lr, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
     return Together([muon, adamw])
 
 

@@ -8,9 +8,11 @@ of theirs.
 from __future__ import annotations
 
 from . import (
+    cgbench,
     charades,
     charades_2025,
     dynbench,
+    extremewhenbench,
     longvideobench,
     lvbench,
     mlvu,
@@ -23,6 +25,8 @@ from . import (
     tempcompass,
     time_r1,
     timelens,
+    timelens2,
+    timescope,
     videomme,
     vue_tr,
 )
@@ -31,9 +35,11 @@ from .result import Evaluator, Official
 __all__ = ["EVALUATORS", "Evaluator", "Official"]
 
 EVALUATORS: dict[str, Evaluator] = {
+    "cgbench": cgbench.evaluate,
     "charades": charades.evaluate,
     "charades-2025": charades_2025.evaluate,
     "dynbench": dynbench.evaluate,
+    "extremewhenbench": extremewhenbench.evaluate,
     "longvideobench": longvideobench.evaluate,
     "lvbench": lvbench.evaluate,
     "mlvu": mlvu.evaluate,
@@ -48,6 +54,8 @@ EVALUATORS: dict[str, Evaluator] = {
     "tempcompass-yes-no": tempcompass.evaluate_yes_no,
     "time-r1": time_r1.evaluate,
     "timelens": timelens.evaluate,
+    "timelens2": timelens2.evaluate,
+    "timescope": timescope.evaluate,
     "tvbench": mvbench.evaluate_tvbench,
     "videomme": videomme.evaluate,
     "vue-tr-v1": vue_tr.evaluate_v1,

@@ -63,10 +63,11 @@ def _measure(row: Row, prediction: Prediction, empty_is_precise: bool) -> _Measu
     precision = shared_s / pred_s if pred_s != 0 else None
     if empty_is_precise and pred_s == 0 and truth_s == 0:
         precision = 1.0
-    return _iou(pred, truth), precision, recall
+    return set_iou_unmerged_truth(pred, truth), precision, recall
 
 
-def _iou(pred: Sequence[Pair], truth: Sequence[Pair]) -> float:
+def set_iou_unmerged_truth(pred: Sequence[Pair], truth: Sequence[Pair]) -> float:
+    """Return the IoU of a merged prediction and a truth as it stands; 1 where both are empty."""
     if not pred or not truth:
         return float(not pred and not truth)
     kept = [pair for pair in _merged(pred) if pair[0] <= pair[1]]

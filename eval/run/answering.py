@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media import views
 from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
 from timeground.media.video import Video
-from timeground.methods import load_method
+from timeground.methods import METHODS, load_method
 from timeground.methods.base import Method, Outcome
 from timeground.models.base import Model
 from timeground.models.served.http import BadReply
@@ -26,6 +28,8 @@ from ..tasks import Task
 from .answers import CLEAN, Answer, Said
 from .settings import RunSettings
 
+GLANCE = Sampling(max_frames=2, min_frames=2)
+
 
 @dataclass
 class Asker:
@@ -35,6 +39,22 @@ class Asker:
     task: Task
     settings: RunSettings
     clock: Stopwatch
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each row was worked at: its share of what its video took, unchanged frames and greedy answers only."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """Return which frames are read ahead: those that the model is shown, or two where a method reads its own.
+
+        Two tell already whether the file and the window can be read.
+        """
+        reads_itself = self.settings.method in METHODS and self.settings.method != "direct"
+        return GLANCE if reads_itself and not self.settings.probes else self.model.sampling()
+
+    def count_seconds(self, rows: Sequence[Row], seconds: float) -> None:
+        """Add each row's share of what its video took."""
+        for row in rows:
+            self.seconds[row.id] = self.seconds.get(row.id, 0.0) + seconds / len(rows)
 
     def answers(self, video: Video, rows: Sequence[Row], other: Clip | None = None) -> list[Answer]:
         """Return a reply to each row, then one for each probe; other: the clip that `other-video` shows."""
@@ -50,11 +70,13 @@ class Asker:
         prompts = self.model.profile.prompts()
         for row in rows:
             self.task.prompt(row, prompts)  # a row that cannot be asked is told before the model works
-        make = load_method(self.settings.method)
+        make, began = load_method(self.settings.method), time.perf_counter()
         with self.clock.on("encode"):
             method = make(self.model, video, rows[0].window, self.task.wording(prompts))
         with method, self.clock.on("generate"):
             greedy = method.answers(rows, self.settings.greedy)
+            if probe == CLEAN:
+                self.count_seconds(rows, time.perf_counter() - began)
             wanted = self.settings.num_samples and probe == CLEAN
             sampled = method.answers(rows, self.settings.sampled) if wanted else [[] for _ in rows]
             shares = [self._shares_or_failure(method, row) for row in rows]

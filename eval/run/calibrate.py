@@ -5,6 +5,7 @@ The model's raw confidences are fitted, whatever its profile holds already, so t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from timeground.chat.confidence import KINDS, Calibration, Scale
+from timeground.chat.evidence import SearchFit
 from timeground.chat.profile import FILE_NAME
 from timeground.files.whole_files import write_text
 from timeground.metrics.calibration import FEWEST_ANSWERS, calibrated_error, calibration_error, fit_scale
@@ -62,21 +64,27 @@ def profile_file(settings: RunSettings, output: Path) -> Path:
     return (folder if is_folder and is_own else output) / FILE_NAME
 
 
-def calibrate(model: Model, claims: Sequence[Claim], settings: RunSettings, output: Path) -> dict[str, Any]:
-    """Fit the claims, write the profile, and let the model have it; says what was done, and returns it for results."""
+def calibrate(
+    model: Model, claims: Sequence[Claim], settings: RunSettings, output: Path, search: SearchFit | None = None
+) -> dict[str, Any]:
+    """Fit the claims, write the profile, and let the model have it; says what was done, and returns it for results.
+
+    search: what was fitted on the traces of a search, which goes into the profile too.
+    """
     fitted, file = fit(claims, model.profile.calibration), profile_file(settings, output)
-    print(fitted.to_text())
-    if not fitted.kinds:
+    told = fitted.to_json() | ({"search": search.to_json()} if search else {})
+    print(fitted.to_text() + (f"\nfitted the search: {json.dumps(search.to_json())}" if search else ""))
+    if not fitted.kinds and search is None:
         print("nothing was calibrated: give more rows (--limit, --tasks)")
-        return fitted.to_json()
-    model.profile = replace(model.profile, calibration=fitted.calibration)
+        return told
+    model.profile = replace(model.profile, calibration=fitted.calibration, search=search or model.profile.search)
     write_text(file, model.profile.to_text())
     if file.parent == output:
         print(f"wrote {file}; ask the model so: --profile {file}")
     else:
         model.contents = model.read_contents(settings.model)
         print(f"wrote {file}; whoever asks this model gets the calibrated confidence now")
-    return fitted.to_json()
+    return told
 
 
 def fit(claims: Sequence[Claim], before: Calibration | None = None) -> Fitted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from timeground.files.whole_files import write_text
 from timeground.media.containers.container import made_by
 from timeground.models.base import Model
 from timeground.models.knowledge import warning
+from timeground.models.names import shown_name
 
 from ..reading import Prediction
 from ..samples import write_samples
@@ -25,6 +26,8 @@ from ..tasks import Task
 from . import saliency
 from .answers import CLEAN, Answer, AnswerFile, predictions
 from .confidence import Claim, claims_of, confidence_result, confidence_text, null_result
+from .costs import mean_cost
+from .looked import search_result, search_text
 from .passk import pass_at_k_result
 from .probes import probe_result
 from .report import write_report
@@ -56,7 +59,7 @@ def write_outcome(
     seconds: Mapping[str, float],
     follow_links: bool = False,
     calibration: Mapping[str, Any] | None = None,
-) -> None:
+) -> list[TaskOutcome]:
     """Score all tasks and write every file of a run; all but ``timings.json`` are the same in every run.
 
     calibration: what was fitted on the answers of this run, where that was asked for.
@@ -92,12 +95,13 @@ def write_outcome(
     _write_json(output / "timings.json", _timings(seconds, rows) | _sharing(model))
     write_report(output / "report.html", results, outcomes, model)
     for outcome in outcomes:
-        print("\n".join([outcome.scores.to_text(), *confidence_text(outcome.extra)]))
+        print("\n".join([outcome.scores.to_text(), *confidence_text(outcome.extra), *search_text(outcome.extra)]))
     if results["warning"]:
         print(f"warning: {results['warning']}")
     if model.notice:
         print(f"notice: {model.notice}")
     print(f"wrote {output / 'results.json'} and {output / 'report.html'}")
+    return outcomes
 
 
 def read_answers(output: Path, task: Task, follow_links: bool = False) -> dict[tuple[str, str], Answer]:
@@ -128,8 +132,11 @@ def score_task(
     told = {
         "confidence": confidence_result(claims, profile or Profile()),
         "null_rejection": null_result(task.rows, said),
+        "search": search_result(task.rows, scores.samples),
     }
     extra |= {name: found for name, found in told.items() if found}
+    if cost := mean_cost(scores.samples):
+        extra["cost"] = asdict(cost)
     return TaskOutcome(task, scores, answers, extra, claims)
 
 
@@ -150,7 +157,7 @@ def _warning(tasks: Sequence[Task], model: Model) -> str | None:
     for task in tasks:
         for path in dict.fromkeys(group.path for group in group_rows(task.rows, task.video_root)):
             try:
-                told = warning(model.name, model.profile, made_by(path))
+                told = warning(shown_name(model.name), model.profile, made_by(path))
             except UserError:
                 continue  # it cannot be read, and is told as such
             if told:

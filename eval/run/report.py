@@ -8,25 +8,20 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from timeground.data.rows import Row
-from timeground.errors import UserError, VideoError
-from timeground.files.scratch import scratch_folder
-from timeground.media.decode import decode_request
 from timeground.models.base import Model
+from timeground.models.names import shown_name
 from timeground.report.page import Page
 from timeground.report.row_table import Column, TableRow
-from timeground.report.timeline import save_timeline
-from timeground.spans import Span
 
+from ..film import NUM_STRIPS, film_strip
 from ..published import published
 from ..samples import Sample
 from .confidence import confidence_text, risk_lines
-from .videos import group_rows
+from .looked import search_text, sparse_notes
 
 if TYPE_CHECKING:
     from .outcome import TaskOutcome
 
-NUM_WORST = 12
-"""Rows of a task that are shown with their frames, the worst answers."""
 ROW_COLUMNS = (
     Column("asked"),
     Column("video"),
@@ -42,7 +37,8 @@ EDGES_S = (0, 5, 10, 20, 40, 80, 160, 320)
 
 def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOutcome], model: Model) -> None:
     """Write one page for all tasks."""
-    page = Page(f"timeground eval: {results['model']}")
+    folders = [outcome.task.video_root for outcome in outcomes]
+    page = Page(f"timeground eval: {shown_name(results['model'])}", [*folders, path.parent])
     page.note(", ".join(f"{name} {version}" for name, version in results["versions"].items() if version))
     if results["warning"]:
         page.note(f"Warning: {results['warning']}.")
@@ -57,6 +53,8 @@ def write_report(path: Path, results: dict[str, Any], outcomes: Sequence[TaskOut
         _add_published(page, outcome)
         _add_probes(page, outcome.extra.get("probes", {}))
         _add_confidence(page, outcome)
+        for line in search_text(outcome.extra):
+            page.note(f"{line}.")
         _add_spread(page, outcome)
         _add_rows(page, outcome, model)
     page.write(path)
@@ -149,14 +147,18 @@ def _add_rows(page: Page, outcome: TaskOutcome, model: Model) -> None:
     if not samples:
         return
     page.heading("rows", 3)
+    sparse = sparse_notes(samples, model.sampling())
+    if sparse:
+        told = next(iter(sparse.values()))
+        page.note(f"{len(sparse)} of {len(samples)} rows were read sparsely, which each says; the first: {told}.")
     worst = sorted(samples, key=lambda s: (_worth(s), s.doc_id))
     page.rows(
         ROW_COLUMNS,
         [
             TableRow(
                 _cells(sample, rows[sample.id]),
-                _lines(sample, rows[sample.id]),
-                _strip(sample, rows[sample.id], outcome, model) if place < NUM_WORST else None,
+                _lines(sample, rows[sample.id], sparse.get(sample.id)),
+                _strip(sample, outcome, model) if place < NUM_STRIPS else None,
             )
             for place, sample in enumerate(worst)
         ],
@@ -176,8 +178,9 @@ def _cells(sample: Sample, row: Row) -> list[object]:
     return [asked, row.video, row.task, _worth(sample), told, answer, sample.confidence, state]
 
 
-def _lines(sample: Sample, row: Row) -> list[str]:
+def _lines(sample: Sample, row: Row, sparse: str | None) -> list[str]:
     lines = [f"row {row.id}", f"said: {sample.text}"]
+    lines += [f"note: {sparse}"] if sparse else []
     lines += [f"options: {', '.join(row.options)}"] if row.options else []
     lines += [f"not understood: {sample.failure}"] if sample.failure else []
     lines += [f"{entry.get('stage')}: {entry.get('what')} ({entry.get('why')})" for entry in row.history]
@@ -188,20 +191,10 @@ def _lines(sample: Sample, row: Row) -> list[str]:
     return lines
 
 
-def _strip(sample: Sample, row: Row, outcome: TaskOutcome, model: Model) -> bytes | None:
-    """Return frames along the time axis with what was said and what is true; None where they cannot be read."""
-    if not row.spans:
-        return None
-    (group,) = group_rows([row], outcome.task.video_root)
-    try:
-        clip = decode_request(group.request(model.sampling()))
-    except (UserError, VideoError):
-        return None
-    said = [Span(*pair) for pair in sample.spans if pair[0] < pair[1]]
-    shown = said if said or sample.failure is None else None
-    with scratch_folder("report") as folder:
-        save_timeline(folder / "film.png", clip, [("answer", shown)], row.spans)
-        return (folder / "film.png").read_bytes()
+def _strip(sample: Sample, outcome: TaskOutcome, model: Model) -> bytes | None:
+    task = outcome.task
+    row = next(row for row in task.rows if row.id == sample.id)
+    return film_strip(row, task.video_root, model.sampling(), [("answer", sample)])
 
 
 def _add_published(page: Page, outcome: TaskOutcome) -> None:

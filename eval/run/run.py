@@ -6,13 +6,15 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from timeground.errors import UserError
+from timeground.errors import UserError, VideoError
 from timeground.files.folder_lock import only_run
 from timeground.files.whole_files import refuse_unwritable
 from timeground.media.clip import Clip
@@ -27,7 +29,9 @@ from .answering import Asker
 from .answers import CLEAN, Answer, AnswerFile
 from .calibrate import calibrate, profile_file
 from .confidence import claims_of
-from .outcome import read_answers, write_outcome
+from .costs import SecondsFile
+from .outcome import TaskOutcome, read_answers, write_outcome
+from .search_fit import fit_search
 from .settings import RunSettings, keep_settings, refuse_others, run_facts, write_settings
 from .videos import Group, clips, contents_of, group_rows, missing_videos
 
@@ -65,42 +69,55 @@ class Runtime:
         return {"device": self.device or _own_device(world), "trust_remote_code": self.trust_remote_code}
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a run, or several with one method each, are about."""
+
+    tasks: Sequence[Task]
+    missing: dict[str, list[str]]
+    """Videos that are not there, by task."""
+    runtime: Runtime
+    model: Callable[[], Model]
+    """Opens it, once."""
+
+    @classmethod
+    def of(cls, settings: RunSettings, runtime: Runtime) -> Work:
+        """Load the tasks: what is wrong with them is told before a folder is made. Raise UserError for it."""
+        options = runtime.model_options(settings.model, world_size())
+        tasks, missing = load_tasks(settings, runtime.follow_links)
+        opened = partial(open_model, settings.model, profile=settings.profile, overrides=settings.overrides, **options)
+        return cls(tasks, missing, runtime, cache(opened))
+
+
 def evaluate(settings: RunSettings, output: Path, runtime: Runtime) -> None:
     """Run the tasks of `settings` and write everything into `output`. Raise UserError if another run works there."""
-    options = runtime.model_options(settings.model, int(os.environ.get("WORLD_SIZE", "1")))
-    tasks, missing = load_tasks(
-        settings, runtime.follow_links
-    )  # what is wrong with them is told before a folder is made
-    with only_run(output):
-        _answer_tasks(tasks, missing, settings, output, runtime, options)
+    work = Work.of(settings, runtime)
+    with only_run(output), peers():
+        answer_tasks(work, settings, output)
 
 
-def _answer_tasks(
-    tasks: Sequence[Task],
-    missing: dict[str, list[str]],
-    settings: RunSettings,
-    output: Path,
-    runtime: Runtime,
-    options: dict[str, Any],
-) -> None:
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+def answer_tasks(work: Work, settings: RunSettings, output: Path) -> list[TaskOutcome]:
+    """Ask what is not answered yet, and write everything into `output`; returns the tasks' outcomes, in rank 0."""
+    tasks, runtime = work.tasks, work.runtime
+    rank, world = int(os.environ.get("RANK", "0")), world_size()
     facts = run_facts(settings, tasks)
     if rank == 0:
         refuse_others(output, facts)  # told before a model is loaded
         if runtime.calibrate:
             refuse_unwritable(profile_file(settings, output))
     clock, began = Stopwatch(), time.perf_counter()
-    model = open_model(settings.model, profile=settings.profile, overrides=settings.overrides, **options)
+    model = work.model()
     if rank == 0:
         keep_settings(output, facts | {"model_contents": model.contents})
     for task in tasks:
         asker = Asker(model, task, settings, clock)
-        _answer_task(asker, AnswerFile(output / task.spec.name, rank), (rank, world), runtime)
-    _wait_for_all(output, rank, world)
-    if rank == 0:
-        fitted = _calibrate(model, tasks, settings, output, runtime, facts) if runtime.calibrate else None
-        timings = {**clock.seconds, "total": time.perf_counter() - began}
-        write_outcome(output, tasks, model, settings, missing, timings, runtime.follow_links, fitted)
+        _answer_task(asker, output / task.spec.name, (rank, world), runtime)
+    _wait_for_all(world)
+    if rank != 0:
+        return []
+    fitted = _calibrate(model, tasks, settings, output, runtime, facts) if runtime.calibrate else None
+    timings = {**clock.seconds, "total": time.perf_counter() - began}
+    return write_outcome(output, tasks, model, settings, work.missing, timings, runtime.follow_links, fitted)
 
 
 def _calibrate(
@@ -109,7 +126,8 @@ def _calibrate(
     """Fit the model's confidence on the answers; the run is known by the model's files as they are then."""
     answers = [(task.rows, read_answers(output, task, runtime.follow_links)) for task in tasks]
     claims = [claim for rows, found in answers for claim in claims_of(rows, found, model.profile)]
-    fitted = calibrate(model, claims, settings, output)
+    traced = [(row, found[row.id, CLEAN].trace) for rows, found in answers for row in rows if (row.id, CLEAN) in found]
+    fitted = calibrate(model, claims, settings, output, fit_search(traced))
     write_settings(output, facts | {"model_contents": model.contents})
     return fitted
 
@@ -138,9 +156,10 @@ def load_tasks(settings: RunSettings, follow_links: bool = False) -> tuple[list[
     return tasks, missing
 
 
-def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime: Runtime) -> None:
-    """Ask this process's share of a task's videos, and keep what is said."""
+def _answer_task(asker: Asker, folder: Path, share: tuple[int, int], runtime: Runtime) -> None:
+    """Ask this process's share of a task's videos, and keep what is said in the task's folder."""
     (rank, world), task, clock = share, asker.task, asker.clock
+    file, times = AnswerFile(folder, rank), SecondsFile(folder, rank)
     every = group_rows(task.rows, task.video_root, runtime.follow_links)
     videos = contents_of(every)
     done = {key for key, answer in file.read(videos).items() if not answer.ask_again}
@@ -148,12 +167,15 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime
     todo = [group for group in groups if any((row.id, CLEAN) not in done for row in group.rows)]
     others = _others(todo, every, asker.settings)
     wanted = [group for pair in zip(todo, others, strict=True) for group in pair if group]
-    found = clips(wanted, asker.model.sampling(), runtime.num_workers)
+    found = clips(wanted, asker.sampling, runtime.num_workers)
 
     def decoded() -> Iterator[Shown]:
         for group, other in zip(todo, others, strict=True):
             with clock.on("decode"):
-                shown = group, next(found)[1], next(found)[1] if other else None
+                began, clip = time.perf_counter(), next(found)[1]
+                if group is not todo[0]:  # the first one waits for processes to start
+                    asker.count_seconds(group.rows, time.perf_counter() - began)
+                shown = group, clip, next(found)[1] if other else None
             yield shown
 
     with Bars(rank == 0) as bars:
@@ -161,6 +183,7 @@ def _answer_task(asker: Asker, file: AnswerFile, share: tuple[int, int], runtime
         at_once = (runtime.concurrency or AT_ONCE) if is_url(asker.settings.model) else 0
         for answers in _side_by_side(asker, decoded(), at_once) if at_once else (_asked(asker, *s) for s in decoded()):
             file.add(replace(answer, video=videos[answer.id]) for answer in answers)
+            times.add({answer.id: asker.seconds.pop(answer.id) for answer in answers if answer.id in asker.seconds})
             bars.advance(bar)
 
 
@@ -195,8 +218,11 @@ def _others(todo: Sequence[Group], every: Sequence[Group], settings: RunSettings
 def _asked(asker: Asker, group: Group, clip: Clip | Exception, other: Clip | Exception | None) -> list[Answer]:
     if isinstance(clip, Exception):
         return [Answer(row.id, error=str(clip)) for row in group.rows]
-    video = group.video(clip, asker.model.sampling())
-    return asker.answers(video, group.rows, other if isinstance(other, Clip) else None)
+    video = group.video(clip, asker.sampling)
+    try:
+        return asker.answers(video, group.rows, other if isinstance(other, Clip) else None)
+    except VideoError as error:  # of a method that reads the video itself
+        return [Answer(row.id, error=str(error)) for row in group.rows]
 
 
 def _own_device(world: int) -> str | None:
@@ -208,11 +234,29 @@ def _own_device(world: int) -> str | None:
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else None
 
 
-def _wait_for_all(output: Path, rank: int, world: int) -> None:
+def world_size() -> int:
+    """Return how many processes share the videos."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def peers() -> Iterator[None]:
+    """Let go, in the end, of what the processes of a run wait for each other by."""
+    try:
+        yield
+    finally:
+        if world_size() > 1:
+            import torch.distributed as dist
+
+            if dist.is_initialized():
+                dist.destroy_process_group()
+
+
+def _wait_for_all(world: int) -> None:
     if world == 1:
         return
     import torch.distributed as dist
 
-    dist.init_process_group("gloo")
+    if not dist.is_initialized():
+        dist.init_process_group("gloo")
     dist.barrier()
-    dist.destroy_process_group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -83,6 +84,11 @@ class RunSettings:
             top_k=self.top_k,
             min_p=self.min_p,
         )
+
+
+def folder_name(method: str) -> str:
+    """Return the folder of a method below the run's; of one's own, its import path as a file can be called."""
+    return re.sub(r"[^\w.-]+", ".", method)
 
 
 def run_facts(settings: RunSettings, tasks: Sequence[Task]) -> dict[str, Any]:

@@ -34,8 +34,8 @@ LIST = {"events": [{"query": "a man runs", "span": [2.0, 5.0]}, {"query": "he si
         (replace(ASKED, answer="  "), "a choice without a right answer"),
         (replace(ASKED, answer="C"), "answer 'C' is none of the 2 options"),
         (replace(ASKED, answer="walks"), "answer 'walks' is none of the 2 options"),
-        (replace(ASKED, options=["runs"]), "1 option; a question takes 2 to 10"),
-        (replace(ASKED, options=[str(n) for n in range(11)]), "11 options; a question takes 2 to 10"),
+        (replace(ASKED, options=["runs"]), "1 option; a question takes 2 to 14"),
+        (replace(ASKED, options=[str(n) for n in range(15)]), "15 options; a question takes 2 to 14"),
         (replace(ASKED, options=["runs", " "]), "options[1] is empty"),
         (replace(ASKED, question=None, query="a man runs"), "options without a question"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.support.pipeline import LIGHT, rejected, run, summary
 from timeground.cli.main import main
@@ -73,6 +74,7 @@ def test_report_and_check(write_recipe, tmp_path, capsys):
     assert main(["data", "report", str(tmp_path / "out"), "--samples", "3"]) == 0
     page = (tmp_path / "out" / "report.html").read_text()
     assert "data:image/png" in page and "looks like" in page and '="http' not in page
+    assert str(tmp_path) not in page and str(Path.home()) + "/" not in page
     assert main(["data", "check", str(tmp_path / "out" / "rows.jsonl")]) == 0
     (tmp_path / "bad.jsonl").write_text('{"id": "a"}\n{"id": 1, "video": "v", "duration": -1}\n')
     assert main(["data", "check", str(tmp_path / "bad.jsonl")]) == 2

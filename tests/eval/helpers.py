@@ -46,3 +46,8 @@ def replied(text, row=None):
 
 def spans(*pairs, **more):
     return Prediction(spans=tuple((float(s), float(e)) for s, e in pairs), **more)
+
+
+def look(tokens, frames=2, **more):
+    """A look as a trace keeps it."""
+    return {"window": [0.0, 1.0], "num_frames": frames, "visual_tokens": tokens, "score": None, "parent": None, **more}

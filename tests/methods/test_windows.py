@@ -13,10 +13,11 @@ from timeground.chat.profile import Profile
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.video import Video
-from timeground.methods.base import Outcome
+from timeground.methods.base import Found, Outcome
 from timeground.methods.direct import Direct
-from timeground.methods.findings import YES_NO, Finding, best_of, happens_row, joined, look_into, p_yes
+from timeground.methods.findings import Finding, best_of, joined, look_into
 from timeground.methods.grounder import Grounder
+from timeground.methods.reflection import YES_NO, happens_row, p_yes
 from timeground.methods.windows import Windows, cover, window_length_s
 from timeground.models.local.model import LocalModel
 from timeground.models.sampling import SampleSpec
@@ -94,16 +95,17 @@ def test_one_window_finds_what_the_direct_method_proposes(model: LocalModel, vid
         assert finding.outcome.answer == direct.answer
         asked = [happens_row(row, look.prompts), *(happens_row(row, look.prompts, s) for s in direct.answer.spans)]
         happens, *between = (p_yes(one) for one in look.scores(asked, [YES_NO] * len(asked)))
-    for (_, score), there in zip(finding.spans, between, strict=True):
+    for proposal, there in zip(finding.proposals, between, strict=True):
         odds = [math.log(p / (1 - p)) for p in (happens, there, direct.raw_confidence)]
+        score = proposal.score
         assert math.log(score / (1 - score)) == pytest.approx(sum(odds) / 3, abs=1e-4)
 
 
 def found(window: tuple[float, float], *spans: tuple[float, float, float], **more: object) -> Finding:
     answer = ParsedAnswer(spans=tuple(Span(a, b) for a, b, _ in spans), absent=not spans)
-    pairs = tuple((Span(a, b), score) for a, b, score in spans)
+    pairs = tuple(Found(Span(a, b), score, {}) for a, b, score in spans)
     best = max((score for *_, score in spans), default=0.0)
-    return Finding(Span(*window), Outcome(answer), pairs, best)
+    return Finding(Span(*window), Outcome(answer), pairs, score=best)
 
 
 def test_events_are_told_once_and_go_on_behind_a_border(model: LocalModel) -> None:

@@ -102,8 +102,9 @@ def test_the_right_pair_scores_highest_once_it_is_learnt() -> None:
 
 
 def test_a_model_without_one_says_so(qwen3_folder, tmp_path) -> None:
+    assert LocalModel.from_pretrained(qwen3_folder).frame_scores(noise_clip(4, 64, 64), ["it turns"]) is None
     with pytest.raises(UserError, match="has no text-to-frame head"):
-        LocalModel.from_pretrained(qwen3_folder).frame_scores(noise_clip(4, 64, 64), ["it turns"])
+        _ = LocalModel.from_pretrained(qwen3_folder).frame_head
     FrameHead(32).save(tmp_path)
     with pytest.raises(UserError, match="is no text-to-frame head of this model"):
         load_frame_head(Path(tmp_path), 64)

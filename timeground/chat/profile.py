@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timeground.chat.confidence import MEANINGS, RAW, AnswerKind, Calibration
+from timeground.chat.evidence import SearchFit
 from timeground.chat.layout import Segment, TimeEncoding, check_stamp, encode_time, origin_s
+from timeground.chat.look_tool import LookTool
 from timeground.chat.prompts import PromptSet, get_prompts
 from timeground.errors import UserError
 from timeground.files.content_keys import PROFILE_NAME
@@ -37,6 +39,12 @@ _LIMITS: dict[str, tuple[float, float]] = {
 """What a model can be asked with; a folder's profile may come from anywhere."""
 
 
+_PARTS: dict[str, type[Calibration] | type[SearchFit] | type[LookTool]] = {
+    "calibration": Calibration,
+    "search": SearchFit,
+    "look_tool": LookTool,
+}
+"""Settings that are objects of their own."""
 _MAY_BE_NONE = ("max_tokens_per_pair", "window_s")
 _MAY_BE_FRACTIONS = ("fps", "window_s")
 
@@ -84,6 +92,10 @@ class Profile:
     """The only kind of videos that it knows ("SynthMoments"); None where it was trained on real ones."""
     calibration: Calibration | None = None
     """How a confidence becomes a probability; None: it stays the mean token probability."""
+    search: SearchFit | None = None
+    """How a search weighs what it sees; None: all signs count the same."""
+    look_tool: LookTool | None = None
+    """The tool by which it looks closer, if it knows one by other names; None: `LookTool`'s own."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no model can be asked with; UserError says which."""
@@ -97,8 +109,9 @@ class Profile:
             value = getattr(self, name)
             if not isinstance(value, str) and not (value is None and name != "prompt"):
                 raise UserError(f"{name} is {value!r}, expected a text")
-        if not isinstance(self.calibration, Calibration | None):
-            raise UserError(f"calibration is {self.calibration!r}, expected a Calibration")
+        for name, kind in _PARTS.items():
+            if not isinstance(value := getattr(self, name), kind | None):
+                raise UserError(f"{name} is {value!r}, expected a {kind.__name__}")
         get_prompts(self.prompt)
         if self.stamp is not None:
             check_stamp(self.stamp)
@@ -160,11 +173,14 @@ class Profile:
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data; what not every model has only where it has it."""
         fields = {**dataclasses.asdict(self), "time_encoding": self.time_encoding.value}
-        del fields["calibration"]
         for name in ("enable_thinking", "frame_head", "window_s", "window_times"):
             if not fields[name]:
                 del fields[name]
-        return fields if self.calibration is None else fields | {"calibration": self.calibration.to_json()}
+        for name in _PARTS:
+            del fields[name]
+            if (part := getattr(self, name)) is not None:
+                fields[name] = part.to_json()
+        return fields
 
     def to_text(self) -> str:
         """Return the text of its file."""
@@ -249,8 +265,9 @@ def _checked_fields(fields: dict[str, Any], where: str) -> dict[str, Any]:
                 f"{where}: time_encoding {fields['time_encoding']!r} is unknown; there are: {choices}"
             ) from None
     try:
-        if not isinstance(given := fields.get("calibration"), Calibration | None):
-            fields["calibration"] = Calibration.from_json(given)
+        for name, kind in _PARTS.items():
+            if not isinstance(given := fields.get(name), kind | None):
+                fields[name] = kind.from_json(given)
         dataclasses.replace(Profile(), **fields)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None

@@ -12,7 +12,7 @@ from timeground.grammar.answers import format_seconds
 if TYPE_CHECKING:
     from timeground.data.rows import Row
 
-LETTERS = "ABCDEFGHIJ"
+LETTERS = "ABCDEFGHIJKLMN"
 ABSENT_ANSWER = "It does not happen."
 
 

@@ -21,6 +21,7 @@ from timeground.files.whole_files import refuse_unwritable
 from timeground.media.fetch import fetch, is_web
 from timeground.media.suffixes import VIDEO_SUFFIXES
 from timeground.progress import Bars
+from timeground.report.looks import cost, looked_around
 from timeground.report.timeline import text_timeline
 from timeground.spans import Span
 
@@ -49,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says"
     )
     parser.add_argument(
-        "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
+        "--method",
+        default="direct",
+        help="how the model is asked: direct (one look), windows (every part), search, speculative, tools, or your own "
+        "as package.module:Name; settings may follow: search:max_looks=8",
     )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--start", type=_time, metavar="TIME", help="look only from here on: seconds, or 0:30:00")
@@ -162,7 +166,8 @@ def _ground(task: Task, grounder: Grounder, args: argparse.Namespace) -> None:
 
         rows = [(a.query, a.readable_spans) for a in answers]
         truth = task.truths[0] if len(task.truths) == 1 else None
-        save_timeline(task.plot, film(task.file, watched.extent), rows, truth, _title(watched))
+        traces = [a.trace for a in answers]
+        save_timeline(task.plot, film(task.file, watched.extent), rows, truth, _title(watched), traces)
         print(f"wrote {task.plot}", file=sys.stderr if args.json else sys.stdout)
 
 
@@ -250,6 +255,8 @@ def _print(task: Task, answers: Sequence[GroundingAnswer], watched: Watched) -> 
     for answer, truth in zip(answers, task.truths, strict=True):
         print(f"\n{answer.query}")
         print(f"  {text_timeline(answer.spans, extent.start_s, extent.end_s)}  {_said(answer, duration_s)}")
+        if looked_around([answer.trace]):
+            print(f"  {cost(answer.trace)}")
         if truth is not None:
             known = ", ".join(shown_span(s, duration_s) for s in truth) or "does not happen"
             print(f"  {text_timeline(truth, extent.start_s, extent.end_s)}  {known} (truth)")

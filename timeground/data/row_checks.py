@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from timeground.chat.prompts import LETTERS
 from timeground.errors import UserError
 from timeground.spans import MAX_TIME_S, Span
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SLACK_S = 0.5
 """Annotated ends are rounded: what lies past an end by less is no contradiction."""
-MAX_OPTIONS = 10
+MAX_OPTIONS = len(LETTERS)
 CUT = "correct the end, or the duration"
 Direction = Literal["sensitive", "insensitive", "unknown"]
 

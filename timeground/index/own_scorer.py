@@ -49,7 +49,7 @@ class OwnScorer:
 
 def has_head(model: Model) -> bool:
     """Return whether a model can be an `OwnScorer`."""
-    return isinstance(model, LocalModel) and (Path(model.checkpoint.path) / FILE_NAME).is_file()
+    return isinstance(model, LocalModel) and model.has_frame_head
 
 
 def coarse(sampling: Sampling, fps: float, tokens_per_pair: int | None = None) -> Sampling:

@@ -21,7 +21,7 @@ from timeground.media.clip import Clip
 from timeground.media.sampling import FRAMES_PER_PAIR, Sampling
 from timeground.media.video import Video
 from timeground.methods.direct import Direct
-from timeground.methods.findings import YES_NO, happens_row, p_yes
+from timeground.methods.reflection import YES_NO, happens_row, p_yes
 from timeground.models.base import Model
 
 WINDOW_S = 30.0

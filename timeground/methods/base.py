@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from timeground.chat.evidence import Evidence
 from timeground.chat.prompts import PromptSet, row_answer
 from timeground.chat.trajectory import Trajectory, Turn
 from timeground.data.rows import Row
@@ -24,6 +25,20 @@ from timeground.models.base import Model
 from timeground.models.sampling import SampleSpec
 from timeground.scoring import ParsedAnswer
 from timeground.spans import Span
+
+
+@dataclass(frozen=True)
+class Found:
+    """A span that was proposed in a look."""
+
+    span: Span
+    score: float
+    """How likely it is right."""
+    evidence: Evidence
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"span": self.span.to_list(), "score": self.score, "evidence": dict(self.evidence)}
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,14 @@ class Look:
     """What the method made of it, where it ranks looks."""
     parent: int | None = None
     """The number of the look that led to it."""
+    is_draft: bool = False
+    """Whether a draft model took it, to choose what the model itself looks at."""
+    why: Evidence = field(default_factory=dict)
+    """What spoke for the window before it was looked at."""
+    evidence: Evidence = field(default_factory=dict)
+    """What speaks for it now."""
+    found: tuple[Found, ...] = ()
+    """The spans that were proposed there."""
 
     @classmethod
     def at(cls, clip: Clip, sampling: Sampling, seconds: float, **more: Any) -> Look:
@@ -48,6 +71,24 @@ class Look:
         pairs, (height, width) = (clip.num_frames + 1) // 2, clip.frames.shape[2:]
         tokens = pairs * (height // sampling.factor) * (width // sampling.factor)
         return cls(Span(clip.start_s, clip.end_s), clip.num_frames, tokens, seconds, **more)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data, without its seconds; what only searches have where they have it."""
+        told: dict[str, Any] = {
+            "window": self.window.to_list(),
+            "num_frames": self.num_frames,
+            "visual_tokens": self.visual_tokens,
+            "score": self.score,
+            "parent": self.parent,
+        }
+        if self.is_draft:
+            told["draft"] = True
+        for name in ("why", "evidence"):
+            if signs := getattr(self, name):
+                told[name] = dict(signs)
+        if self.found:
+            told["found"] = [one.to_json() for one in self.found]
+        return told
 
 
 @dataclass(frozen=True)
@@ -60,17 +101,12 @@ class Trace:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data, without the seconds, which are others each time."""
-        looks = [
-            {
-                "window": look.window.to_list(),
-                "num_frames": look.num_frames,
-                "visual_tokens": look.visual_tokens,
-                "score": look.score,
-                "parent": look.parent,
-            }
-            for look in self.looks
-        ]
-        return {"looks": looks, "num_calls": self.num_calls}
+        return {"looks": [look.to_json() for look in self.looks], "num_calls": self.num_calls}
+
+    @property
+    def visual_tokens(self) -> int:
+        """Return how many visual tokens were read, a draft's too."""
+        return sum(look.visual_tokens for look in self.looks)
 
 
 NO_TRACE = Trace()
@@ -122,13 +158,23 @@ class Method(ABC):
     """A way of finding answers, at work on one video."""
 
     name: ClassVar[str]
+    options: ClassVar[Any] = None
+    """A dataclass with the settings that a name may carry: ``search:max_looks=8``; None where there are none."""
 
     def __init__(
-        self, model: Model, video: Video, window: Span | None = None, prompts: PromptSet | None = None
+        self,
+        model: Model,
+        video: Video,
+        window: Span | None = None,
+        prompts: PromptSet | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
-        """Take a video, or only a `window` of it. prompts: how rows are worded; the model's own by default."""
+        """Take a video, or only a `window` of it.
+
+        prompts: how rows are worded. sampling: which frames are read. Both are the model's own by default.
+        """
         self.model, self.video, self.window = model, video, window
-        self.prompts = prompts or model.profile.prompts()
+        self.prompts, self.sampling = prompts or model.profile.prompts(), sampling or model.sampling()
 
     @abstractmethod
     def answers(self, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[list[Outcome]]:
@@ -154,7 +200,7 @@ class Method(ABC):
     @cached_property
     def clip(self) -> Clip:
         """Return the frames of the window that the model is shown when it looks at all of it at once."""
-        return self.video.part(self.window, self.model.sampling())
+        return self.video.part(self.window, self.sampling)
 
     @property
     def sparse(self) -> str | None:

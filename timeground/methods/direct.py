@@ -9,6 +9,7 @@ from timeground.chat.parts import Message
 from timeground.chat.prompts import PromptSet, row_prompt
 from timeground.chat.trajectory import Status, Trajectory, Turn
 from timeground.data.rows import Row
+from timeground.media.sampling import Sampling
 from timeground.media.sparse import sparse_note
 from timeground.media.video import Video
 from timeground.methods.base import Look, Method, Outcome, Trace, confidence_of
@@ -24,14 +25,19 @@ class Direct(Method):
     name = "direct"
 
     def __init__(
-        self, model: Model, video: Video, window: Span | None = None, prompts: PromptSet | None = None
+        self,
+        model: Model,
+        video: Video,
+        window: Span | None = None,
+        prompts: PromptSet | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         """Show the model the window."""
-        super().__init__(model, video, window, prompts)
+        super().__init__(model, video, window, prompts, sampling)
         began = time.perf_counter()
         self.shown = Message.of("user", self.clip)
         self.session = model.open([self.shown])
-        self.look = Look.at(self.clip, model.sampling(), time.perf_counter() - began)
+        self.look = Look.at(self.clip, self.sampling, time.perf_counter() - began)
         self.origin_s = model.profile.origin_s(self.clip.start_s)
 
     def answers(self, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[list[Outcome]]:
@@ -51,7 +57,7 @@ class Direct(Method):
     @property
     def sparse(self) -> str | None:
         """Return what was read of a long video and what that means, where most of its frames were left out."""
-        return sparse_note(self.clip, self.model.sampling())
+        return sparse_note(self.clip, self.sampling)
 
     @property
     def extent(self) -> Span:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from timeground.data.rows import Row
 from timeground.media.sampling import Sampling
-from timeground.methods.base import Look, Method, Outcome, Trace
+from timeground.methods.base import Look, Outcome, Trace
 from timeground.methods.direct import Direct
 from timeground.methods.findings import Finding, best_of, look_into
+from timeground.methods.many_looks import ManyLooks
 from timeground.models.sampling import SampleSpec
 from timeground.spans import Span
 
@@ -41,7 +41,7 @@ def cover(extent: Span, length_s: float, overlap: float = OVERLAP) -> list[Span]
     return [Span(start_s, min(start_s + length_s, extent.end_s)) for start_s in starts_s]
 
 
-class Windows(Method):
+class Windows(ManyLooks):
     """Every window, and the best answer; rows share each window's prefix."""
 
     name = "windows"
@@ -49,14 +49,14 @@ class Windows(Method):
     @property
     def windows(self) -> list[Span]:
         """Return the windows that are looked at."""
-        return cover(self.extent, window_length_s(self.model.profile.window_s, self.model.sampling()))
+        return cover(self.extent, window_length_s(self.model.profile.window_s, self.sampling))
 
     def answers(self, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[list[Outcome]]:
         """Return `spec.num_answers` outcomes for each row; the n-th is made of the n-th samples of all windows."""
         found: list[list[list[Finding]]] = []
         looks = []
         for window in self.windows:
-            with Direct(self.model, self.video, window, self.prompts) as look:
+            with Direct(self.model, self.video, window, self.prompts, self.sampling) as look:
                 found.append(look_into(look, rows, spec))
                 looks.append(look.look)
         return [
@@ -65,12 +65,13 @@ class Windows(Method):
         ]
 
     def _outcome(self, row: Row, findings: Sequence[Finding], looks: Sequence[Look]) -> Outcome:
-        answer, confidence, best = best_of(row, findings, self.prompts)
+        answer, confidence, best = best_of(row, findings, self.prompts, self.model.profile.search)
+        self.best_window[row.id] = best.window
         others = [one for one in findings if one is not best]
-        seen = tuple(replace(look, score=one.score) for look, one in zip(looks, findings, strict=True))
+        seen = tuple(one.of(look) for look, one in zip(looks, findings, strict=True))
         return Outcome(
             answer,
             confidence,
             tuple(trajectory for one in (best, *others) for trajectory in one.outcome.trajectories),
-            Trace(seen, num_calls=sum(1 + bool(one.spans) for one in findings)),
+            Trace(seen, num_calls=sum(one.num_calls for one in findings)),
         )

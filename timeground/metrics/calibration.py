@@ -62,6 +62,18 @@ def fit_scale(raw: npt.ArrayLike, right: npt.ArrayLike) -> Scale | None:
     return Scale(float(slope), float(shift)) if slope > 0 else flat
 
 
+def fit_weights(inputs: Floats, right: npt.ArrayLike, ridge: float = 1.0) -> Floats:
+    """Return the weights of a logistic regression and its intercept, ``[features + 1]``.
+
+    inputs: ``[answers, features]``. ridge: how strongly weights (not the intercept) are drawn to 0, as one pretended
+    answer each.
+    """
+    targets = np.asarray(right, dtype=np.float64)
+    padded = np.hstack([inputs, np.ones((len(inputs), 1))])
+    pull = np.full(inputs.shape[1], ridge)
+    return _newton(padded, targets, np.zeros(padded.shape[1]), np.append(pull, 0.0))
+
+
 def risk_coverage(confidences: npt.ArrayLike, right: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return coverages 1/n, 2/n, ... 1 and the share of wrong answers among so many of the surest ones.
 
@@ -166,19 +178,20 @@ def _shares_of_counts(chances: Floats) -> Floats:
     return shares
 
 
-def _newton(inputs: Floats, targets: Floats, start: Floats) -> Floats:
-    """Return the weights of a logistic regression. inputs: ``[answers, weights]``."""
+def _newton(inputs: Floats, targets: Floats, start: Floats, pull: Floats | float = 0.0) -> Floats:
+    """Return the weights of a logistic regression. inputs: ``[answers, weights]``. pull: of each weight to 0."""
     from scipy.special import expit
 
     def loss(weights: Floats) -> float:
         odds = inputs @ weights
-        return float((np.logaddexp(0, odds) - targets * odds).sum())
+        return float((np.logaddexp(0, odds) - targets * odds).sum() + 0.5 * (pull * weights**2).sum())
 
     weights = start
     for _ in range(100):
         chances = expit(inputs @ weights)
-        slopes = inputs.T @ (chances - targets)
-        curves = (inputs * (chances * (1 - chances))[:, None]).T @ inputs + 1e-12 * np.eye(inputs.shape[1])
+        slopes = inputs.T @ (chances - targets) + pull * weights
+        held = np.diag(np.broadcast_to(pull + 1e-12, weights.shape))
+        curves = (inputs * (chances * (1 - chances))[:, None]).T @ inputs + held
         step, share = np.linalg.solve(curves, slopes), 1.0
         while share > 1e-10 and loss(weights - share * step) > loss(weights):
             share /= 2

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.trajectory import Turn
+from timeground.errors import UserError
 from timeground.files.content_keys import model_contents
 from timeground.media.sampling import Sampling
 from timeground.models.sampling import SampleSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from timeground.media.clip import Clip
 
 
 class Session(Protocol):
@@ -71,6 +77,20 @@ class Model(ABC):
 
     def prompt_text(self, messages: Sequence[Message], question: str) -> str | None:
         """Return what the model reads when a question follows messages, as text; None where that is not known here."""
+        return None
+
+    def tools_text(self, tools: Sequence[Any]) -> str:
+        """Return the system message by which the model is told of tools.
+
+        Raise UserError where it cannot be: by its chat template, or because it does not run in this process.
+        """
+        raise UserError(f"{self.name} cannot be told of tools here: that takes a model of our families in this process")
+
+    def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor | None:
+        """Return the log odds that each query's event is in each frame pair, ``[queries, pairs]``; None without a head.
+
+        The language model does not run for it.
+        """
         return None
 
     def read_contents(self, name: str) -> Any:

@@ -15,6 +15,13 @@ def is_url(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
+def shown_name(name: str) -> str:
+    """Return a model's name for pages that others read: of a folder its own name, not where it lies."""
+    path = Path(name).expanduser()
+    is_folder = not is_url(name) and (path.is_dir() or name.startswith((".", "/", "~")))
+    return path.resolve().name or name if is_folder else name
+
+
 def resolve(name: str) -> str:
     """Return the folder or Hub id behind a name: ``tiny`` is the model that ships with the package."""
     if name == TINY:

@@ -14,8 +14,9 @@ from timeground.report.row_table import ASSETS, Column, TableRow, row_table, scr
 class Page:
     """A page that is filled from top to bottom. All text is escaped."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, hidden: Sequence[Path] = ()) -> None:
+        """Begin with a title. hidden: folders of this machine, which are left out of paths wherever they stand."""
+        self.title, self.hidden = title, hidden
         self.parts: list[str] = [f"<h1>{html.escape(title)}</h1>"]
         self.num_row_tables = 0
 
@@ -111,6 +112,11 @@ class Page:
         self.num_row_tables += 1
         self.parts.append(row_table(f"rows-{self.num_row_tables}", columns, rows, order))
 
+    def drawing(self, title: str, svg: str) -> None:
+        """Add a drawing that is SVG already, under a caption; nothing where it is empty."""
+        if svg:
+            self.parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption>{svg}</figure>")
+
     def picture(self, png: bytes, caption: str) -> None:
         """Add a picture, held in the page itself."""
         data = base64.b64encode(png).decode()
@@ -123,5 +129,14 @@ class Page:
         """Write the page at once."""
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         style = (ASSETS / "page.css").read_text(encoding="utf-8")
-        text = f"<!doctype html><html lang=en>{head}<title>{html.escape(self.title)}</title><style>{style}</style>"
-        write_text(path, text + "\n".join(self.parts) + (scripts() if self.num_row_tables else "") + "</html>\n")
+        start = f"<!doctype html><html lang=en>{head}<title>{html.escape(self.title)}</title><style>{style}</style>"
+        text = self._without_hidden(start + "\n".join(self.parts))
+        write_text(path, text + (scripts() if self.num_row_tables else "") + "</html>\n")
+
+    def _without_hidden(self, text: str) -> str:
+        """Return a text without the folders that nobody else is to see, and with ~ for the home folder."""
+        named = {str(form) for folder in self.hidden for form in (folder, folder.absolute(), folder.resolve())}
+        for folder in sorted((name for name in named if len(Path(name).parts) > 1), key=len, reverse=True):
+            text = text.replace(html.escape(folder).rstrip("/") + "/", "")
+        home = html.escape(str(Path.home()))
+        return text.replace(f"{home}/", "~/") if len(home) > 1 else text

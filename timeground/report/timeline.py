@@ -5,17 +5,21 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from timeground.clock import LONG_S, clock, shown_span, shown_time
 from timeground.errors import UserError
 from timeground.files.whole_files import writing
+from timeground.report.looks import LANE_IN, draw_looks, looked_around
 from timeground.spans import Span
 
 if TYPE_CHECKING:
     from timeground.media.clip import Clip
+    from timeground.methods.base import Trace
 
 WIDTH_IN, FILM_IN = 11.0, 1.3
+CHARACTERS = 130
+"""So many fit into the picture's width, small as the times of spans are written."""
 COLOURS = ("#2a78d6", "#d9622b", "#2b9a66", "#8e4ec6", "#c2378c", "#9a7b00")
 
 
@@ -45,11 +49,12 @@ def save_timeline(
     rows: Sequence[tuple[str, Sequence[Span] | None]],
     truth: Sequence[Span] | None = None,
     title: str = "",
+    traces: Sequence[Trace] = (),
 ) -> None:
     """Write a PNG: frames at their true times, below them a bar for each row, and one for the truth if known.
 
     rows: label and spans of each answer; [] says that it does not happen, None that the answer could not be read.
-    title: a small line above.
+    title: a small line above. traces: of each answer; drawn below where there were several looks.
     """
     import matplotlib
 
@@ -59,10 +64,14 @@ def save_timeline(
     labelled: list[tuple[str, Sequence[Span] | None]] = [*rows]
     labelled += [("truth", truth)] if truth is not None else []
     bars_in = 0.42 * len(labelled)
-    figure, (film, bars) = plt.subplots(
-        2, 1, figsize=(WIDTH_IN, FILM_IN + bars_in + 0.6), height_ratios=[FILM_IN, bars_in], layout="constrained"
+    heights = [FILM_IN, bars_in] + ([LANE_IN * len(traces)] if looked_around(traces) else [])
+    figure, (film, bars, *lanes) = plt.subplots(
+        len(heights), 1, figsize=(WIDTH_IN, sum(heights) + 0.6), height_ratios=heights, layout="constrained"
     )
     _draw_film(film, clip)
+    for axes in lanes:
+        axes.set(xlim=(clip.start_s, clip.end_s))
+        draw_looks(axes, traces, COLOURS)
     if title:
         figure.suptitle("\n".join(textwrap.wrap(title, 150)), fontsize=7, x=0.01, ha="left")
     for place, (_, spans) in enumerate(labelled):
@@ -70,15 +79,7 @@ def save_timeline(
         colour = "#8a8a8a" if is_truth else COLOURS[place % len(COLOURS)]
         for span in spans or ():
             bars.barh(place, span.length_s, left=span.start_s, height=0.62, color=colour)
-            middle = (span.start_s + span.end_s) / 2
-            bars.text(
-                middle,
-                place,
-                shown_span(span, clip.duration_s).removesuffix(" s"),
-                ha="center",
-                va="center",
-                fontsize=8,
-            )
+            _label(bars, span, place, clip)
         if not spans:
             said = " no readable answer" if spans is None else " does not happen"
             bars.text(clip.start_s, place, said, va="center", fontsize=8, color=colour)
@@ -100,6 +101,20 @@ def save_timeline(
             figure.savefig(part, dpi=130, format=kind)
     finally:
         plt.close(figure)
+
+
+def _label(bars: Any, span: Span, place: int, clip: Clip) -> None:
+    """Write a span's times on its bar, or beside it where the bar is too short for them."""
+    text = shown_span(span, clip.duration_s).removesuffix(" s")
+    extent_s = clip.end_s - clip.start_s
+    wide_s = extent_s * len(text) / CHARACTERS
+    if span.length_s > wide_s:
+        at, side = (span.start_s + span.end_s) / 2, "center"
+    elif span.end_s + wide_s < clip.end_s:
+        at, side = span.end_s + extent_s / 400, "left"
+    else:
+        at, side = span.start_s - extent_s / 400, "right"
+    bars.text(at, place, text, ha=side, va="center", fontsize=8)
 
 
 def _draw_film(axes: object, clip: Clip) -> None:

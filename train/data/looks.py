@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from timeground.chat.look_tool import LookTool
 from timeground.chat.parts import Message
 from timeground.chat.trajectory import Turn
 from timeground.data.rows import Row
@@ -16,18 +16,7 @@ from timeground.spans import Span
 from timeground.synth.frames import scene_clip
 from timeground.synth.scene import Scene, cut
 
-LOOK: dict[str, Any] = {
-    "type": "function",
-    "function": {
-        "name": "look",
-        "description": "Look closer at a part of the video.",
-        "parameters": {
-            "type": "object",
-            "properties": {"start_s": {"type": "number"}, "end_s": {"type": "number"}},
-            "required": ["start_s", "end_s"],
-        },
-    },
-}
+LOOK = LookTool(query=None, num_frames=None).schema()
 """Shows the frames between two times of the video, closer together."""
 LENGTHS_S = (6.0, 16.0)
 """How much is looked at in one call."""

@@ -266,7 +266,7 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path):
 
 
 def test_unknown_formats_and_splits_list_what_there_is(tmp_path):
-    with pytest.raises(UserError, match="there are: activitynet, charades"):
+    with pytest.raises(UserError, match="there are: activitynet, cgbench, charades"):
         read("nothing", tmp_path)
     with pytest.raises(UserError, match="charades has no split 'dev'; there are: test, train"):
         read("charades", tmp_path, "dev")

@@ -16,9 +16,10 @@ from timeground.errors import UserError
 Reader = Callable[[Path, str], Iterator[Row]]
 
 READERS = (
-    "activitynet", "charades", "dynbench", "longvideobench", "lvbench", "mlvu", "mvbench", "nextgqa", "nextqa",
-    "qvhighlights", "rextime", "rows", "tacos", "tempcompass", "time_r1", "timelens_100k", "timelens_bench", "tvbench",
-    "tvgbench", "videomme", "vue_tr",
+    "activitynet", "cgbench", "charades", "dynbench", "ego4d_nlq", "extremewhenbench", "longvideobench",
+    "longvideohaystack", "lvbench", "mlvu", "momentseeker", "mvbench", "nextgqa", "nextqa", "qvhighlights", "rextime",
+    "rows", "tacos", "tempcompass", "time_r1", "timelens_100k", "timelens_bench", "timescope", "tvbench", "tvgbench",
+    "videomme", "vue_tr",
 )  # fmt: skip
 """Names of the formats; each is a module of this package."""
 

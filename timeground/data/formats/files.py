@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from timeground.clock import parse_time
+from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.spans import MAX_TIME_S, Span, clamp
 
@@ -20,6 +22,8 @@ PUBLISHED = "published_spans"
 """Key of ``Row.meta`` with the spans as they stood in the file, where a reader had to change them."""
 
 MAX_FPS = 1000.0
+MOST_LISTED = 20
+"""Records without a row that are named; more are counted."""
 _log = logging.getLogger(__name__)
 
 
@@ -87,6 +91,29 @@ def record(path: Path, where: object) -> Iterator[None]:
         raise UserError(f"{path}:{where}: not in the published format ({what}); download the file again") from error
 
 
+def good_rows(path: Path, records: Iterable[tuple[object, Any]], row_of: Callable[[object, Any], Row]) -> Iterator[Row]:
+    """Yield the row of each record; those that are not in the published format give none, and are listed in the end.
+
+    records: where each stands, and what it holds. Raise UserError if none of them gives a row.
+    """
+    bad: list[str] = []
+    has_rows = False
+    for where, item in records:
+        try:
+            with record(path, where):
+                row = row_of(where, item)
+        except UserError as error:
+            bad.append(str(error).removesuffix("; download the file again"))
+            continue
+        has_rows = True
+        yield row
+    if bad and not has_rows:
+        raise UserError(f"{bad[0]}, and so with all {len(bad)} records; download the file again")
+    if bad:
+        told = "\n  ".join([*bad[:MOST_LISTED], *([f"and {len(bad) - MOST_LISTED} more"] * (len(bad) > MOST_LISTED))])
+        _log.warning("%s: %d records give no row:\n  %s", path, len(bad), told)
+
+
 def seconds(value: object) -> float:
     """Return a number of seconds from a number or a text. Raise ValueError unless it is finite and 0 or more."""
     time_s = float(str(value))
@@ -101,6 +128,15 @@ def span_of(pair: Any) -> Span:
     if start_s > end_s:
         raise ValueError(f"the span {pair} ends before it starts")
     return Span(start_s, end_s)
+
+
+def times_of(pair: Any) -> Span:
+    """Return a pair of times, in seconds or as a clock shows them, as a span. Raise ValueError if it has no length."""
+    start_s, end_s = pair
+    span = span_of([parse_time(str(start_s)), parse_time(str(end_s))])
+    if not span.length_s:
+        raise ValueError(f"the span {list(pair)} has no length")
+    return span
 
 
 def clamped_span(pair: Any, duration_s: float) -> tuple[Span | None, dict[str, Any]]:

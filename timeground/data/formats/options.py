@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from timeground.chat.prompts import LETTERS
 
-_LETTERED = re.compile(r"\s*\(?([A-J])[.):]\s*(.*)", re.DOTALL)
+_LETTERED = re.compile(r"\s*\(?([A-N])[.):]\s*(.*)", re.DOTALL)
 
 
 def bare_options(options: Sequence[str]) -> list[str]:
@@ -53,7 +53,7 @@ def leading_letter(answer: str, options: Sequence[str]) -> str:
 
     Raise ValueError if it is no option's.
     """
-    match = re.fullmatch(r"\s*\(?([A-J])(?:[.):].*)?\s*", answer, re.DOTALL)
+    match = re.fullmatch(r"\s*\(?([A-N])(?:[.):].*)?\s*", answer, re.DOTALL)
     if match is None:
         raise ValueError(f"the answer {answer!r} does not begin with a letter")
     return letter_at(LETTERS.index(match[1]), options)

@@ -11,6 +11,12 @@ from timeground.data.formats.files import read_json, read_jsonl
 from timeground.errors import UserError
 
 
+def table_names(split: str) -> tuple[str, ...]:
+    """Return under which names the table of a split is looked for."""
+    names = (f"{split}-00000-of-00001.parquet", f"{split}.parquet", f"{split}.jsonl", f"{split}.json")
+    return (*names, *(f"data/{name}" for name in names))
+
+
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield row numbers (from 1) with the columns of each row. Raise UserError if the file cannot be read."""
     if path.suffix == ".parquet":

@@ -16,6 +16,7 @@ from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.models.base import Model
 from timeground.models.checkpoint import Checkpoint
+from timeground.models.frame_head import FILE_NAME as FRAME_HEAD
 from timeground.models.frame_head import FrameHead, load_frame_head, mean_embeddings
 from timeground.models.inputs import PromptInputs
 from timeground.models.loading import Loaded, load_weights
@@ -90,12 +91,22 @@ class LocalModel(Model):
         hidden_size = self.checkpoint.config.get_text_config().hidden_size
         return load_frame_head(Path(self.checkpoint.path), hidden_size).to(self.module.device)
 
-    def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor:
-        """Return the log-odds that each query's event is in each frame pair, ``[queries, pairs]``, by its head alone.
+    @cached_property
+    def has_frame_head(self) -> bool:
+        """Return whether its folder has a text-to-frame head."""
+        return (Path(self.checkpoint.path) / FRAME_HEAD).is_file()
 
-        The language model does not run. Raise UserError where the model has no such head.
+    def tools_text(self, tools: Sequence[Any]) -> str:
+        """Return the system message by which the model is told of tools, as its chat template writes it."""
+        return self.builder.template.tools_text(tools)
+
+    def frame_scores(self, clip: Clip, queries: Sequence[str]) -> Tensor | None:
+        """Return the log odds that each query's event is in each frame pair, ``[queries, pairs]``; None without a head.
+
+        The language model does not run. Raise UserError for a head that is another model's.
         """
-        _ = self.frame_head  # a model without one says so before anything runs
+        if not self.has_frame_head:
+            return None
         return self.frame_relevance(queries, self.frame_features(clip))
 
     def frame_features(self, clip: Clip) -> Tensor:

@@ -1,4 +1,4 @@
-"""The README's scores of the bundled model are those that its commands give."""
+"""The scores that are told of the bundled model are those that the commands beside them give."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 
 from timeground.cli.main import main
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "bundled.md").read_text(encoding="utf-8")
 TOLERANCE = 3.5  # percent: an answer may fall otherwise on another processor, and there are 32 questions
 
 
 @pytest.mark.long
-def test_the_readme_tells_what_the_commands_give(tmp_path, monkeypatch):
+def test_the_page_tells_what_the_commands_give(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^timeground ((?:synth data|eval --model tiny).*)$", README, re.M)
+    commands = re.findall(r"^timeground ((?:synth data|eval --model tiny).*)$", PAGE, re.M)
     assert len(commands) == 2
     for command in commands:
         assert main(command.split()) == 0
     results = json.loads((tmp_path / "runs" / "tiny" / "results.json").read_text())
-    told = re.findall(r"^\| `(synth[\w-]*)` \| ([\w@. ]+) \| ([\d.]+) \|", README, re.M)
+    told = re.findall(r"^\| `(synth[\w-]*)` \| ([\w@. ]+) \| ([\d.]+) \|", PAGE, re.M)
     assert len(told) >= 3
     for task, metric, value in told:
         found = results["tasks"][task]["strict"][metric]
