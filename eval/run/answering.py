@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,8 +121,17 @@ class Asker:
             shares=shares,
             tokens=outcome.num_tokens,
             finished=outcome.finished,
-            trace=outcome.trace.to_json(),
+            trace=_rounded(outcome.trace.to_json()),
         )
+
+
+def _rounded(told: Any) -> Any:
+    """Return plain data with six decimals: what is behind them is others on another number of threads."""
+    if isinstance(told, dict):
+        return {key: _rounded(value) for key, value in told.items()}
+    if isinstance(told, list):
+        return [_rounded(value) for value in told]
+    return round(told, 6) if isinstance(told, float) else told
 
 
 def changed_clip(clip: Clip, probe: str, other: Clip | None) -> Clip | None:
