@@ -6,6 +6,7 @@ Without them PyTorch multiplies bfloat16 number by number, about a hundred times
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,18 +24,18 @@ class Muon(torch.optim.Muon):
     """Muon whose orthogonalization is in float32 where the device multiplies bfloat16 slowly; PyTorch's never is."""
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         """Take a step."""
-        module = torch.optim._muon
+        module: Any = torch.optim._muon
         theirs = module._zeropower_via_newtonschulz
 
-        def fast(grad: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+        def fast(grad: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
             how = theirs if multiplies_bfloat16(grad.device.type) else orthogonalized
             return how(grad, coefficients, steps, eps)
 
         module._zeropower_via_newtonschulz = fast
         try:
-            super().step(closure)
+            return super().step(closure)  # type: ignore[no-untyped-call]
         finally:
             module._zeropower_via_newtonschulz = theirs
 
@@ -49,4 +50,5 @@ def orthogonalized(grad: Tensor, coefficients: tuple[float, float, float], steps
         gram = linear(found, found)
         update = b * gram + c * linear(gram, gram)  # a Gram matrix is its own transpose
         found = a * found + linear(update, found.T)
-    return found.T if is_tall else found
+    result: Tensor = found.T if is_tall else found
+    return result

@@ -40,7 +40,7 @@ def test_muon_steps_in_the_arithmetic_that_is_fast(is_fast: bool) -> None:
     assert gradient is not None
     how = _muon._zeropower_via_newtonschulz if is_fast else arithmetic.orthogonalized
     wanted = how(gradient.clone(), COEFFICIENTS, 5, 1e-7).float()  # a first step's momentum points as its gradient does
-    assert torch.nn.functional.cosine_similarity(change.flatten(), wanted.flatten(), dim=0) > 0.9999
+    assert torch.nn.functional.cosine_similarity(change.flatten(), wanted.flatten(), dim=0) > 0.999
 
 
 def test_a_run_says_what_it_computes_in(is_fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
