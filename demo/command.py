@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; their defaults are those of `DemoSettings`."""
     usual = DemoSettings()
     parser.add_argument("--model", default=usual.model, help="tiny (default), a Hub id, a folder, or a server's URL")
-    parser.add_argument("--method", default=usual.method, help="how it is asked: direct, or package.module:Name")
+    parser.add_argument(
+        "--method", default=usual.method, help="direct, search (for hours of video), or another that ground knows"
+    )
     parser.add_argument(
         "--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says"
     )

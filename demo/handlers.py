@@ -16,6 +16,7 @@ import gradio as gr
 
 from timeground.chat.prompts import ground_prompt
 from timeground.errors import UserError
+from timeground.methods.base import Look
 from timeground.methods.grounder import GroundingAnswer
 
 from . import pictures, views
@@ -78,13 +79,17 @@ def on_tab(tab: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
 
 
 async def waiting(
-    job: Awaitable[Result], text: str, done: list[Result], share: Callable[[], float | None] = lambda: None
+    job: Awaitable[Result],
+    text: str | Callable[[], str],
+    done: list[Result],
+    share: Callable[[], float | None] = lambda: None,
 ) -> Steps:
     """Say what is being waited for, and which share of it there is, until it is done; the result goes into `done`."""
+    say = text if callable(text) else lambda: text
     task, began = asyncio.ensure_future(job), time.perf_counter()
     try:
         while not (await asyncio.wait({task}, timeout=UPDATE_EVERY_S))[0]:
-            yield gr.skip(), views.status(f"{text} {time.perf_counter() - began:.0f} s so far.", "busy", share())
+            yield gr.skip(), views.status(f"{say()} {time.perf_counter() - began:.0f} s so far.", "busy", share())
         done.append(task.result())
     finally:
         task.cancel()
@@ -138,13 +143,25 @@ class Handlers:
         for number, query in enumerate(queries):
             asking = f"Query {number + 1} of {len(queries)}."
             yield gr.skip(), views.status(asking, "busy", number / len(queries))
-            async for step in waiting(self.service.ground(reading.watched, query), asking, answers):
+            async for step in self._grounded(reading, query, asking, answers):
                 yield step
             yield opened[0].player("find", [views.track(views.rows(answers, video.duration_s))]), gr.skip()
         spent_s = sum(timed.seconds for timed in answers)
         said = f"{_read_text(reading)} {len(queries)} {'query' if len(queries) == 1 else 'queries'} in {spent_s:.2f} s."
         tracks = [views.track(views.rows(answers, video.duration_s))]
         yield opened[0].player("find", tracks, **self._files(video, answers)), views.status(said, tab="find")
+
+    async def _grounded(
+        self, reading: Reading, query: str, asking: str, answers: list[Timed[GroundingAnswer]]
+    ) -> Steps:
+        """Ground a query; the answer goes into `answers`. Of a search it says how many windows were looked at."""
+        looks: list[Look] = []
+
+        def told() -> str:
+            return f"{asking} {len(looks)} windows looked at." if looks else asking
+
+        async for step in waiting(self.service.ground(reading.watched, query, looks), told, answers):
+            yield step
 
     @on_tab("ask")
     async def ask(self, choice: Any, question: str, options_text: str) -> Steps:

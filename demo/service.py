@@ -7,6 +7,7 @@ alternate, and nobody waits for all that another one asked. Reading videos happe
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+from timeground.errors import UserError
 from timeground.media import video as media
+from timeground.methods.base import Look
 from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
 
@@ -103,10 +106,24 @@ class Service:
         """Return how much of a video that is being read is decoded, from 0 to 1; None before and after."""
         return self._decoded.get(video.id)
 
-    async def ground(self, watched: Watched, query: str) -> Timed[GroundingAnswer]:
-        """Return when it happens."""
-        began = time.perf_counter()
-        (answer,) = await self._on_model(lambda: watched.ground([query]))
+    async def ground(self, watched: Watched, query: str, looks: list[Look] | None = None) -> Timed[GroundingAnswer]:
+        """Return when it happens. looks: gets each look of a search as it is taken; who goes away stops it."""
+        began, seen, stopped = time.perf_counter(), [] if looks is None else looks, threading.Event()
+
+        def work() -> GroundingAnswer:
+            def note(look: Look) -> None:
+                if stopped.is_set():
+                    raise UserError("The search was stopped.")
+                seen.append(look)
+
+            watched.method.on_look = note
+            (answer,) = watched.ground([query])
+            return answer
+
+        try:
+            answer = await self._on_model(work)
+        finally:
+            stopped.set()
         return Timed(answer, time.perf_counter() - began)
 
     async def ask(self, watched: Watched, question: str, options: list[str]) -> Timed[ChoiceAnswer]:
@@ -127,8 +144,13 @@ class Service:
         return await self._on_model(lambda: grounder.watch(opened))
 
     def _decoded_once(self, grounder: Grounder, video: Video) -> media.Video:
-        """Return the file with its frames, so that they need not be read on the model's thread."""
+        """Return the file with its frames, so that they need not be read on the model's thread.
+
+        A method that looks at parts reads these itself.
+        """
         opened = media.Video(video.path)
+        if not grounder.method.looks_once:
+            return opened
         try:
             grounder.read(opened, on_progress=partial(self._decoded.__setitem__, video.id))
         finally:

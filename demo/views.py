@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from timeground.chat.prompts import LETTERS
+from timeground.methods.base import Trace
 from timeground.methods.grounder import ChoiceAnswer, GroundingAnswer
 from timeground.report.timeline import COLOURS
 
@@ -68,7 +69,23 @@ def row(number: int, timed: Timed[GroundingAnswer], duration_s: float, label: st
         "none": "Does not happen, says the model." if answer.absent else f"No time in the answer: {answer.text!r}",
         "note": f"{certainty}{timed.seconds:.2f} s{', outside what was shown' * answer.outside}",
         "seconds": timed.seconds,
+        "looks": looks(answer.trace),
     }
+
+
+def looks(trace: Trace) -> list[Data]:
+    """Return the windows that a method looked at, in order; none where it was one."""
+    if len(trace.looks) < 2:
+        return []
+    scanned = any(look.parent is not None for look in trace.looks)
+    return [
+        {
+            "window": look.window.to_list(),
+            "score": look.score or 0.0,
+            "kind": "draft" if look.is_draft else "scan" if scanned and look.parent is None else "close",
+        }
+        for look in trace.looks
+    ]
 
 
 def choice(answer: ChoiceAnswer, options: Sequence[str]) -> Data:

@@ -43,7 +43,25 @@ class Track {
     if (row.spans.length) this.boxes.push([box, row.spans.map(([startS]) => this.share(startS))]);
     node.append(make("div", "tg-row-head", make("span", "tg-label", row.label), make("span", "tg-note", row.note)), lane);
     node.append(row.spans.length ? box : make("p", "tg-none", row.none));
+    if (row.looks?.length) node.append(this.looks(row));
     return node;
+  }
+
+  // Where a search looked: darker where more speaks for a window, a scan's below, close looks above.
+  looks(row) {
+    const counts = row.looks.filter((look) => look.kind === "close").length;
+    const lane = make("div", "tg-looks");
+    lane.setAttribute("role", "img");
+    lane.setAttribute("aria-label", `${row.looks.length} windows looked at, ${counts} closely: ${row.label}`);
+    for (const { window: [startS, endS], score, kind } of row.looks) {
+      const look = make("i", `tg-look tg-look-${kind}`);
+      look.title = `${spanText([startS, endS])}: ${kind === "close" ? "looked at closely" : kind}, ${Math.round(100 * score)} %`;
+      look.style.left = this.percent(startS);
+      look.style.width = this.percent(endS - startS);
+      look.style.opacity = (0.12 + 0.88 * score).toFixed(2);
+      lane.append(look);
+    }
+    return lane;
   }
 
   bar(row, span) {

@@ -18,7 +18,7 @@ from timeground.media import views
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
 from timeground.media.video import Video
-from timeground.methods import METHODS, load_method
+from timeground.methods import load_method
 from timeground.methods.base import Method, Outcome
 from timeground.models.base import Model
 from timeground.models.served.http import BadReply
@@ -49,8 +49,8 @@ class Asker:
 
         Two tell already whether the file and the window can be read.
         """
-        reads_itself = self.settings.method in METHODS and self.settings.method != "direct"
-        return GLANCE if reads_itself and not self.settings.probes else self.model.sampling()
+        looks_once = load_method(self.settings.method).looks_once
+        return self.model.sampling() if looks_once or self.settings.probes else GLANCE
 
     def count_seconds(self, rows: Sequence[Row], seconds: float) -> None:
         """Add each row's share of what its video took."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from timeground.demo.server import serve
+from timeground.demo.settings import DemoSettings
 
 from tests.demo.conftest import ANSWERED
+from timeground.models.checkpoint import Checkpoint
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 BOXES = """selector => [...document.querySelectorAll(selector)].filter(n => n.checkVisibility()).map(n => {
@@ -152,3 +157,20 @@ def test_it_fits_a_phone(browser, server):
     ]
     assert not small  # bars are as wide as their spans are long; the pill below does the same
     page.context.close()
+
+
+def test_a_search_shows_where_it_looked(browser, tmp_path):
+    """Its windows lie under its bars, darker where more speaks for them; axe finds nothing in it."""
+    file = tmp_path / "grounding_config.json"
+    file.write_text(dataclasses.replace(Checkpoint.open("tiny").profile, window_s=3.0).to_text())
+    with serve(DemoSettings(port=0, method="search:max_looks=3", profile=str(file))) as running:
+        page = open_page(browser, running.url, viewport={"width": 1280, "height": 1000})
+        lanes = page.locator(".tg-looks")
+        assert lanes.count() == page.locator(".tg-row").count() == 3
+        assert "windows looked at, 3 closely: " in (lanes.first.get_attribute("aria-label") or "")
+        assert lanes.first.locator(".tg-look-close").count() == 3 and lanes.first.locator(".tg-look-scan").count() > 1
+        (plot,), looks = boxes(page, ".tg-plot"), boxes(page, ".tg-look")
+        assert all(left >= plot[0] - 1 and right <= plot[2] + 1 and right > left for left, _, right, _ in looks)
+        found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+        page.context.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import dataclasses
 import shutil
 import subprocess
 import time
@@ -16,13 +17,14 @@ from timeground.demo.results import as_csv, as_srt
 from timeground.demo.service import Service, Timed, direction_score
 from timeground.demo.settings import DemoSettings, parse_auth
 from timeground.demo.videos import Videos
-from timeground.demo.views import direction_text
+from timeground.demo.views import direction_text, rows
 
 from tests.demo.conftest import EXAMPLE
 from timeground.errors import UserError
 from timeground.media.cut import cut
 from timeground.media.decode import decode, probe
 from timeground.methods.grounder import GroundingAnswer
+from timeground.models.checkpoint import Checkpoint
 from timeground.spans import Span
 
 
@@ -40,9 +42,9 @@ def test_srt_and_csv():
     srt = as_srt(answers, 4000)
     assert srt.split("\n\n")[0] == '1\n00:00:01,000 --> 00:00:02,000\na, "b"'
     assert "01:01:01,500 --> 01:01:02,000\nb (i)x(/i)" in srt
-    rows = list(csv.reader(as_csv(answers, 4000).splitlines()))
-    assert rows[2] == ['a, "b"', "1.000", "2.000", "False", "0.5000", "tiny"]
-    assert rows[3] == ["c", "", "", "True", "0.5000", "tiny"]
+    lines = list(csv.reader(as_csv(answers, 4000).splitlines()))
+    assert lines[2] == ['a, "b"', "1.000", "2.000", "False", "0.5000", "tiny"]
+    assert lines[3] == ["c", "", "", "True", "0.5000", "tiny"]
 
 
 def test_direction_score():
@@ -196,3 +198,51 @@ def test_a_port_in_use_is_told():
         taken.listen()
         with pytest.raises(UserError, match="--port"), serve(DemoSettings(port=taken.getsockname()[1])):
             pass
+
+
+@pytest.fixture(scope="module")
+def searching(tmp_path_factory) -> DemoSettings:
+    """A server that searches, with windows so short that the example has several."""
+    file = tmp_path_factory.mktemp("profile") / "grounding_config.json"
+    file.write_text(dataclasses.replace(Checkpoint.open("tiny").profile, window_s=3.0).to_text())
+    return DemoSettings(port=0, method="search:max_looks=4", profile=str(file))
+
+
+def test_a_search_tells_its_looks_as_it_goes_and_reads_no_frames_ahead(searching, videos):
+    service = Service(searching)
+
+    async def run():
+        looks = []
+        reading = await service.read(videos.admit(str(EXAMPLE)))
+        assert "clip" not in vars(reading.watched.method)
+        found = await service.ground(reading.watched, "the yellow circle grows", looks)
+        return looks, found
+
+    looks, found = asyncio.run(run())
+    service.close()
+    assert [look.window for look in looks] == [look.window for look in found.answer.trace.looks] and len(looks) > 4
+    (lane,) = [row["looks"] for row in rows([found], 15.0)]
+    assert [one["kind"] for one in lane].count("close") == 4 and lane[0]["kind"] == "scan"
+    assert all(0 <= one["score"] <= 1 for one in lane)
+    assert rows([timed("it rings", (1, 2))], 15.0)[0]["looks"] == []
+
+
+def test_who_goes_away_stops_a_search(searching, videos):
+    service = Service(dataclasses.replace(searching, method="search:max_looks=1000"))
+
+    async def run():
+        looks = []
+        reading = await service.read(videos.admit(str(EXAMPLE)))
+        asked = asyncio.create_task(service.ground(reading.watched, "the yellow circle grows", looks))
+        while not looks:
+            await asyncio.sleep(0.005)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        taken = len(looks)
+        again = await service.ground(reading.watched, "the red square appears")  # the next one waits for the thread
+        return taken, looks, again
+
+    taken, looks, again = asyncio.run(run())
+    service.close()
+    assert len(looks) <= taken + 1 and len(again.answer.trace.looks) > len(looks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -158,6 +158,8 @@ class Method(ABC):
     """A way of finding answers, at work on one video."""
 
     name: ClassVar[str]
+    looks_once: ClassVar[bool] = True
+    """Whether it reads `clip`, so that a program may decode that ahead; False where it reads parts of its own."""
     options: ClassVar[Any] = None
     """A dataclass with the settings that a name may carry: ``search:max_looks=8``; None where there are none."""
 
@@ -175,6 +177,8 @@ class Method(ABC):
         """
         self.model, self.video, self.window = model, video, window
         self.prompts, self.sampling = prompts or model.profile.prompts(), sampling or model.sampling()
+        self.on_look: Callable[[Look], None] = lambda look: None
+        """Told each look that a method takes after it was opened; what it raises ends the work."""
 
     @abstractmethod
     def answers(self, rows: Sequence[Row], spec: SampleSpec | None = None) -> list[list[Outcome]]:

@@ -190,7 +190,6 @@ class Watched:
     def __init__(self, method: Method) -> None:
         """Hold a method's reading of a video; `Grounder.watch` makes one."""
         self.method, self.model, self.video = method, method.model, method.video
-        self._looks_once = "clip" in vars(method)  # it has read all of it at once; others look at parts
 
     @property
     def extent(self) -> Span:

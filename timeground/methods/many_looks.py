@@ -14,6 +14,8 @@ from timeground.spans import Span
 class ManyLooks(Method):
     """A method that notes, for each row, which window spoke for its answer most."""
 
+    looks_once = False
+
     def __init__(self, *given: Any, **more: Any) -> None:
         """Take a video, or only a window of it, as every method does."""
         super().__init__(*given, **more)

@@ -48,6 +48,7 @@ def scan(method: Method, window_s: float, rows: Sequence[Row], spec: SampleSpec 
         with Direct(method.model, method.video, window, method.prompts, sampling) as direct:
             groups = look_into(direct, rows, spec)
             found.append([[Scanned(one.of(direct.look), one) for one in group] for group in groups])
+            method.on_look(direct.look)
     return [
         [list(windows) for windows in zip(*(one[number] for one in found), strict=True)] for number in range(len(rows))
     ]

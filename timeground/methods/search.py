@@ -117,6 +117,7 @@ class Search(ManyLooks):
             left = self.options.max_visual_tokens - sum(look.visual_tokens for look in looks)
             for look, finding in self._look(row, number, candidate, left if self.options.max_visual_tokens else None):
                 looks.append(replace(look, parent=candidate.parent, why=candidate.evidence))
+                self.on_look(looks[-1])
                 calls += finding.num_calls
                 seen.append(finding)
             findings += seen

@@ -143,6 +143,7 @@ class Tools(ManyLooks):
         if 0 < most < sum(one.visual_tokens for one in talk.looks) + look.visual_tokens:
             return Message.of("tool", NO_MORE)
         talk.looks.append(look)
+        self.on_look(look)
         return Message.of("tool", clip)
 
     def _sampling(self, call: LookCall) -> Sampling:

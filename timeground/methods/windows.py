@@ -59,6 +59,7 @@ class Windows(ManyLooks):
             with Direct(self.model, self.video, window, self.prompts, self.sampling) as look:
                 found.append(look_into(look, rows, spec))
                 looks.append(look.look)
+                self.on_look(look.look)
         return [
             [self._outcome(row, samples, looks) for samples in zip(*(one[number] for one in found), strict=True)]
             for number, row in enumerate(rows)
