@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run Python code that a checkpoint brings with it (never without)",
     )
+    parser.add_argument("--library", metavar="DIR", help="a folder of videos that visitors may search and watch")
     parser.add_argument("--port", type=int, default=usual.port, help="default %(default)s; 0 takes any free port")
     parser.add_argument("--host", default=usual.host, help="address to listen on (default: this machine only)")
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's servers")

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = {"player": ["clock", "pills", "track", "answers", "player"], "choose": ["clock", "choose"]}
+SCRIPTS = {"player": ["clock", "pills", "zoom", "track", "answers", "player"], "choose": ["clock", "choose"]}
 """The scripts of a component, in their order, where it has more than its own; ``dom`` comes before all."""
 
 

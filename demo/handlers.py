@@ -16,10 +16,11 @@ import gradio as gr
 
 from timeground.chat.prompts import ground_prompt
 from timeground.errors import UserError
+from timeground.find.library import FindResult
 from timeground.methods.base import Look
 from timeground.methods.grounder import GroundingAnswer
 
-from . import pictures, views
+from . import pictures, shelf, views
 from .examples import Example, shipped_examples
 from .results import downloads
 from .service import Reading, Service, Timed, direction_score
@@ -118,6 +119,8 @@ class Handlers:
         """Return the video that is meant: an upload as Gradio names it, or ``{"example": number}``."""
         if isinstance(choice, dict) and "example" in choice:
             path, name = str(self.example(choice).path), None
+        elif isinstance(choice, dict) and "library" in choice and self.service.shelf:
+            path, name = str(self.service.shelf.path(choice["library"])), str(choice["library"])
         elif isinstance(choice, dict) and isinstance(choice.get("path"), str):
             path, name = choice["path"], str(choice.get("orig_name") or "")[:200] or None
         else:
@@ -209,6 +212,27 @@ class Handlers:
         spent_s = sum(timed.seconds for timed in ways)
         done = views.status(f"{_read_text(reading)} Both ways asked in {spent_s:.2f} s.", tab="arrow")
         yield opened[0].player("arrow", tracks, score=score), done
+
+    async def library(self, text: str) -> Steps:
+        """Find a query in the library: cards, and the status."""
+        async for step in self._library(text):
+            yield step
+
+    @on_tab("library")
+    async def _library(self, text: str) -> Steps:
+        query = line_of(text, "what to look for")
+        at: list[tuple[float, str]] = [(0.0, "")]
+        got: list[FindResult] = []
+
+        def say() -> str:
+            return f"Searching. {at[-1][1]}".strip()
+
+        job = self.service.find(query, lambda share, name: at.append((share, name)))
+        async for step in waiting(job, say, got, lambda: at[-1][0]):
+            yield step
+        found = await self.service.aside(lambda: shelf.cards(got[0]))
+        notes = [got[0].warning] if got[0].warning else []
+        yield {"query": query, "cards": found, "notes": notes}, views.status(shelf.told(got[0]), tab="library")
 
     async def look(self, choice: Any, text: str) -> AsyncIterator[tuple[Any, Any, Any]]:
         """Yield what the model was given, and what it said: (seen, player, status)."""

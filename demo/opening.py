@@ -38,11 +38,23 @@ class Opening:
             log.exception("a video cannot be opened")
             yield _change(choose={"refused": FAILED}, status=views.status("", "done"))
 
+    async def open_found(self, found: Any) -> AsyncIterator[tuple[Any, ...]]:
+        """Yield the changes of taking a video of the library's result, in which its query is asked again."""
+        taken = found if isinstance(found, dict) else {}
+        async for step in self.open({"library": taken.get("taken"), "query": taken.get("query")}):
+            yield step
+
     async def _open(self, choice: Any) -> AsyncIterator[tuple[Any, ...]]:
         yield _change(status=views.status("Opening the video.", "busy"))
         video = await self.handlers.video_of(choice)
         strip = await self.handlers.service.aside(lambda: pictures.strip(video))
         shown = {"seen": {}, "player": views.player(video, strip)}
+        if "library" in choice:
+            query = str(choice.get("query") or "")
+            yield _change(choose={**choice, "orig_name": video.name}, queries=query, **shown)
+            async for player, status in self.handlers.find(choice, query):
+                yield _change(player=player, status=status)
+            return
         if "example" not in choice:
             yield _change(choose=choice, status=views.status(f"{video.name}: ask away."), **shown)
             return

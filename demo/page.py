@@ -21,6 +21,9 @@ SWEEP_EVERY_S = 600  # how often old files are looked for
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}  # not for programs
 QUIET: dict[str, Any] = {"show_progress": "hidden", "preprocess": False, **PRIVATE}
 TABS = {"find": "Find", "ask": "Ask", "arrow": "Arrow of time", "look": "Model's view"}
+LIBRARY = "library"
+BUTTONS = {"arrow": "Compare both ways", "look": "Show what the model is given", LIBRARY: "Search all videos"}
+"""What stands on the button of a tab, where that is not its title."""
 CALLS_AT_ONCE = 16  # requests of one kind under way; the model still answers one at a time
 
 
@@ -37,11 +40,13 @@ def build(settings: DemoSettings, handlers: Handlers, cut_clip: Callable[..., An
         with gr.Row(equal_height=False, elem_id="tg-columns"):
             with gr.Column(scale=5, min_width=320, elem_id="tg-asking"):
                 parts["choose"] = _choose(settings, handlers)
-                parts |= _tabs(handlers)
+                parts |= _tabs(handlers, settings)
                 parts["status"] = own_component("status")
             with gr.Column(scale=8, min_width=320, elem_id="tg-result"):
                 parts["player"] = own_component("player", server_functions=[cut])
                 parts["seen"] = own_component("seen")
+                if settings.library:
+                    parts["found"] = own_component("found")
         _connect(page, handlers, parts)
         add_endpoints(handlers)
     page.queue(max_size=settings.max_waiting, default_concurrency_limit=CALLS_AT_ONCE)
@@ -70,8 +75,9 @@ def _choose(settings: DemoSettings, handlers: Handlers) -> Any:
     return own_component("choose", {"example": 0}, examples=examples, limits=settings.limits, max_mb=most)
 
 
-def _tabs(handlers: Handlers) -> dict[str, Any]:
-    """Make the four ways of asking, filled for the first example; return the fields and buttons by name."""
+def _tabs(handlers: Handlers, settings: DemoSettings) -> dict[str, Any]:
+    """Make the ways of asking, filled for the first example; return the fields and buttons by name."""
+    tabs = TABS | ({LIBRARY: "All videos"} if settings.library else {})
     filled = dict(zip(FIELDS, handlers.examples[0].fields, strict=True))
 
     def field(name: str, label: str, lines: int = 1) -> Any:
@@ -80,7 +86,7 @@ def _tabs(handlers: Handlers) -> dict[str, Any]:
 
     made: dict[str, Any] = {}
     with gr.Tabs(elem_id="tg-tabs"):
-        for name, title in TABS.items():
+        for name, title in tabs.items():
             with gr.Tab(title, id=name) as tab:
                 if name == "find":
                     made["queries"] = field("queries", "What to look for, one query a line", 3)
@@ -89,9 +95,12 @@ def _tabs(handlers: Handlers) -> dict[str, Any]:
                     made["options"] = field("options", "Options, one a line", 4)
                 elif name == "arrow":
                     made["arrow_query"] = field("arrow_query", "What to look for, forwards and backwards")
+                elif name == LIBRARY:
+                    label = "What to look for in all videos of the library"
+                    made["library_query"] = gr.Textbox(label=label, elem_id="tg-library-query")
                 else:
                     made["look_query"] = field("look_query", "Query")
-                words = {"arrow": "Compare both ways", "look": "Show what the model is given"}.get(name, title)
+                words = BUTTONS.get(name, title)
                 made[name] = gr.Button(words, variant="primary", elem_id=f"tg-{name}")
             tab.select(None, None, None, js=f"() => tgOpenTab('{name}')", **PRIVATE)
     return made
@@ -108,5 +117,10 @@ def _connect(page: GuardedBlocks, handlers: Handlers, parts: dict[str, Any]) -> 
         p["arrow"].click(handlers.arrow, [choose, p["arrow_query"]], both, cancels=loaded, **QUIET),
         p["look"].click(handlers.look, [choose, p["look_query"]], [p["seen"], *both], cancels=loaded, **QUIET),
     ]
+    if "found" in p:
+        asked = p[LIBRARY].click(
+            handlers.library, p["library_query"], [p["found"], p["status"]], cancels=loaded, **QUIET
+        )
+        running += [asked, p["found"].take(opening.open_found, p["found"], opened, cancels=[loaded, *running], **QUIET)]
     taken = choose.take(opening.open, choose, opened, cancels=[loaded, *running], trigger_mode="always_last", **QUIET)
     p["status"].cancel(handlers.cancelled, None, p["status"], cancels=[loaded, taken, *running], queue=False, **PRIVATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from PIL import Image
 
 from timeground.chat.layout import TextSegment
 from timeground.chat.profile import Profile
+from timeground.media import video as media
 from timeground.media.clip import Clip
 from timeground.media.decode import decode
 from timeground.media.sampling import Sampling
@@ -50,11 +52,15 @@ def strip(video: Video) -> tuple[dict[str, Any], ...]:
 
 def poster(example: Example) -> str:
     """Return a frame from the middle of an example."""
+    return frame_at(example.path, example.duration_s / 2)
+
+
+def frame_at(path: Path, time_s: float) -> str:
+    """Return the frame of a video that is shown at a time."""
     sampling = Sampling(
         factor=4, min_tokens_per_pair=600, max_tokens_per_pair=1800, total_tokens=10**6, max_frames=2, min_frames=2
     )
-    middle_s = example.duration_s / 2
-    clip = decode(example.path, sampling, start_s=middle_s, end_s=middle_s + 1)
+    clip = media.Video(path, clamp_end=True).clip(max(0.0, time_s - 0.1), time_s + 1, sampling)
     return jpeg(clip.frames[0], THUMBNAIL_SIDE)
 
 

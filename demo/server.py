@@ -88,7 +88,7 @@ def _launch(page: Any, settings: DemoSettings, uploads: Path) -> Server:
             share=settings.share,
             auth=settings.auth,
             max_file_size=f"{settings.max_upload_mb}mb",
-            allowed_paths=[str(shipped_folder())],
+            allowed_paths=[str(shipped_folder()), *([settings.library] if settings.library else [])],
             app_kwargs={"middleware": [Middleware(OwnFilesOnly)]},
             footer_links=["api"],
             run_history=False,

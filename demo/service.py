@@ -17,12 +17,14 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from timeground.errors import UserError
+from timeground.find.library import FindResult
 from timeground.media import video as media
 from timeground.methods.base import Look
 from timeground.methods.grounder import ChoiceAnswer, Grounder, GroundingAnswer, Watched
 from timeground.spans import Span, mirror_all, set_iou
 
 from .settings import DemoSettings
+from .shelf import Shelf
 from .videos import Video
 
 Result = TypeVar("Result")
@@ -65,6 +67,7 @@ class Service:
         self._kept: OrderedDict[tuple[str, bool], Watched] = OrderedDict()
         self._under_way: dict[tuple[str, bool], asyncio.Task[Watched]] = {}
         self._decoded: dict[str, float] = {}
+        self.shelf = Shelf(settings.library) if settings.library else None
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -125,6 +128,24 @@ class Service:
         finally:
             stopped.set()
         return Timed(answer, time.perf_counter() - began)
+
+    async def find(self, query: str, on_share: Callable[[float, str], None]) -> FindResult:
+        """Return where in the library it happens. on_share: told how far indexing is, and looking."""
+        stopped = threading.Event()
+
+        def tell(share: float, name: str) -> None:
+            if stopped.is_set():
+                raise UserError("The search was stopped.")
+            on_share(share, name)
+
+        def work() -> FindResult:
+            assert self.shelf is not None
+            return self.shelf.find(self._load(), query, tell)
+
+        try:
+            return await self._on_model(work)
+        finally:
+            stopped.set()
 
     async def ask(self, watched: Watched, question: str, options: list[str]) -> Timed[ChoiceAnswer]:
         """Return which option is right."""

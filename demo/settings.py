@@ -32,6 +32,8 @@ class DemoSettings:
     """As `Grounder.from_pretrained` takes it."""
     trust_remote_code: bool = False
     """As `Grounder.from_pretrained` takes it."""
+    library: str | None = None
+    """A folder of videos that visitors may search and watch; None: there is none."""
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False
@@ -51,6 +53,8 @@ class DemoSettings:
     def __post_init__(self) -> None:
         """Refuse an unknown method, and numbers that no server can run with."""
         check_method(self.method)
+        if self.library is not None and not Path(self.library).is_dir():
+            raise UserError(f"--library {self.library}: no such folder; give a folder of videos")
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: a port is a number from 1 to 65535 (0: any free one)")
         for name in ("max_upload_mb", "max_minutes", "max_waiting", "keep_gb", "keep_hours"):

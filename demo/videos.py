@@ -51,6 +51,7 @@ class Videos:
     def __init__(self, uploads: Path, settings: DemoSettings) -> None:
         """Take the one folder whose files users may name, `uploads`; what ships may be read too."""
         self.folders = [uploads.resolve(), shipped_folder().resolve()]
+        self.folders += [Path(settings.library).resolve()] if settings.library else []
         self.settings = settings
         self._by_id: dict[str, Video] = {}
         self._by_file: dict[tuple[str, int, int], Video] = {}

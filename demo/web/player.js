@@ -108,6 +108,7 @@ function draw() {
   const bare = [{ title: "", backwards: false, rows: [] }];
   const wanted = value.tracks?.length ? value.tracks : bare;
   tracks = value.src ? wanted.map((track) => new Track(track, value, actions)) : [];
+  find("zoom-keys").hidden = !tracks.some((track) => track.zoom);
   say("");
   find("notes").replaceChildren(...(value.notes || []).map((note) => make("li", "", `Note: ${note}.`)));
   find("answers").replaceChildren(...(value.tab ? drawAnswers(value) : [make("p", "tg-hint", HINTS[window.tgTab])]));

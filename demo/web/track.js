@@ -9,7 +9,10 @@ class Track {
     this.pointer = make("div", "tg-pointer");
     this.pointer.hidden = true;
     this.plot.append(...data.rows.map((row) => this.row(row)), this.axis(), this.strip(value.strip || []), this.pointer);
-    this.node.append(this.plot);
+    if (this.durationS >= ZOOM_FROM_S) {
+      this.zoom = new Zoom(this);
+      this.node.append(this.zoom.box, this.zoom.node);
+    } else this.node.append(this.plot);
     this.listen();
     new ResizeObserver(() => this.layOut()).observe(this.plot);
   }
@@ -83,14 +86,25 @@ class Track {
   }
 
   axis() {
-    const axis = make("div", "tg-axis", this.mark());
-    const count = isNarrow() ? 4 : 8;
+    this.slider = make("div", "tg-axis", this.mark());
+    this.drawTicks(1);
+    return this.slider;
+  }
+
+  // zoom: how many times wider than its box the plot is.
+  drawTicks(zoom) {
+    this.slider.querySelectorAll(".tg-tick").forEach((tick) => tick.remove());
+    const count = (isNarrow() ? 4 : 8) * zoom;
     const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((s) => this.durationS / s <= count) || 1800;
-    for (let timeS = 0; timeS < this.durationS - step * 0.6; timeS += step) axis.append(this.tick(timeS, shortClock(timeS)));
+    const times = [];
+    for (let timeS = 0; timeS < this.durationS - step * 0.6; timeS += step) times.push(timeS);
     const end = this.tick(this.durationS, clock(this.durationS));
     end.classList.add("tg-end");
-    axis.append(end);
-    return (this.slider = axis);
+    this.slider.append(...times.map((timeS) => this.tick(timeS, shortClock(timeS))), end);
+  }
+
+  nowShare() {
+    return this.share(this.data.backwards ? this.durationS - this.actions.now() : this.actions.now());
   }
 
   tick(timeS, text) {
@@ -146,7 +160,8 @@ class Track {
     const step = direction * (event.shiftKey ? 5 : 0.5);
     const nowS = this.actions.now();
     const moves = { ArrowRight: nowS + step, ArrowLeft: nowS - step, Home: this.fileTime(0), End: this.fileTime(this.durationS) };
-    if (event.key in moves) this.actions.seek(Math.min(this.durationS, Math.max(0, moves[event.key])));
+    if (this.zoom && (event.key === "+" || event.key === "-")) this.zoom.by(event.key === "+" ? 2 : 0.5);
+    else if (event.key in moves) this.actions.seek(Math.min(this.durationS, Math.max(0, moves[event.key])));
     else if (event.key === " " && event.target === this.slider) this.actions.playOrPause();
     else return;
     event.preventDefault();

@@ -11,6 +11,8 @@ from timeground.demo.settings import DemoSettings
 
 from tests.demo.conftest import ANSWERED
 from timeground.models.checkpoint import Checkpoint
+from timeground.synth.files import write_video
+from timeground.synth.long_scenes import sample_long_scene
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 BOXES = """selector => [...document.querySelectorAll(selector)].filter(n => n.checkVisibility()).map(n => {
@@ -174,3 +176,33 @@ def test_a_search_shows_where_it_looked(browser, tmp_path):
         found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
         assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
         page.context.close()
+
+
+def test_a_long_timeline_zooms(page, tmp_path):
+    """Bars and numbers of the axis grow apart, what is at the playhead stays in view, a click still seeks its time."""
+    assert not page.locator(".tg-zoom").count(), "fifteen seconds need no zoom"
+    path = tmp_path / "long.mp4"
+    write_video(sample_long_scene(5, 130.0), path)
+    page.set_input_files("#tg-choose input[type=file]", path)
+    page.wait_for_selector(".tg-zoom-in")
+    before = page.locator(".tg-tick").all_inner_texts()
+    page.focus(".tg-axis")
+    page.keyboard.press("End")
+    for _ in range(2):
+        page.click(".tg-zoom-in")
+    grown = page.evaluate("(n => n.scrollWidth / n.clientWidth)(document.querySelector('.tg-scroll'))")
+    assert grown == pytest.approx(4, abs=0.05)
+    assert len(page.locator(".tg-tick").all_inner_texts()) > 2 * len(before)
+    (box,), (head,) = boxes(page, ".tg-scroll"), boxes(page, ".tg-axis .tg-playhead")
+    assert box[0] <= head[0] <= box[2] + 1, "the playhead left the view"
+    target = page.locator(".tg-tick").nth(-2)
+    said, place = target.inner_text(), target.bounding_box()
+    page.mouse.click(place["x"] + 1, place["y"] + 2)
+    page.wait_for_function("!document.querySelector('video').seeking")
+    at_s = page.evaluate("document.querySelector('video').currentTime")
+    minutes, seconds = said.removesuffix(" s").rpartition(":")[::2]
+    assert at_s == pytest.approx(60 * float(minutes or 0) + float(seconds), abs=0.5)
+    page.focus(".tg-axis")
+    for _ in range(3):
+        page.keyboard.press("-")
+    assert page.locator(".tg-tick").all_inner_texts() == before and page.locator(".tg-zoom-out").is_disabled()
