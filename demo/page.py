@@ -85,7 +85,7 @@ def _tabs(handlers: Handlers, settings: DemoSettings) -> dict[str, Any]:
         return gr.Textbox(filled[name], label=label, lines=lines, max_lines=max(8, lines), elem_id=elem_id)
 
     made: dict[str, Any] = {}
-    with gr.Tabs(elem_id="tg-tabs"):
+    with gr.Tabs(elem_id="tg-tabs", elem_classes=["tg-five"] if settings.library else None):
         for name, title in tabs.items():
             with gr.Tab(title, id=name) as tab:
                 if name == "find":

@@ -55,3 +55,19 @@ def test_all_videos_are_searched_and_a_card_opens_one(browser, folder, tmp_path,
 def test_a_folder_that_is_none_is_told():
     with pytest.raises(UserError, match="--library /nowhere: no such folder"):
         DemoSettings(library="/nowhere")
+
+
+def test_its_tab_fits_a_phone(browser, folder):
+    with serve(DemoSettings(port=0, library=str(folder))) as running:
+        phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+        page = browser.new_context(**phone).new_page()
+        page.set_default_timeout(120_000)
+        page.goto(running.url)
+        page.wait_for_selector(ANSWERED)
+        tabs = page.locator("#tg-tabs .tab-container[role=tablist] button[role=tab]:visible")
+        assert tabs.count() == 5
+        for number in range(5):
+            box = tabs.nth(number).bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["height"] >= 44
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.context.close()
