@@ -22,7 +22,7 @@ from timeground.media.video import Video
 from timeground.methods import load_method
 from timeground.methods.base import Method, Outcome
 from timeground.models.base import Model
-from timeground.models.knowledge import clip_warning
+from timeground.models.knowledge import warning
 from timeground.models.names import is_url
 from timeground.models.opening import open_model
 from timeground.models.sampling import SampleSpec
@@ -91,9 +91,9 @@ class StageModel:
         """
         opened = Video.of(video) if isinstance(video, Clip) else video
         asked = load_method(self.settings.method)(self.model, opened, window)
-        warning = clip_warning(self.settings.name, self.profile, asked.clip)
-        if warning and not self.allow_toy:
-            raise RunStopped(refusal(asked.clip.source, warning))
+        told = warning(self.settings.name, self.profile, (asked.clip if asked.looks_once else opened).made_by)
+        if told and not self.allow_toy:
+            raise RunStopped(refusal(opened.source, told))
         return asked
 
     def origin_s(self, clip: Clip) -> float:

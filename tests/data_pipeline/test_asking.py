@@ -12,6 +12,7 @@ from timeground.chat.parts import Message
 from timeground.chat.profile import Profile
 from timeground.chat.trajectory import Trajectory, Turn
 from timeground.media.clip import Clip
+from timeground.media.sampling import Sampling
 from timeground.media.video import Video
 from timeground.methods.base import Method, Outcome
 from timeground.scoring import ParsedAnswer
@@ -33,7 +34,7 @@ def test_requests_keep_to_the_rate(monkeypatch):
 
     pauses_s: list[float] = []
     monkeypatch.setattr("time.sleep", pauses_s.append)
-    mute = SimpleNamespace(profile=Profile())
+    mute = SimpleNamespace(profile=Profile(), sampling=Sampling)
     model = StageModel(mute, ModelSettings(name="mute", max_requests_per_minute=60))
     asked = Mute(mute, Video.of(blank_clip()))
     model.answer(asked, ["a", "b"])

@@ -147,7 +147,7 @@ def data(synth_folder, tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """Pictures of the worst answers take longer than all the rest."""
-    monkeypatch.setattr("timeground.eval.run.report.NUM_WORST", 0)
+    monkeypatch.setattr("timeground.eval.run.report.NUM_STRIPS", 0)
 
 
 def arguments(data, model, output, *more):

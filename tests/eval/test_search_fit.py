@@ -40,7 +40,7 @@ def chance(mean: float, rng: np.random.Generator) -> float:
 
 
 def test_what_tells_gets_the_weight() -> None:
-    fit = fit_search(traces(60))
+    fit = fit_search(traces(300))
     assert fit is not None
     assert fit.order.weights["frames"] > 1.0 > 2 * abs(fit.order.weights["happens"])
     assert fit.answer.weights["between"] > 1.0 > 2 * abs(fit.answer.weights["happens"])

@@ -18,7 +18,7 @@ from timeground.media.containers.container import made_by
 from timeground.media.crew import DecodeRequest, decode_many
 from timeground.media.decode import decode
 from timeground.methods.grounder import Grounder
-from timeground.models.knowledge import checkpoint_knows, clip_warning
+from timeground.models.knowledge import checkpoint_knows, warning
 from timeground.models.names import resolve
 
 KNOWS_SHAPES = Profile(knows="SynthMoments")
@@ -73,9 +73,9 @@ def test_worker_processes_send_the_tag_along(synthetic, real):
 
 def test_only_models_that_know_nothing_else_are_warned_of(synthetic, real):
     assert checkpoint_knows("tiny") == "SynthMoments" and checkpoint_knows("nobody/has-this") is None
-    assert clip_warning("tiny", KNOWS_SHAPES, decode(synthetic)) is None
-    assert clip_warning("big", Profile(), decode(real)) is None
-    told = clip_warning("tiny", KNOWS_SHAPES, noise_clip())
+    assert warning("tiny", KNOWS_SHAPES, decode(synthetic).made_by) is None
+    assert warning("big", Profile(), decode(real).made_by) is None
+    told = warning("tiny", KNOWS_SHAPES, noise_clip().made_by)
     assert told and "coloured shapes" in told and "TimeLens-8B" in told
 
 

@@ -8,7 +8,6 @@ other videos are trained, and every video that we render carries a tag. What has
 from __future__ import annotations
 
 from timeground.chat.profile import Profile, load_profile, own_profile
-from timeground.media.clip import Clip
 from timeground.media.containers.tag import SYNTH
 from timeground.models.names import is_url
 
@@ -40,8 +39,3 @@ def warning(model: str, profile: Profile, made_by: str) -> str | None:
         f"model {model} knows {in_words(profile.knows or '')}, and this video is none of those: its "
         f"answers mean nothing here; take {REAL_MODELS}"
     )
-
-
-def clip_warning(model: str, profile: Profile, clip: Clip) -> str | None:
-    """Return the `warning` for a decoded clip."""
-    return warning(model, profile, clip.made_by)
