@@ -1,7 +1,6 @@
 """Searching a long video with the bundled model: what is looked at, what it costs, and every kind of question."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -28,12 +27,6 @@ BOTH = pytest.mark.parametrize("name", ["search", "speculative"])
 @pytest.fixture(scope="module")
 def model() -> LocalModel:
     return LocalModel.from_pretrained("tiny", overrides={"window_s": WINDOW_S})
-
-
-@pytest.fixture(scope="module")
-def video(synth_folder: Path) -> Video:
-    paths = sorted((synth_folder / "videos").glob("*.mp4"))
-    return max((Video.open(path) for path in paths), key=lambda one: one.duration_s)
 
 
 @pytest.fixture(scope="module")

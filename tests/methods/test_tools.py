@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -38,12 +37,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
     )
     make_fresh_model(folder, FreshModel(vision_hidden_size=64, vision_layers=2, vocab_size=400), profile, 0)
     return LocalModel.from_pretrained(str(folder))
-
-
-@pytest.fixture(scope="module")
-def video(synth_folder: Path) -> Video:
-    paths = sorted((synth_folder / "videos").glob("*.mp4"))
-    return max((Video.open(path) for path in paths), key=lambda one: one.duration_s)
 
 
 def call(start_s: float, end_s: float, **more: object) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
@@ -30,12 +29,6 @@ WINDOW_S = 8.0
 @pytest.fixture(scope="module")
 def model() -> LocalModel:
     return LocalModel.from_pretrained("tiny", overrides={"window_s": WINDOW_S})
-
-
-@pytest.fixture(scope="module")
-def video(synth_folder: Path) -> Video:
-    paths = sorted((synth_folder / "videos").glob("*.mp4"))
-    return max((Video.open(path) for path in paths), key=lambda one: one.duration_s)
 
 
 @settings(deadline=None)

@@ -15,6 +15,7 @@ from timeground.train.data.looks import LOOK, looks
 from timeground.train.data.render import Encoder
 from timeground.train.data.scenes import SynthSource
 
+from timeground.chat.look_tool import LookTool
 from timeground.errors import UserError
 from timeground.media.sampling import Sampling
 from timeground.models.checkpoint import Checkpoint
@@ -133,3 +134,11 @@ def test_a_template_without_tools_is_refused(checkpoint) -> None:
         call_text(LOOK, {"start_s": 1.0})
         == '<tool_call>\n{"name": "look", "arguments": {"start_s": 1.0}}\n</tool_call>'
     )
+
+
+def test_the_bundled_model_is_asked_with_the_tool_that_it_was_taught() -> None:
+    import yaml
+    from timeground.train.config import RECIPES
+
+    recipe = yaml.safe_load((RECIPES / "tiny.yaml").read_text(encoding="utf-8"))
+    assert LookTool.from_json(recipe["model"]["profile"]["look_tool"]).schema() == LOOK
