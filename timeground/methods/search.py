@@ -7,6 +7,7 @@ unreachable; budgets are hard; every look is counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -26,6 +27,8 @@ from timeground.models.sampling import SampleSpec
 from timeground.spans import Span
 
 SCAN, INDEX = "scan", "index"
+CALLS_A_LOOK = 2
+"""A look asks for an answer, and for what speaks for it."""
 UNLIKELY = 0.1
 """Once something sure is found, what is less likely than this is not looked at."""
 
@@ -56,9 +59,30 @@ class SearchOptions:
         if self.start not in (SCAN, INDEX):
             raise UserError(f"start is {self.start!r}, expected {SCAN} or {INDEX}")
 
+    @property
+    def budget(self) -> Left:
+        """Return what may be spent on one answer."""
+        return Left(self.max_visual_tokens or math.inf, self.max_calls or math.inf)
+
     def looks(self, duration_s: float) -> int:
         """Return how many close looks a video of a length gets at most."""
         return self.max_looks or 6 + int(duration_s // 300)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a budget."""
+
+    tokens: float
+    calls: float
+
+    def allows(self, tokens: int, calls: int = CALLS_A_LOOK) -> bool:
+        """Return whether so many visual tokens and calls fit in."""
+        return tokens <= self.tokens and calls <= self.calls
+
+    def after(self, look: Look, finding: Finding) -> Left:
+        """Return what is left after a look."""
+        return Left(self.tokens - look.visual_tokens, self.calls - finding.num_calls)
 
 
 class Search(ManyLooks):
@@ -109,16 +133,20 @@ class Search(ManyLooks):
     def _searched(self, row: Row, number: int, scanned: Sequence[Scanned]) -> Outcome:
         """Return the outcome of one row. number: of the sample."""
         looks = [one.look for one in scanned]
-        calls = sum(one.finding.num_calls for one in scanned)
         findings: list[Finding] = []
+        left = self.options.budget
+        for one in scanned:
+            left = left.after(one.look, one.finding)
         frontier = Frontier(self.extent, self.window_s, scanned, self.fit.order, self.options.order, row.id)
-        for candidate in self._chosen(frontier, looks, calls, findings):
+        for _ in range(self.options.looks(self.extent.length_s)):
+            candidate = self._next(frontier, left, findings)
+            if candidate is None:
+                break
             seen = []
-            left = self.options.max_visual_tokens - sum(look.visual_tokens for look in looks)
-            for look, finding in self._look(row, number, candidate, left if self.options.max_visual_tokens else None):
+            for look, finding in self._look(row, number, candidate, left):
                 looks.append(replace(look, parent=candidate.parent, why=candidate.evidence))
                 self.on_look(looks[-1])
-                calls += finding.num_calls
+                left = left.after(look, finding)
                 seen.append(finding)
             findings += seen
             frontier.saw(candidate, seen, len(looks) - 1)
@@ -127,38 +155,28 @@ class Search(ManyLooks):
                 f"{self.video.source}: the budget of the search ends before one close look; raise max_visual_tokens, "
                 "max_calls or max_looks"
             )
-        return self._outcome(row, findings, looks, calls, scanned)
+        return self._outcome(row, findings, looks, scanned)
 
-    def _look(
-        self, row: Row, number: int, candidate: Candidate, tokens_left: int | None
-    ) -> Iterator[tuple[Look, Finding]]:
-        """Yield the looks that a candidate is worth. number: of the sample. tokens_left: None where all are allowed."""
+    def _look(self, row: Row, number: int, candidate: Candidate, left: Left) -> Iterator[tuple[Look, Finding]]:
+        """Yield the looks that a candidate is worth. number: of the sample. left: of the budget, before them."""
         yield self._closely.at(candidate.window, row, number)
 
     def _most_tokens(self, window: Span) -> int:
         """Return how many visual tokens have to be left for a look at a candidate."""
         return self._closely.most_tokens(window)
 
-    def _chosen(
-        self, frontier: Frontier, looks: Sequence[Look], calls: int, findings: Sequence[Finding]
-    ) -> Iterator[Candidate]:
-        """Yield the windows to look at, the likeliest first, while the budget lasts and nothing sure is found."""
-        options = self.options
-        for _ in range(options.looks(self.extent.length_s)):
-            candidate = frontier.best()
-            if candidate is None or (self._is_sure(findings) and candidate.score < UNLIKELY):
-                return
-            tokens = sum(look.visual_tokens for look in looks) + self._most_tokens(candidate.window)
-            asked = calls + sum(one.num_calls for one in findings) + 2
-            if 0 < options.max_visual_tokens < tokens or 0 < options.max_calls < asked:
-                return
-            yield candidate
+    def _next(self, frontier: Frontier, left: Left, findings: Sequence[Finding]) -> Candidate | None:
+        """Return the likeliest window; None where the budget ends, or something sure is found and nothing is likely."""
+        candidate = frontier.best()
+        if candidate is None or (self._is_sure(findings) and candidate.score < UNLIKELY):
+            return None
+        return candidate if left.allows(self._most_tokens(candidate.window)) else None
 
     def _is_sure(self, findings: Sequence[Finding]) -> bool:
         return any(one.score >= self.fit.sure for one in findings)
 
     def _outcome(
-        self, row: Row, findings: Sequence[Finding], looks: Sequence[Look], calls: int, scanned: Sequence[Scanned]
+        self, row: Row, findings: Sequence[Finding], looks: Sequence[Look], scanned: Sequence[Scanned]
     ) -> Outcome:
         listed = [*(one.finding for one in scanned), *findings] if row.task == "events" else findings
         answer, confidence, best = best_of(row, listed, self.prompts, self.fit)
@@ -168,5 +186,5 @@ class Search(ManyLooks):
             replace(answer, rule="search") if answer.rule == "windows" else answer,
             confidence,
             tuple(trajectory for one in (best, *others) for trajectory in one.outcome.trajectories),
-            Trace(tuple(looks), calls),
+            Trace(tuple(looks), sum(one.num_calls for one in (best, *others))),
         )

@@ -21,7 +21,7 @@ from timeground.methods.base import Found, Look, Outcome
 from timeground.methods.close_looks import CloseLooks
 from timeground.methods.findings import Finding
 from timeground.methods.frontier import Candidate
-from timeground.methods.search import Search, SearchOptions
+from timeground.methods.search import Left, Search, SearchOptions
 from timeground.models.base import Model
 from timeground.models.sampling import SampleSpec
 from timeground.scoring import ParsedAnswer
@@ -76,21 +76,19 @@ class Speculative(Search):
         if "_drafts" in vars(self):
             self._drafts.close()
 
-    def _look(
-        self, row: Row, number: int, candidate: Candidate, tokens_left: int | None
-    ) -> Iterator[tuple[Look, Finding]]:
+    def _look(self, row: Row, number: int, candidate: Candidate, left: Left) -> Iterator[tuple[Look, Finding]]:
         """Yield the draft's look, then the model's at what it picks, as far as the budget lasts."""
         look, finding = self._draft(row, number, candidate.window)
         picked = [one.span for one in finding.proposals if one.score >= FAINT]
         if row.task != "ground" and finding.score >= FAINT:
             picked = [candidate.window]
         yield replace(look, is_draft=True), replace(finding, proposals=(), score=0.0)
-        spent = look.visual_tokens
+        left = left.after(look, finding)
         for segment in self._segments(picked, candidate.window):
-            if tokens_left is not None and spent + self._closely.most_tokens(segment) > tokens_left:
+            if not left.allows(self._closely.most_tokens(segment)):
                 return
             look, finding = self._closely.at(segment, row, number)
-            spent += look.visual_tokens
+            left = left.after(look, finding)
             yield look, finding
 
     def _draft(self, row: Row, number: int, window: Span) -> tuple[Look, Finding]:
