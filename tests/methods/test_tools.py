@@ -155,6 +155,25 @@ def test_a_profile_may_name_the_tool_otherwise(model: LocalModel, video: Video) 
     assert "seek_video_frames" in outcome.trajectories[0].turns[0].text
 
 
+def test_frames_that_fit_the_query_are_shown(model: LocalModel, video: Video) -> None:
+    """By the model's head where it has one; distinct, in order, at their true times."""
+    headed, asked = copy.copy(model), []
+
+    def scores(clip, queries):
+        asked.extend(queries)
+        fits = torch.linspace(-9, -8, clip.num_frames // 2)[None].clone()
+        fits[0, 3], fits[0, 9] = 5.0, 4.0
+        return fits
+
+    headed.frame_scores = scores  # type: ignore[method-assign]
+    outcome = said(headed, video, [call(2.0, 14.0, query="a red circle", num_frames=4), ANSWER])
+    (shown,) = outcome.trajectories[0].turns[4].message.parts
+    whole = video.part(Span(2.0, 14.0), model.sampling())
+    assert asked == ["a red circle"]
+    assert shown.clip.frame_times_s.tolist() == whole.frame_times_s[[6, 7, 18, 19]].tolist()
+    assert outcome.trace.looks[1].num_frames == 4
+
+
 def test_a_window_is_all_there_is(model: LocalModel, video: Video) -> None:
     outcome = said(model, video, [call(0.0, 8.0), ANSWER], window=Span(4.0, 20.0))
     assert outcome.trace.looks[1].window == Span(4.0, 8.0)

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from torch.nn import functional
+
 from timeground.chat.look_tool import BadCall, LookCall, LookTool
 from timeground.chat.parts import Frames, Message
 from timeground.chat.prompts import row_prompt
 from timeground.chat.trajectory import Status, Trajectory, Turn
 from timeground.data.rows import Row
 from timeground.errors import UserError
-from timeground.media.sampling import Sampling
+from timeground.media.clip import Clip
+from timeground.media.sampling import FRAMES_PER_PAIR, Sampling
 from timeground.methods.base import Look, Outcome, Trace, confidence_of
 from timeground.methods.many_looks import ManyLooks
 from timeground.methods.scan import scan_sampling
@@ -26,6 +29,8 @@ from timeground.scoring import ParsedAnswer, parse
 from timeground.spans import Span
 
 NO_MORE = "No more looks are left. Answer now."
+SMALL = 8
+"""Pictures are compared at so many pixels on a side."""
 ROOM = 64
 """Tokens that a call may take, beside those of an answer."""
 
@@ -136,9 +141,8 @@ class Tools(ManyLooks):
             return Message.of("tool", str(error))
         if call is None:
             return None
-        sampling = self._sampling(call)
-        clip = self.video.part(self._in_file(call.window), sampling)
-        look = Look.at(clip, sampling, 0.0, parent=len(talk.looks) - 1)
+        clip = self._shown(call)
+        look = Look.at(clip, self.sampling, 0.0, parent=len(talk.looks) - 1)
         most = self.options.max_visual_tokens
         if 0 < most < sum(one.visual_tokens for one in talk.looks) + look.visual_tokens:
             return Message.of("tool", NO_MORE)
@@ -146,8 +150,17 @@ class Tools(ManyLooks):
         self.on_look(look)
         return Message.of("tool", clip)
 
-    def _sampling(self, call: LookCall) -> Sampling:
-        return self.sampling if call.num_frames is None else replace(self.sampling, max_frames=call.num_frames)
+    def _shown(self, call: LookCall) -> Clip:
+        """Return what a call asks for; of many frames those that fit its query, where the model has a head for that."""
+        window = self._in_file(call.window)
+        if call.num_frames is None:
+            return self.video.part(window, self.sampling)
+        if call.query:
+            clip = self.video.part(window, self.sampling).paired()
+            scores_QP = self.model.frame_scores(clip, [call.query])
+            if scores_QP is not None:
+                return fitting(clip, scores_QP[0].tolist(), call.num_frames)
+        return self.video.part(window, replace(self.sampling, max_frames=call.num_frames))
 
     @property
     def _origin_s(self) -> float:
@@ -171,3 +184,14 @@ class Tools(ManyLooks):
         trace = Trace(tuple(talk.looks), talk.calls)
         trajectory = Trajectory(tuple(talk.said), talk.status)
         return Outcome(answer, self.confidence(answer, raw), (trajectory,), trace, self._origin_s, raw)
+
+
+def fitting(clip: Clip, relevance_P: Sequence[float], num_frames: int) -> Clip:
+    """Return the frame pairs of a paired clip that fit best and differ from each other, in their order."""
+    from timeground.index.choose import choose_frames
+
+    pictures = functional.adaptive_avg_pool2d(clip.frames[::FRAMES_PER_PAIR].float(), SMALL).flatten(1)
+    times_s = clip.pair_times_s()[:, 0].tolist()
+    chosen = choose_frames(pictures.numpy(), relevance_P, max(1, num_frames // FRAMES_PER_PAIR), times_s)
+    kept = [FRAMES_PER_PAIR * pair + place for pair in chosen for place in range(FRAMES_PER_PAIR)]
+    return replace(clip, frames=clip.frames[kept], frame_times_s=clip.frame_times_s[kept])
