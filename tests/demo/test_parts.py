@@ -9,6 +9,7 @@ import dataclasses
 import shutil
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from timeground.demo import command
@@ -104,7 +105,7 @@ class SlowWatched:
     """Stands for a video on a slow model."""
 
     def __init__(self, log):
-        self.log = log
+        self.log, self.method = log, SimpleNamespace()
 
     def ground(self, queries):
         time.sleep(0.05)

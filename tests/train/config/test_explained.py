@@ -19,7 +19,7 @@ def keys_of(tree: object, before: str = "") -> set[str]:
         found |= keys_of(part, before)
     for name, value in tree.items() if isinstance(tree, dict) else ():
         found |= {before + name}
-        if name not in ("options", "kind_weights", "calibration"):
+        if name not in ("options", "kind_weights", "calibration", "search", "look_tool"):
             found |= keys_of(value, f"{before}{name}.")
     return found
 
