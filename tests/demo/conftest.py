@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from timeground.demo.server import Server, serve
 from timeground.demo.settings import DemoSettings
+from transformers import AutoConfig  # noqa: F401 - before threads of several servers import it at once
 
 from tests.support.chromium import open_chromium
 
