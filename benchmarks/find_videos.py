@@ -28,7 +28,7 @@ import torch
 from benchmarks.common import cache_folder, machine, versions
 from benchmarks.tiny_grounding import dataset
 from timeground.find.library import Library
-from timeground.find.ranking import by_video
+from timeground.find.ranking import Stretch
 from timeground.index.own_scorer import coarse
 from timeground.index.scorer import FrameScorer
 from timeground.index.yes_no_scorer import YesNoScorer
@@ -108,6 +108,11 @@ def by_asking(
         print(f"\rasking {number}/{len(videos)}", end="", file=sys.stderr)
     names = list(videos)
     return [[names[n] for n in row.argsort(descending=True, stable=True)] for row in torch.stack(best, dim=1)]
+
+
+def by_video(stretches: Sequence[Stretch]) -> list[str]:
+    """Return the videos of ranked stretches, each once, in the order of its best one."""
+    return list(dict.fromkeys(one.video for one in stretches))
 
 
 def main() -> None:

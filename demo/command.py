@@ -8,6 +8,7 @@ import signal
 import sys
 
 from timeground.errors import UserError
+from timeground.methods import METHOD_HELP
 
 from .settings import DemoSettings, parse_auth
 
@@ -18,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; their defaults are those of `DemoSettings`."""
     usual = DemoSettings()
     parser.add_argument("--model", default=usual.model, help="tiny (default), a Hub id, a folder, or a server's URL")
-    parser.add_argument(
-        "--method", default=usual.method, help="direct, search (for hours of video), or another that ground knows"
-    )
+    parser.add_argument("--method", default=usual.method, help=METHOD_HELP)
     parser.add_argument(
         "--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says"
     )

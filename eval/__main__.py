@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from timeground.cli.launching import end_process, entry_point, start_processes
 from timeground.errors import UserError
+from timeground.methods import METHOD_HELP
 
 if TYPE_CHECKING:
     from .task_spec import TaskSpec
@@ -28,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--method",
         default="direct",
-        help="how the model is asked: direct, windows, or your own as package.module:Name; several, joined by commas, "
-        "stand side by side",
+        help=f"{METHOD_HELP}; several, joined by commas, stand side by side",
     )
     add("--profile", help="ask the model like a known one (arrowgev), or as a grounding_config.json says")
     add("--fps", type=float, help="frames a second to look at (default: the model's own)")

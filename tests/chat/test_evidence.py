@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeground.chat.confidence import log_odds
-from timeground.chat.evidence import SIGNS, Mix, SearchFit, probability
+from timeground.chat.confidence import log_odds, probability
+from timeground.chat.evidence import SIGNS, Mix, SearchFit
 from timeground.chat.profile import Profile
 from timeground.errors import UserError
 

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeground.find.ranking import best_stretches, by_video, ranked
+from benchmarks.find_videos import by_video
+from timeground.find.ranking import best_stretches, ranked
 from timeground.index.store import Made, VideoIndex
 
 

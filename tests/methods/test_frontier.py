@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timeground.chat.evidence import Mix
-from timeground.methods.base import Found, Look, Outcome
+from timeground.methods.base import Look, Outcome, Proposal
 from timeground.methods.findings import Finding
 from timeground.methods.frontier import ORDERS, Candidate, Frontier
 from timeground.methods.reflection import FrameFit
@@ -17,7 +17,7 @@ WINDOW_S = 30.0
 
 
 def scanned(window: Span, happens: float, frames: dict[float, float] | None = None, *spans: Span) -> Scanned:
-    found = tuple(Found(span, 0.9, {}) for span in spans)
+    found = tuple(Proposal(span, 0.9, {}) for span in spans)
     fits = tuple(FrameFit(time_s, fit) for time_s, fit in (frames or {}).items())
     finding = Finding(window, Outcome(ParsedAnswer()), found, {"happens": happens}, happens, fits)
     return Scanned(Look(window, 4, 16), finding)
@@ -73,12 +73,12 @@ def test_a_proposal_across_windows_gets_one_of_its_own() -> None:
 def test_what_a_border_cuts_off_is_followed() -> None:
     left = frontier(300.0, scanned(Span(0, 300), 0.5))
     seen, span = Candidate(Span(20.0, 50.0), 0.5), Span(44.0, 50.0)
-    finding = Finding(seen.window, Outcome(ParsedAnswer(spans=(span,))), (Found(span, 0.99, {}),), score=0.99)
+    finding = Finding(seen.window, Outcome(ParsedAnswer(spans=(span,))), (Proposal(span, 0.99, {}),), score=0.99)
     left.saw(seen, [finding], 1)
     following = left.best()
     assert following is not None and following.window.start_s < 44.0 and following.window.end_s > 55.0
     assert following.parent == 1
-    whole = Finding(seen.window, Outcome(ParsedAnswer()), (Found(Span(30.0, 35.0), 0.99, {}),), score=0.99)
+    whole = Finding(seen.window, Outcome(ParsedAnswer()), (Proposal(Span(30.0, 35.0), 0.99, {}),), score=0.99)
     other = frontier(300.0, scanned(Span(0, 300), 0.5))
     before = set(other.waiting)
     other.saw(seen, [whole], 1)

@@ -12,7 +12,7 @@ from timeground.chat.profile import Profile
 from timeground.data.rows import Row
 from timeground.media.clip import Clip
 from timeground.media.video import Video
-from timeground.methods.base import Found, Outcome
+from timeground.methods.base import Outcome, Proposal
 from timeground.methods.direct import Direct
 from timeground.methods.findings import Finding, best_of, joined, look_into
 from timeground.methods.grounder import Grounder
@@ -96,7 +96,7 @@ def test_one_window_finds_what_the_direct_method_proposes(model: LocalModel, vid
 
 def found(window: tuple[float, float], *spans: tuple[float, float, float], **more: object) -> Finding:
     answer = ParsedAnswer(spans=tuple(Span(a, b) for a, b, _ in spans), absent=not spans)
-    pairs = tuple(Found(Span(a, b), score, {}) for a, b, score in spans)
+    pairs = tuple(Proposal(Span(a, b), score, {}) for a, b, score in spans)
     best = max((score for *_, score in spans), default=0.0)
     return Finding(Span(*window), Outcome(answer), pairs, score=best)
 

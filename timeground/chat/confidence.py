@@ -37,6 +37,11 @@ def log_odds(probability: float) -> float:
     return math.log(held / (1 - held))
 
 
+def probability(odds: float) -> float:
+    """Return the probability of log odds."""
+    return 1 / (1 + math.exp(-odds)) if odds >= 0 else math.exp(odds) / (1 + math.exp(odds))
+
+
 @dataclass(frozen=True)
 class Scale:
     """A curve from a raw confidence to a probability, ``sigmoid(slope * logit(raw) + shift)`` (Platt 1999)."""
@@ -55,8 +60,7 @@ class Scale:
 
     def __call__(self, raw: float) -> float:
         """Return the probability that a raw confidence stands for."""
-        odds = self.slope * log_odds(raw) + self.shift
-        return 1 / (1 + math.exp(-odds)) if odds >= 0 else math.exp(odds) / (1 + math.exp(odds))
+        return probability(self.slope * log_odds(raw) + self.shift)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ their log odds; `timeground eval --calibrate` fits one for each use.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-from timeground.chat.confidence import log_odds
+from timeground.chat.confidence import log_odds, probability
 from timeground.errors import UserError
 
 Sign = Literal["happens", "between", "proposal", "margin", "frames"]
@@ -92,8 +91,3 @@ class SearchFit:
             return cls(**{**value, **mixes})
         except UserError as error:
             raise UserError(f"search: {error}") from None
-
-
-def probability(odds: float) -> float:
-    """Return the probability of log odds."""
-    return 1 / (1 + math.exp(-odds)) if odds >= 0 else math.exp(odds) / (1 + math.exp(odds))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from timeground.errors import UserError
 from timeground.files.json_text import dump_json
 from timeground.files.whole_files import make_folder, refuse_unwritable
+from timeground.methods import METHOD_HELP
 from timeground.progress import Bars
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="tiny", help="looks at them: tiny (default), a Hub id, a folder, or http://host:port/v1#name"
     )
-    parser.add_argument(
-        "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
-    )
+    parser.add_argument("--method", default="direct", help=METHOD_HELP)
     parser.add_argument(
         "--scorer",
         metavar="NAME",

@@ -20,6 +20,7 @@ from timeground.files.scratch import scratch_folder
 from timeground.files.whole_files import refuse_unwritable
 from timeground.media.fetch import fetch, is_web
 from timeground.media.suffixes import VIDEO_SUFFIXES
+from timeground.methods import METHOD_HELP
 from timeground.progress import Bars
 from timeground.report.looks import cost, looked_around
 from timeground.report.timeline import text_timeline
@@ -52,8 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         default="direct",
-        help="how the model is asked: direct (one look), windows (every part), search, speculative, tools, or your own "
-        "as package.module:Name; settings may follow: search:max_looks=8",
+        help=METHOD_HELP,
     )
     parser.add_argument("--fps", type=float, help="frames a second to look at (default: the model's own)")
     parser.add_argument("--start", type=_time, metavar="TIME", help="look only from here on: seconds, or 0:30:00")

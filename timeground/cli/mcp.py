@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 
 from timeground.errors import UserError
+from timeground.methods import METHOD_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="tiny", help="tiny (default), a Hub id, a folder, or http://host:port/v1#name"
     )
-    parser.add_argument(
-        "--method", default="direct", help="how the model is asked: direct, windows, or your own as package.module:Name"
-    )
+    parser.add_argument("--method", default="direct", help=METHOD_HELP)
     parser.add_argument(
         "--http",
         type=int,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from timeground.index.store import VideoIndex
+from timeground.methods.windows import is_one
 from timeground.spans import Span
 
 BEST = 2
 """Pieces whose mean relevance is a stretch's score: one alone may be chance."""
-HARDLY_LONGER = 1.25
-"""A video of up to so many stretches' length is one stretch."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def best_stretches(video: str, index: VideoIndex, relevance_P: Tensor, length_s:
     """
     if not len(relevance_P):
         return []
-    if index.duration_s <= HARDLY_LONGER * length_s:
+    if is_one(Span(0.0, index.duration_s), length_s):
         return [Stretch(video, None, _score(relevance_P))]
     left, found = relevance_P.clone(), list[Stretch]()
     while len(found) < most and bool((left > float("-inf")).any()):
@@ -60,8 +59,3 @@ def _around(time_s: float, length_s: float, duration_s: float) -> Span:
 def _score(relevance: Tensor) -> float:
     finite = relevance[relevance > float("-inf")]
     return float(torch.topk(finite, min(BEST, len(finite))).values.mean())
-
-
-def by_video(stretches: Sequence[Stretch]) -> list[str]:
-    """Return the videos of ranked stretches, each once, in the order of its best one."""
-    return list(dict.fromkeys(one.video for one in stretches))

@@ -19,6 +19,11 @@ METHODS = {
     "tools": "timeground.methods.tools:Tools",
 }
 """Each method that ships, by where it is."""
+METHOD_HELP = (
+    "how the model is asked: direct (one look), windows (every part), search, speculative, tools, or your own as "
+    "package.module:Name; settings may follow: search:max_looks=8"
+)
+"""What commands say of their option."""
 
 
 def check_method(name: str) -> str:
@@ -31,7 +36,7 @@ def check_method(name: str) -> str:
 def load_method(name: str) -> type[Method]:
     """Return the method of a name, or of an import path ``package.module:Name``.
 
-    Settings may follow, each behind a colon: ``search:max_looks=8:sure=0.95``. Raise UserError if there is no such
+    Settings may follow, each behind a colon: ``search:max_looks=8:order=chance``. Raise UserError if there is no such
     method, or it has no such setting.
     """
     from timeground.methods.base import Method
@@ -48,7 +53,9 @@ def _parts(name: str) -> tuple[str, dict[str, str]]:
     words = name.split(":")
     settings = [word for word in words if "=" in word]
     if words[len(words) - len(settings) :] != settings:
-        raise UserError(f"method {name}: settings come last, each behind a colon, as in search:max_looks=8:sure=0.95")
+        raise UserError(
+            f"method {name}: settings come last, each behind a colon, as in search:max_looks=8:order=chance"
+        )
     return ":".join(words[: len(words) - len(settings)]), dict(word.split("=", 1) for word in settings)
 
 

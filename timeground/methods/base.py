@@ -28,7 +28,7 @@ from timeground.spans import Span
 
 
 @dataclass(frozen=True)
-class Found:
+class Proposal:
     """A span that was proposed in a look."""
 
     span: Span
@@ -62,7 +62,7 @@ class Look:
     """What spoke for the window before it was looked at."""
     evidence: Evidence = field(default_factory=dict)
     """What speaks for it now."""
-    found: tuple[Found, ...] = ()
+    found: tuple[Proposal, ...] = ()
     """The spans that were proposed there."""
 
     @classmethod

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from timeground.chat.evidence import Evidence, SearchFit, probability
+from timeground.chat.confidence import probability
+from timeground.chat.evidence import Evidence, SearchFit
 from timeground.chat.prompts import PromptSet
 from timeground.data.rows import Row
-from timeground.methods.base import Found, Look, Outcome, written
+from timeground.methods.base import Look, Outcome, Proposal, written
 from timeground.methods.direct import Direct
 from timeground.methods.reflection import FrameFit, checks, proposals, signs
 from timeground.models.sampling import SampleSpec
@@ -30,7 +31,7 @@ class Finding:
 
     window: Span
     outcome: Outcome
-    proposals: tuple[Found, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
     """Where it may happen."""
     evidence: Evidence = field(default_factory=dict)
     """What speaks for this window."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from timeground.chat.evidence import probability
+from timeground.chat.confidence import probability
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.methods.base import Look, Method, Outcome

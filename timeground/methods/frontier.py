@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from timeground.chat.evidence import Evidence, Mix, Sign
-from timeground.methods.base import Found
+from timeground.methods.base import Proposal
 from timeground.methods.findings import Finding, touches
 from timeground.methods.scan import Scanned
 from timeground.methods.windows import cover
@@ -107,7 +107,7 @@ class Frontier:
             signs["proposal"] = max(self._rest(window) * one.finding.score for one in over)
         return signs
 
-    def _part(self, found: Found, window: Span) -> float:
+    def _part(self, found: Proposal, window: Span) -> float:
         """Return what a proposal of the scan says for a window: the more of it lies there, unseen, the more."""
         if any(_shared_s(found.span, one) > 0.5 * found.span.length_s for one in self.seen):
             return NOTHING

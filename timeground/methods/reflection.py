@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from timeground.chat.evidence import Evidence, Mix, Sign
 from timeground.chat.prompts import LETTERS, PromptSet
 from timeground.data.rows import Row
-from timeground.methods.base import Found, Outcome
+from timeground.methods.base import Outcome, Proposal
 from timeground.methods.direct import Direct
 from timeground.spans import Span
 
@@ -71,7 +71,7 @@ def proposals(
     logprobs: Sequence[Sequence[float]],
     frames: Sequence[FrameFit],
     mix: Mix,
-) -> list[Found]:
+) -> list[Proposal]:
     """Return the spans of a grounding answer with their scores.
 
     seen: the `signs` of the part. logprobs: of its `checks`. frames: those of the part that fit. mix: weighs it all.
@@ -82,7 +82,7 @@ def proposals(
         if frames:
             inside = (one.fit for one in frames if span.start_s <= one.time_s <= span.end_s)
             evidence["frames"] = max(inside, default=min(one.fit for one in frames))
-        found.append(Found(span, mix(evidence), evidence))
+        found.append(Proposal(span, mix(evidence), evidence))
     return found
 
 

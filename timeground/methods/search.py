@@ -22,7 +22,7 @@ from timeground.methods.from_index import indexed
 from timeground.methods.frontier import ORDERS, Candidate, Frontier
 from timeground.methods.many_looks import ManyLooks
 from timeground.methods.scan import Scanned, scan
-from timeground.methods.windows import window_length_s
+from timeground.methods.windows import is_one, window_length_s
 from timeground.models.sampling import SampleSpec
 from timeground.spans import Span
 
@@ -124,7 +124,7 @@ class Search(ManyLooks):
     def _scanned(self, rows: Sequence[Row], spec: SampleSpec | None) -> list[list[list[Scanned]]]:
         """Return what is known before a close look, for each row and sample; nothing of what one window shows."""
         num_answers = spec.num_answers if spec else 1
-        if self.extent.length_s <= 1.25 * self.window_s:
+        if is_one(self.extent, self.window_s):
             return [[[] for _ in range(num_answers)] for _ in rows]
         if self.options.start == INDEX:
             return [[[seen]] * num_answers for seen in indexed(self, rows)]

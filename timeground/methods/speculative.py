@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
-from timeground.chat.evidence import probability
+from timeground.chat.confidence import probability
 from timeground.data.rows import Row
 from timeground.errors import UserError
 from timeground.media.clip import Clip
 from timeground.media.sampling import Sampling
-from timeground.methods.base import Found, Look, Outcome
+from timeground.methods.base import Look, Outcome, Proposal
 from timeground.methods.close_looks import CloseLooks
 from timeground.methods.findings import Finding
 from timeground.methods.frontier import Candidate
@@ -120,14 +120,14 @@ def head_look(model: Model, clip: Clip, row: Row, sampling: Sampling) -> tuple[L
         )
     fits = [probability(odds) for odds in scores_QP[0].tolist()]
     starts_s = [*clip.pair_times_s()[:, 0].tolist(), clip.end_s]
-    found: list[Found] = []
+    found: list[Proposal] = []
     for fit, start_s, end_s in zip(fits, starts_s[:-1], starts_s[1:], strict=True):
         if fit < FITS:
             continue
         if found and found[-1].span.end_s == start_s:
             last = found.pop()
             start_s, fit = last.span.start_s, max(fit, last.score)
-        found.append(Found(Span(start_s, end_s), fit, {"frames": fit}))
+        found.append(Proposal(Span(start_s, end_s), fit, {"frames": fit}))
     window, best = Span(clip.start_s, clip.end_s), max(fits, default=0.0)
     outcome = Outcome(ParsedAnswer(spans=tuple(one.span for one in found), absent=not found, rule="frames"))
     return Look.at(clip, sampling, 0.0), Finding(window, outcome, tuple(found), {"frames": best}, best)

@@ -17,6 +17,7 @@ from timeground.methods.many_looks import ManyLooks
 from timeground.models.sampling import SampleSpec
 from timeground.spans import Span
 
+HARDLY_LONGER = 1.25
 OVERLAP = 0.5
 """How much of a window the next one shows again: what lies on a border is whole in one of them."""
 
@@ -28,12 +29,17 @@ def window_length_s(model_window_s: float | None, sampling: Sampling) -> float:
     return max(2.0, 2 * sampling.total_tokens / (sampling.min_tokens_per_pair * sampling.fps))
 
 
+def is_one(extent: Span, length_s: float) -> bool:
+    """Return whether a part is so short, or hardly longer than a window, that one window shows it."""
+    return extent.length_s <= HARDLY_LONGER * length_s
+
+
 def cover(extent: Span, length_s: float, overlap: float = OVERLAP) -> list[Span]:
     """Return windows of one length that cover a part of a file, in order, the last one ending with it.
 
     Each shares at least `overlap` of its length with the next. What is hardly longer than a window is one.
     """
-    if extent.length_s <= 1.25 * length_s:
+    if is_one(extent, length_s):
         return [extent]
     count = 1 + math.ceil((extent.length_s - length_s) / (length_s * (1 - overlap)) - 1e-9)
     step_s = (extent.length_s - length_s) / (count - 1)
